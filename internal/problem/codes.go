@@ -1,0 +1,60 @@
+package problem
+
+// The codes of the product. A code's sentence is "problem.<code>" in the
+// catalogues; a test of the catalogues fails on a code without one.
+const (
+	// General.
+	BadInput      Code = "bad-input"      // the form or document cannot be read
+	Required      Code = "required"       // a field is empty that must not be
+	TooLong       Code = "too-long"       // a field is longer than it may be
+	NotFound      Code = "not-found"      // no such thing, or not for this person
+	Conflict      Code = "conflict"       // somebody changed it in between
+	Forbidden     Code = "forbidden"      // known, but not allowed
+	CrossOrigin   Code = "cross-origin"   // the request came from another site
+	Busy          Code = "busy"           // too much work at once; try again shortly
+	Blocked       Code = "blocked"        // throttled
+	Unavailable   Code = "unavailable"    // something underneath does not answer
+	Internal      Code = "internal"       // a fault of ours
+	CaptchaNeeded Code = "captcha-needed" // a proof of work or a wait is asked for
+	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
+	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
+
+	// Proving.
+	CodeWrong        Code = "code-wrong"         // the answer is not the right one
+	CodeExpired      Code = "code-expired"       // the code has outlived its minutes or was replaced
+	CodeFormat       Code = "code-format"        // not a code at all: wrong length or characters
+	CodeUsed         Code = "code-used"          // a code that was accepted before
+	SendLimit        Code = "send-limit"         // too many messages; wait
+	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
+	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
+
+	// Signing in.
+	SignInWrong  Code = "signin-wrong"  // user ID or password is wrong
+	SignInLocked Code = "signin-locked" // smart lockout
+	Disabled     Code = "account-disabled"
+	StepUp       Code = "step-up"    // a fresh proof is needed first
+	SignedOut    Code = "signed-out" // no session, or it ended
+
+	// Methods.
+	MethodLimit     Code = "method-limit"     // as many of this kind as a person may have
+	MethodDuplicate Code = "method-duplicate" // already registered
+	MethodKind      Code = "method-kind"      // this kind cannot be registered here
+	EmailInvalid    Code = "email-invalid"    // not an address mail can go to
+	EmailOwnDomain  Code = "email-own-domain" // an address that needs the forgotten password
+	UndoExpired     Code = "undo-expired"     // the seven days are over
+
+	// Passwords.
+	PasswordMismatch Code = "password-mismatch" // the two entries differ
+	PasswordRefused  Code = "password-refused"  // breaks a rule; Args["rule"] names it
+	PasswordWrong    Code = "password-wrong"    // the current password is not right
+
+	// Dead ends of a reset (the page /reset/problem shows them as data-problem).
+	NotManaged           Code = "not-managed"
+	NotEnabled           Code = "not-enabled"
+	NotVerified          Code = "not-verified"
+	DirectoryUnavailable Code = "directory-unavailable"
+	DirectoryRefused     Code = "directory-refused"
+	Expired              Code = "expired"
+	Cookies              Code = "cookies"
+	UpdateBrowser        Code = "update-browser"
+)
