@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Kind names a database engine.
+type Kind string
+
+// The engines.
+const (
+	SQLite     Kind = "sqlite"
+	PostgreSQL Kind = "postgres"
+)
+
+// ErrNoRows is what Row.Scan returns when nothing was found.
+var ErrNoRows = sql.ErrNoRows
+
+// Options are what a caller may choose about an open database.
+type Options struct {
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	kind   Kind
+	now    func() time.Time
+	writer *sql.DB       // SQLite: one connection
+	reader *sql.DB       // SQLite: query_only connections
+	pool   *pgxpool.Pool // PostgreSQL
+}
+
+// Open opens "sqlite:PATH" or "postgres://user@host/name". A SQLite file is
+// made with mode 0600 when it is not there yet. Nothing is migrated.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	db := &DB{now: now}
+	var err error
+	switch {
+	case strings.HasPrefix(url, "sqlite:"):
+		db.kind = SQLite
+		err = db.openSQLite(ctx, strings.TrimPrefix(url, "sqlite:"))
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		db.kind = PostgreSQL
+		err = db.openPostgres(ctx, url)
+	default:
+		return nil, errors.New(`the database must be "sqlite:PATH" or "postgres://user@host/name"`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// Close waits for nothing: transactions still open fail.
+func (db *DB) Close() error {
+	if db.pool != nil {
+		db.pool.Close()
+		return nil
+	}
+	return errors.Join(db.reader.Close(), db.writer.Close())
+}
+
+// Kind tells which engine this is.
+func (db *DB) Kind() Kind { return db.kind }
+
+// Now is the clock's time in UTC, to the microsecond.
+func (db *DB) Now() time.Time { return db.now().UTC().Truncate(time.Microsecond) }
+
+// Ping fails when the database does not answer.
+func (db *DB) Ping(ctx context.Context) error {
+	if db.pool != nil {
+		return db.pool.Ping(ctx)
+	}
+	return db.reader.PingContext(ctx)
+}
+
+// SQLDB is the writer's handle on SQLite, for the job queue alone.
+func (db *DB) SQLDB() *sql.DB { return db.writer }
+
+// PGXPool is the pool on PostgreSQL, for the job queue alone.
+func (db *DB) PGXPool() *pgxpool.Pool { return db.pool }
+
+// tries bounds how often a transaction that lost a conflict is run again.
+const tries = 6
+
+// Write runs fn in a transaction that may change things: committed when fn
+// returns nil, rolled back otherwise. A transaction that lost against another
+// (serialization, deadlock, busy) is run again a few times.
+func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
+	for try := 1; ; try++ {
+		err := db.write(ctx, fn)
+		if err == nil || try == tries || !conflict(err) {
+			return err
+		}
+		pause := jitter(10 << try)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (db *DB) write(ctx context.Context, fn func(tx *Tx) error) error {
+	if db.kind == PostgreSQL {
+		return db.inPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
+	}
+	return db.inSQLite(ctx, db.writer, nil, fn)
+}
+
+// Read runs fn in a transaction in which every change is refused.
+func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
+	if db.kind == PostgreSQL {
+		return db.inPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+	}
+	return db.inSQLite(ctx, db.reader, &sql.TxOptions{ReadOnly: true}, fn)
+}
+
+func (db *DB) inSQLite(ctx context.Context, on *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) error {
+	raw, err := on.BeginTx(ctx, o)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	tx := &Tx{kind: SQLite, sqlite: raw, now: db.Now()}
+	defer func() { _ = raw.Rollback() }() // after a commit this does nothing
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := raw.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	tx.committed()
+	return nil
+}
+
+func (db *DB) inPostgres(ctx context.Context, o pgx.TxOptions, fn func(tx *Tx) error) error {
+	raw, err := db.pool.BeginTx(ctx, o)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	tx := &Tx{kind: PostgreSQL, pg: raw, now: db.Now()}
+	// A rollback must reach the server although the request was given up.
+	defer func() { _ = raw.Rollback(context.WithoutCancel(ctx)) }()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := raw.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	tx.committed()
+	return nil
+}
+
+// conflict tells whether running the transaction again can help.
+func conflict(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "40001" || pg.Code == "40P01" // serialization_failure, deadlock_detected
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code()&0xff == sqlite3.SQLITE_BUSY
+	}
+	return false
+}
+
+// NewID makes an identifier for a row: a version 7 UUID, ordered by time. It
+// tells when it was made, so it is never a secret.
+func NewID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// NewToken makes 130 bits of random text for anything that must not be guessed.
+func NewToken() string { return rand.Text() }
+
+// Micros is a time as it is kept: microseconds since 1970, UTC; the zero time is 0.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time is the opposite of Micros.
+func Time(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// jitter is between one millisecond and the given number of them, so that two
+// transactions that collided do not collide again in step.
+func jitter(most int64) time.Duration {
+	n, err := rand.Int(rand.Reader, big.NewInt(most))
+	if err != nil {
+		return time.Millisecond
+	}
+	return time.Duration(1+n.Int64()) * time.Millisecond
+}
