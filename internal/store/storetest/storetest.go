@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -93,11 +95,11 @@ func migrate(url string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := db.Migrate(ctx); err != nil {
-		_ = db.Close()
-		return err
+	_, err = db.Migrate(ctx)
+	if err == nil {
+		err = jobs.Migrate(ctx, db)
 	}
-	return db.Close()
+	return errors.Join(err, db.Close())
 }
 
 func sqliteURL(t testing.TB) string {
@@ -173,7 +175,7 @@ func makeTemplate(cluster string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	hash := sha256.Sum256([]byte(sum))
+	hash := sha256.Sum256([]byte(fmt.Sprint(sum, jobs.SchemaVersion())))
 	name := "template_" + hex.EncodeToString(hash[:8])
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, cluster)
