@@ -1,0 +1,198 @@
+package audit
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/store"
+)
+
+// Deps are what the room stands on.
+type Deps struct {
+	DB   *store.DB
+	Keys *secret.Keyset
+	// Origin names the log in its checkpoints, for example "kunci.contoso.com/audit".
+	Origin string
+	Log    *slog.Logger
+}
+
+// Service records events and keeps the log over them.
+type Service struct{ deps Deps }
+
+// New refuses missing parts.
+func New(d Deps) (*Service, error) {
+	if d.DB == nil || d.Keys == nil || d.Origin == "" || d.Log == nil {
+		return nil, errors.New("audit: DB, Keys, Origin and Log are needed")
+	}
+	return &Service{d}, nil
+}
+
+// row is an event as it is kept: what identifies people is sealed.
+type row struct {
+	id, org     string
+	at          int64
+	kind        string
+	outcome     string
+	reason      string
+	actorKind   string
+	actor       string
+	target      string
+	methodID    string
+	methodKind  string
+	correlation string
+	detail      string
+	actorKey    string // the person key that actorData is sealed under
+	actorData   []byte
+	targetKey   string
+	targetData  []byte
+	leaf        int64 // -1: waiting
+}
+
+// who is what an event seals about a person.
+type who struct {
+	UserID    string `json:"u,omitempty"`
+	IP        string `json:"i,omitempty"`
+	UserAgent string `json:"a,omitempty"`
+}
+
+// Record writes an event in the caller's transaction. When it fails the
+// transaction must not commit: what is not recorded did not happen.
+func (s *Service) Record(ctx context.Context, tx *store.Tx, by Actor, e Event) error {
+	if err := e.check(by); err != nil {
+		return err
+	}
+	detail := make(map[string]string, len(e.Detail))
+	for name, value := range e.Detail {
+		detail[clean(name)] = clean(value)
+	}
+	text, err := json.Marshal(detail) // sorts its keys, so the text is the same every time
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	r := row{
+		id: store.NewID(), org: clean(e.Org), at: store.Micros(tx.Now()),
+		kind: string(e.Kind), outcome: string(e.Outcome), reason: clean(e.Reason),
+		actorKind: string(by.Kind), actor: clean(by.Account), target: clean(e.Target),
+		methodID: clean(e.MethodID), methodKind: clean(e.MethodKind), correlation: clean(by.Correlation),
+		detail: string(text), leaf: -1,
+	}
+	actor := who{clean(by.UserID), clean(by.IP), clean(by.UserAgent)}
+	if r.actorKey, r.actorData, err = s.sealFor(ctx, tx, r, "actor", r.actor, actor); err != nil {
+		return err
+	}
+	if e.TargetUserID != "" {
+		target := who{UserID: clean(e.TargetUserID)}
+		if r.targetKey, r.targetData, err = s.sealFor(ctx, tx, r, "target", r.target, target); err != nil {
+			return err
+		}
+	}
+	if err := insertEvent(ctx, tx, r); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}
+
+// sealFor seals what identifies a person under that person's key. Somebody
+// unknown shares the key of the organization and the day, so that addresses
+// and user agents of strangers can be erased too.
+func (s *Service) sealFor(ctx context.Context, tx *store.Tx, r row, part, account string, w who) (string, []byte, error) {
+	if w == (who{}) {
+		return "", nil, nil
+	}
+	subject := "account:" + account
+	if account == "" {
+		subject = "day:" + r.org + ":" + store.Time(r.at).Format("2006-01-02")
+	}
+	id, key, err := s.personKey(ctx, tx, subject)
+	if err != nil {
+		return "", nil, err
+	}
+	plain, err := json.Marshal(w)
+	if err != nil {
+		return "", nil, fmt.Errorf("audit: %w", err)
+	}
+	box, err := box(key)
+	if err != nil {
+		return "", nil, err
+	}
+	nonce := make([]byte, box.NonceSize(), box.NonceSize()+len(plain)+box.Overhead())
+	if _, err := rand.Read(nonce); err != nil {
+		return "", nil, fmt.Errorf("audit: %w", err)
+	}
+	return id, box.Seal(nonce, nonce, plain, []byte(part+"|"+r.id)), nil
+}
+
+func box(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return cipher.NewGCM(block)
+}
+
+// personKey finds the living key of a subject or makes one.
+func (s *Service) personKey(ctx context.Context, tx *store.Tx, subject string) (string, []byte, error) {
+	index := s.deps.Keys.Index("audit.person", subject)
+	id, sealed, err := selectPerson(ctx, tx, index)
+	if errors.Is(err, store.ErrNoRows) {
+		key := make([]byte, 32)
+		if _, err := rand.Read(key); err != nil {
+			return "", nil, fmt.Errorf("audit: %w", err)
+		}
+		newID := store.NewID()
+		made, err := s.deps.Keys.Seal(key, "audit.person|"+newID)
+		if err != nil {
+			return "", nil, err
+		}
+		// Another transaction may have made it in between; then its row is read.
+		if err := insertPerson(ctx, tx, newID, index, made); err != nil {
+			return "", nil, fmt.Errorf("audit: %w", err)
+		}
+		id, sealed, err = selectPerson(ctx, tx, index)
+		if err != nil {
+			return "", nil, fmt.Errorf("audit: %w", err)
+		}
+	} else if err != nil {
+		return "", nil, fmt.Errorf("audit: %w", err)
+	}
+	key, err := s.deps.Keys.Open(sealed, "audit.person|"+id)
+	return id, key, err
+}
+
+// leafData is what the log hashes: every column with its length, so that no
+// two events have the same bytes. Changing this changes every log: do not.
+func (r row) leafData() []byte {
+	data := []byte("kunci event v1\n")
+	for _, text := range []string{
+		r.id, r.org, r.kind, r.outcome, r.reason, r.actorKind, r.actor, r.target,
+		r.methodID, r.methodKind, r.correlation, r.detail, r.actorKey, r.targetKey,
+	} {
+		data = binary.AppendUvarint(data, uint64(len(text)))
+		data = append(data, text...)
+	}
+	for _, sealed := range [][]byte{r.actorData, r.targetData} {
+		data = binary.AppendUvarint(data, uint64(len(sealed)))
+		data = append(data, sealed...)
+	}
+	return binary.BigEndian.AppendUint64(data, uint64(r.at))
+}
+
+// Erase destroys the key of an account's person. What identified the person in
+// every event is gone for good; the events and the log over them stay.
+func (s *Service) Erase(ctx context.Context, tx *store.Tx, by Actor, org, account string) error {
+	if account == "" {
+		return errors.New("audit: no account to erase")
+	}
+	if err := erasePerson(ctx, tx, s.deps.Keys.Index("audit.person", "account:"+account)); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return s.Record(ctx, tx, by, Event{Kind: ExportCreated, Org: org, Target: account, Outcome: Success, Reason: "erased"})
+}
