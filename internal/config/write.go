@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"text/template"
+)
+
+// commented is the file that init writes: every key, what it means, and its value.
+var commented = template.Must(template.New("kunci.yaml").Funcs(template.FuncMap{"q": quote}).Parse(`# Settings of a Kunci node. Every key can also be set in the environment:
+# smtp.host is KUNCI_SMTP_HOST. Paths are relative to this file's folder.
+
+# Where the node listens.
+listen: {{q .Listen}}
+
+# The address people open. Links in mails and the origin of passkeys come from
+# here, never from a request.
+public_url: {{q .PublicURL}}
+
+# sqlite:PATH for one node, postgres://user@host/name for several.
+database: {{q .Database}}
+
+# The keys of this installation, mode 0600. Back it up apart from the database:
+# without it, registered addresses and password hashes are lost.
+keyset: {{q .Keyset}}
+
+# Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8.
+trusted_proxies: []
+
+# How mail leaves. tls is none, starttls (refused when the server has none) or tls.
+smtp:
+  host: {{q .SMTP.Host}}
+  port: {{.SMTP.Port}}
+  tls: {{q .SMTP.TLS}}
+  username: {{q .SMTP.Username}}
+  password_file: {{q .SMTP.PasswordFile}}
+  ca_file: ""            # certificates of the mail server's issuer; empty: the system's
+  from: {{q .SMTP.From}}
+
+# The node's own certificate; empty behind a proxy. Read again when it changes.
+tls:
+  cert_file: ""
+  key_file: ""
+
+# level is debug, info, warn or error; format is text or json.
+log:
+  level: {{q .Log.Level}}
+  format: {{q .Log.Format}}
+
+# Prometheus metrics, on an address of their own; empty is off.
+metrics:
+  listen: ""
+`))
+
+// quote writes a text so that YAML reads it as exactly this text.
+func quote(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
+
+// Write makes the commented file with c's values, with mode 0600; it never
+// overwrites one.
+func Write(path string, c Config) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("the configuration cannot be written: %w", err)
+	}
+	if err := commented.Execute(file, c); err != nil {
+		_ = file.Close()
+		return fmt.Errorf("the configuration cannot be written: %w", err)
+	}
+	return file.Close()
+}

@@ -1,0 +1,234 @@
+package org
+
+import (
+	"fmt"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+var (
+	slugForm    = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	domainForm  = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+	colorForm   = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+	countryForm = regexp.MustCompile(`^[A-Z]{2}$`)
+)
+
+// checker collects what is wrong.
+type checker struct{ problems []Problem }
+
+func (c *checker) refuse(key, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) between(key string, n, least, most int) {
+	if n < least || n > most {
+		c.refuse(key, "expected a number from %d to %d", least, most)
+	}
+}
+
+func (c *checker) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		c.refuse(key, "expected %s", strings.Join(allowed, ", "))
+	}
+}
+
+// Check gives everything that is wrong with a document, by key.
+func (d *Document) Check() []Problem {
+	c := &checker{}
+	d.checkNames(c)
+	d.checkPeople(c)
+	d.Policy.check(c)
+	c.problems = append(c.problems, d.Policy.forbidden()...)
+	return c.problems
+}
+
+func (d *Document) checkNames(c *checker) {
+	if !slugForm.MatchString(d.Slug) {
+		c.refuse("organization", "expected a short name of lower-case letters, digits and hyphens, such as contoso")
+	}
+	if n := utf8.RuneCountInString(strings.TrimSpace(d.Name)); n < 1 || n > 100 || strings.ContainsFunc(d.Name, notPrintable) {
+		c.refuse("name", "expected the organization's name, at most 100 characters")
+	}
+	if len(d.Domains) == 0 {
+		c.refuse("domains", "expected at least one domain, such as [contoso.com]")
+	}
+	for i, domain := range d.Domains {
+		d.Domains[i] = asciiLower(strings.TrimSpace(domain))
+		if !domainForm.MatchString(d.Domains[i]) || len(d.Domains[i]) > 253 {
+			c.refuse(fmt.Sprintf("domains[%d]", i), "%q is no domain; write it like contoso.com (international names in their xn-- form)", domain)
+		} else if slices.Contains(d.Domains[:i], d.Domains[i]) {
+			c.refuse(fmt.Sprintf("domains[%d]", i), "%q stands twice", domain)
+		}
+	}
+	c.oneOf("language", d.Language, i18n.Languages()...)
+	if d.Branding.Color != "" && !colorForm.MatchString(d.Branding.Color) {
+		c.refuse("branding.color", `expected a colour like "#0f6cbd"`)
+	}
+	c.oneOf("directory.kind", d.Directory.Kind, Embedded)
+}
+
+func notPrintable(r rune) bool {
+	return r < ' ' || r == 0x7f || r == 0x202e || r == 0x2066 || r == 0x2067
+}
+
+func (d *Document) checkPeople(c *checker) {
+	if d.Support.Email != "" {
+		if a, err := mail.ParseAddress(d.Support.Email); err != nil || a.Address != d.Support.Email {
+			c.refuse("support.email", "expected an address like helpdesk@contoso.com")
+		}
+	}
+	if d.Support.URL != "" {
+		if u, err := url.Parse(d.Support.URL); err != nil || u.Scheme != "https" || u.Host == "" {
+			c.refuse("support.url", "expected an address that begins with https://")
+		}
+	}
+	if utf8.RuneCountInString(d.Support.Phone) > 40 {
+		c.refuse("support.phone", "expected at most 40 characters")
+	}
+	owners := 0
+	for i := range d.Administrators {
+		a := &d.Administrators[i]
+		a.UserID = normalize(a.UserID)
+		key := fmt.Sprintf("administrators[%d]", i)
+		if !slices.Contains(d.Domains, DomainOf(a.UserID)) {
+			c.refuse(key, "the user ID %q is not in a domain of the organization", a.UserID)
+		}
+		if !slices.Contains(Roles, a.Role) {
+			c.refuse(key, "expected a role: owner, policy_admin, authentication_admin, helpdesk, auditor")
+		}
+		for _, before := range d.Administrators[:i] {
+			if before.UserID == a.UserID {
+				c.refuse(key, "%s stands twice; a person has one role", a.UserID)
+			}
+		}
+		if a.Role == Owner {
+			owners++
+		}
+	}
+	if len(d.Administrators) > 0 && owners == 0 {
+		c.refuse("administrators", "expected at least one owner")
+	}
+}
+
+// longestTime bounds every window and lock.
+const longestTime = 366 * 24 * time.Hour
+
+func (p *Policy) check(c *checker) {
+	r := p.Reset
+	c.oneOf("policy.reset.scope", r.Scope, ScopeNone, ScopeSelected, ScopeAll)
+	if r.Scope == ScopeSelected && len(r.Groups) == 0 {
+		c.refuse("policy.reset.groups", "the scope is selected, so name at least one group")
+	}
+	c.between("policy.reset.gates", r.Gates, 1, 2)
+	c.oneOf("policy.reset.privileged", r.Privileged, PrivilegedExclude, PrivilegedTwoStrongGates)
+	if !r.DiscloseStatus {
+		c.refuse("policy.reset.disclose_status", "this version cannot hide whether an account can reset yet; leave it true")
+	}
+	p.checkMethods(c)
+	c.between("policy.registration.reconfirm_after_days", p.Registration.ReconfirmAfterDays, 0, 730)
+	c.between("policy.registration.skips_allowed", p.Registration.SkipsAllowed, 0, 100)
+	c.between("policy.registration.skip_days", p.Registration.SkipDays, 0, 365)
+	c.between("policy.questions.to_register", p.Questions.ToRegister, 3, 5)
+	c.between("policy.questions.to_reset", p.Questions.ToReset, 3, p.Questions.ToRegister)
+	c.between("policy.administrators.gates", p.Administrators.Gates, 2, 2)
+	c.oneOf("policy.captcha", p.Captcha, CaptchaOff, CaptchaAdaptive, CaptchaAlways)
+	c.between("policy.codes.digits", p.Codes.Digits, 6, 12)
+	c.between("policy.codes.minutes", p.Codes.Minutes, 1, 10) // ASVS 6.5.5
+	c.between("policy.phone.per_day", p.Phone.PerDay, 1, 100)
+	for i, country := range p.Phone.Countries {
+		if !countryForm.MatchString(country) {
+			c.refuse(fmt.Sprintf("policy.phone.countries[%d]", i), "expected a country of two letters, such as ID")
+		}
+	}
+	c.between("policy.new_method_waiting_hours", p.NewMethodWaitingHours, 0, 720)
+	c.between("policy.after_reset_hours", p.AfterResetHours, 0, 720)
+	p.checkPassword(c)
+	p.checkLimits(c)
+}
+
+func (p *Policy) checkMethods(c *checker) {
+	if len(p.Reset.Methods) == 0 {
+		c.refuse("policy.reset.methods", "expected at least one kind of method")
+	}
+	for i, kind := range p.Reset.Methods {
+		key := fmt.Sprintf("policy.reset.methods[%d]", i)
+		switch {
+		case !kind.Known() || !kind.ProvesReset() || kind == method.TemporaryAccessPass:
+			c.refuse(key, "%q is no kind of method that can be named here; there are %s", kind, strings.Join(nameable(), ", "))
+		case slices.Contains(p.Reset.Methods[:i], kind):
+			c.refuse(key, "%s stands twice", kind)
+		}
+	}
+	if !slices.ContainsFunc(p.Reset.Methods, method.Kind.Built) {
+		c.refuse("policy.reset.methods", "this version can verify authenticator_code, recovery_code and email; name at least one of them")
+	}
+	if slices.Contains(p.Reset.Methods, method.SecurityQuestions) && p.Reset.Gates < 2 {
+		c.refuse("policy.reset.methods", "security_questions count only beside something the person has: set gates to 2")
+	}
+}
+
+// nameable lists the kinds a policy can name.
+func nameable() []string {
+	var names []string
+	for _, k := range method.Kinds() {
+		if k.ProvesReset() && k != method.TemporaryAccessPass {
+			names = append(names, string(k))
+		}
+	}
+	return names
+}
+
+func (p *Policy) checkPassword(c *checker) {
+	w := p.Password
+	c.between("policy.password.min_length", w.MinLength, 8, 64) // SP 800-63B-4, 3.1.1.2: never under 8
+	c.between("policy.password.max_length", w.MaxLength, 64, 256)
+	c.between("policy.password.classes", w.Classes, 0, 4)
+	c.between("policy.password.history", w.History, 0, 24)
+	c.between("policy.password.expires_after_days", w.ExpiresAfterDays, 0, 730)
+	c.oneOf("policy.password.breached", w.Breached, "refuse", "allow")
+	for i, term := range w.Banned {
+		if n := utf8.RuneCountInString(term); n < 4 || n > 64 {
+			c.refuse(fmt.Sprintf("policy.password.banned[%d]", i), "expected a term of 4 to 64 characters")
+		}
+	}
+}
+
+func (p *Policy) checkLimits(c *checker) {
+	c.between("policy.lockout.threshold", p.Lockout.Threshold, 1, 100)
+	c.between("policy.lockout.seconds", p.Lockout.Seconds, 5, 18000)
+	t := p.Throttle
+	for key, l := range map[string]throttle.Limit{
+		"identity_failures": t.IdentityFailures, "gate": t.Gate, "email_sends": t.EmailSends,
+		"phone_sends": t.PhoneSends, "resets": t.Resets, "organization_failures": t.OrganizationFailures,
+	} {
+		key = "policy.throttle." + key
+		if l.Limit < 1 || l.Limit > 1_000_000 {
+			c.refuse(key+".limit", "expected a number from 1 to 1000000")
+		}
+		if l.Per < time.Second || l.Per > longestTime {
+			c.refuse(key+".per", "expected a time from 1s to 8784h")
+		}
+		if l.Lock < 0 || l.Lock > longestTime {
+			c.refuse(key+".lock", "expected a time up to 8784h")
+		}
+	}
+	if t.Gate.Limit > 100 {
+		// SP 800-63B-4, 3.2.2: at most 100 consecutive failures.
+		c.refuse("policy.throttle.gate.limit", "expected a number from 1 to 100")
+	}
+	a := p.TemporaryAccessPass
+	c.between("policy.temporary_access_pass.length", a.Length, 8, 48)
+	c.between("policy.temporary_access_pass.min_minutes", a.MinMinutes, 10, 43200)
+	c.between("policy.temporary_access_pass.max_minutes", a.MaxMinutes, a.MinMinutes, 43200)
+	c.between("policy.temporary_access_pass.default_minutes", a.DefaultMinutes, a.MinMinutes, a.MaxMinutes)
+	slices.SortFunc(c.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })
+}

@@ -1,0 +1,103 @@
+package org
+
+import (
+	"slices"
+	"strings"
+)
+
+// Role is what an administrator may do.
+type Role string
+
+// The administrator roles, from the most to the least powerful.
+const (
+	Owner               Role = "owner"
+	PolicyAdmin         Role = "policy_admin"
+	AuthenticationAdmin Role = "authentication_admin"
+	Helpdesk            Role = "helpdesk"
+	Auditor             Role = "auditor"
+)
+
+// Roles lists the roles, the most powerful first.
+var Roles = []Role{Owner, PolicyAdmin, AuthenticationAdmin, Helpdesk, Auditor}
+
+// Administrator gives a person of the organization a role.
+type Administrator struct {
+	UserID string `json:"user_id"`
+	Role   Role   `json:"role"`
+}
+
+// Branding is what people recognize their organization by.
+type Branding struct {
+	Logo     []byte `json:"logo,omitempty"`
+	LogoType string `json:"logo_type,omitempty"` // media type of Logo
+	Color    string `json:"color,omitempty"`     // #rrggbb
+}
+
+// Support is where people turn to when self-service does not help.
+type Support struct {
+	Email string `json:"email,omitempty"`
+	URL   string `json:"url,omitempty"`
+	Phone string `json:"phone,omitempty"`
+}
+
+// Directory kinds.
+const Embedded = "embedded"
+
+// DirectoryConfig says where accounts and passwords live.
+type DirectoryConfig struct {
+	Kind string `json:"kind"`
+}
+
+// Organization is a tenant as it is stored.
+type Organization struct {
+	ID             string // opaque, never used again
+	Slug           string // the name in commands and files: contoso
+	Name           string
+	Domains        []string
+	Language       string
+	Branding       Branding
+	Support        Support
+	Directory      DirectoryConfig
+	Administrators []Administrator
+	Policy         Policy
+	Version        int64 // goes up with every change
+}
+
+// RoleOf gives the role of a user ID, and whether it has one.
+func (o *Organization) RoleOf(userID string) (Role, bool) {
+	userID = normalize(userID)
+	for _, a := range o.Administrators {
+		if a.UserID == userID {
+			return a.Role, true
+		}
+	}
+	return "", false
+}
+
+// HasDomain tells whether a domain is one of the organization's.
+func (o *Organization) HasDomain(domain string) bool {
+	return slices.Contains(o.Domains, asciiLower(domain))
+}
+
+// normalize brings a user ID to the form it is compared in: without spaces at
+// the ends and in ASCII lower case. Other letters are left alone: folding them
+// would make different people the same (Kelvin sign, long s, dotless i).
+func normalize(userID string) string { return asciiLower(strings.TrimSpace(userID)) }
+
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// DomainOf is the part of a user ID after its last @, in lower case; empty when there is none.
+func DomainOf(userID string) string {
+	userID = normalize(userID)
+	if at := strings.LastIndexByte(userID, '@'); at >= 0 {
+		return userID[at+1:]
+	}
+	return ""
+}

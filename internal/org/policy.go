@@ -1,0 +1,224 @@
+package org
+
+import (
+	"slices"
+	"time"
+
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+// Scopes of a reset.
+const (
+	ScopeNone     = "none"
+	ScopeSelected = "selected"
+	ScopeAll      = "all"
+)
+
+// What happens with accounts that the directory protects.
+const (
+	PrivilegedExclude        = "exclude"
+	PrivilegedTwoStrongGates = "two_strong_gates"
+)
+
+// When a reset asks for a proof of work.
+const (
+	CaptchaOff      = "off"
+	CaptchaAdaptive = "adaptive"
+	CaptchaAlways   = "always"
+)
+
+// Policy is what an organization decides. The keys are those of its file.
+type Policy struct {
+	Preset                string             `json:"preset"`
+	Reset                 ResetPolicy        `json:"reset"`
+	Registration          RegistrationPolicy `json:"registration"`
+	Questions             QuestionPolicy     `json:"questions"`
+	Administrators        AdministratorRules `json:"administrators"`
+	Notifications         Notifications      `json:"notifications"`
+	Captcha               string             `json:"captcha"`
+	Codes                 CodePolicy         `json:"codes"`
+	Phone                 PhonePolicy        `json:"phone"`
+	NewMethodWaitingHours int                `json:"new_method_waiting_hours"`
+	AfterResetHours       int                `json:"after_reset_hours"`
+	Password              PasswordPolicy     `json:"password"`
+	Lockout               Lockout            `json:"lockout"`
+	Throttle              Throttles          `json:"throttle"`
+	TemporaryAccessPass   PassPolicy         `json:"temporary_access_pass"`
+}
+
+// ResetPolicy says who may reset, and with what.
+type ResetPolicy struct {
+	Scope              string        `json:"scope"`
+	Groups             []string      `json:"groups"`
+	ExcludeGroups      []string      `json:"exclude_groups"`
+	Gates              int           `json:"gates"`
+	Methods            []method.Kind `json:"methods"`
+	Privileged         string        `json:"privileged"`
+	UnlockWithoutReset bool          `json:"unlock_without_reset"`
+	DiscloseStatus     bool          `json:"disclose_status"`
+}
+
+// RegistrationPolicy says when people are asked to register and to confirm again.
+type RegistrationPolicy struct {
+	RequiredAtSignIn   bool `json:"required_at_sign_in"`
+	ReconfirmAfterDays int  `json:"reconfirm_after_days"` // 0: never
+	SkipsAllowed       int  `json:"skips_allowed"`
+	SkipDays           int  `json:"skip_days"`
+}
+
+// QuestionPolicy is about security questions, where they are on.
+type QuestionPolicy struct {
+	ToRegister int      `json:"to_register"`
+	ToReset    int      `json:"to_reset"`
+	Custom     []string `json:"custom"`
+}
+
+// AdministratorRules hold for administrators' own resets.
+type AdministratorRules struct {
+	Gates int `json:"gates"` // cannot be lowered below two
+}
+
+// Notifications says who hears of a reset.
+type Notifications struct {
+	UserOnReset        bool `json:"user_on_reset"`
+	AdminsOnAdminReset bool `json:"admins_on_admin_reset"`
+}
+
+// CodePolicy is about mailed and texted codes.
+type CodePolicy struct {
+	Digits  int `json:"digits"`
+	Minutes int `json:"minutes"`
+}
+
+// PhonePolicy bounds where texts and calls go.
+type PhonePolicy struct {
+	Countries []string `json:"countries"` // ISO 3166-1 alpha-2
+	PerDay    int      `json:"per_day"`
+}
+
+// PasswordPolicy is what a new password must be.
+type PasswordPolicy struct {
+	MinLength        int      `json:"min_length"` // code points
+	MaxLength        int      `json:"max_length"`
+	Classes          int      `json:"classes"` // of lower case, upper case, digits, others; 0 asks for none
+	History          int      `json:"history"`
+	Banned           []string `json:"banned"`
+	Breached         string   `json:"breached"` // refuse | allow
+	ExpiresAfterDays int      `json:"expires_after_days"`
+}
+
+// Lockout is the smart lockout of sign-in: after Threshold wrong passwords
+// Seconds, doubling to an hour.
+type Lockout struct {
+	Threshold int `json:"threshold"`
+	Seconds   int `json:"seconds"`
+}
+
+// Throttles bound guessing and flooding.
+type Throttles struct {
+	IdentityFailures     throttle.Limit `json:"identity_failures"`
+	Gate                 throttle.Limit `json:"gate"`
+	EmailSends           throttle.Limit `json:"email_sends"`
+	PhoneSends           throttle.Limit `json:"phone_sends"`
+	Resets               throttle.Limit `json:"resets"`
+	OrganizationFailures throttle.Limit `json:"organization_failures"`
+}
+
+// PassPolicy is about Temporary Access Passes.
+type PassPolicy struct {
+	Length         int  `json:"length"`
+	DefaultMinutes int  `json:"default_minutes"`
+	MinMinutes     int  `json:"min_minutes"`
+	MaxMinutes     int  `json:"max_minutes"`
+	OneTime        bool `json:"one_time"`
+}
+
+const day = 24 * time.Hour
+
+// Defaults is the preset "kunci".
+func Defaults() Policy {
+	return Policy{
+		Preset: PresetKunci,
+		Reset: ResetPolicy{
+			Scope: ScopeAll, Gates: 1,
+			Methods: []method.Kind{
+				method.Passkey, method.AuthenticatorCode, method.AuthenticatorPush, method.HardwareToken,
+				method.RecoveryCode, method.Email, method.MobilePhone, method.OfficePhone,
+			},
+			Privileged: PrivilegedExclude, UnlockWithoutReset: true, DiscloseStatus: true,
+		},
+		Registration:    RegistrationPolicy{RequiredAtSignIn: true, ReconfirmAfterDays: 180, SkipsAllowed: 3, SkipDays: 14},
+		Questions:       QuestionPolicy{ToRegister: 5, ToReset: 3},
+		Administrators:  AdministratorRules{Gates: 2},
+		Notifications:   Notifications{UserOnReset: true, AdminsOnAdminReset: true},
+		Captcha:         CaptchaAdaptive,
+		Codes:           CodePolicy{Digits: 8, Minutes: 10},
+		Phone:           PhonePolicy{PerDay: 10},
+		AfterResetHours: 24,
+		Password:        PasswordPolicy{MinLength: 12, MaxLength: 256, History: 5, Breached: "refuse"},
+		Lockout:         Lockout{Threshold: 10, Seconds: 60},
+		Throttle: Throttles{
+			IdentityFailures:     throttle.Limit{Limit: 5, Per: day, Lock: day},
+			Gate:                 throttle.Limit{Limit: 5, Per: time.Hour, Lock: day},
+			EmailSends:           throttle.Limit{Limit: 10, Per: 10 * time.Minute, Lock: day},
+			PhoneSends:           throttle.Limit{Limit: 5, Per: time.Hour, Lock: day},
+			Resets:               throttle.Limit{Limit: 5, Per: time.Hour, Lock: day},
+			OrganizationFailures: throttle.Limit{Limit: 500, Per: time.Hour},
+		},
+		TemporaryAccessPass: PassPolicy{Length: 12, DefaultMinutes: 60, MinMinutes: 10, MaxMinutes: 480, OneTime: true},
+	}
+}
+
+// InScope tells whether somebody in these groups may reset at all.
+func (p Policy) InScope(groups []string) bool {
+	for _, g := range groups {
+		if slices.Contains(p.Reset.ExcludeGroups, g) {
+			return false
+		}
+	}
+	switch p.Reset.Scope {
+	case ScopeAll:
+		return true
+	case ScopeSelected:
+		for _, g := range groups {
+			if slices.Contains(p.Reset.Groups, g) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Allows tells whether a kind may pass a gate of a reset at all.
+func (p Policy) Allows(k method.Kind) bool {
+	return k == method.TemporaryAccessPass || slices.Contains(p.Reset.Methods, k)
+}
+
+// PairAllowed tells whether two kinds may pass the two gates of one reset.
+// They are never of one class: one stolen thing must not pass both. Security
+// questions count only beside something a person has. The preset nist_aal2
+// asks besides for what SP 800-63B-4, 4.2.2.2 accepts: two different kinds of
+// recovery code, or one and a bound authenticator; two issued codes (mail and
+// text) are one kind.
+func (p Policy) PairAllowed(a, b method.Kind) bool {
+	if !a.Known() || !b.Known() || a.Class() == b.Class() {
+		return false
+	}
+	if p.Preset == PresetNIST {
+		if a == method.SecurityQuestions || b == method.SecurityQuestions {
+			return false
+		}
+		return !(issued(a) && issued(b))
+	}
+	return true
+}
+
+// issued tells whether a kind is a code that is sent, an "issued recovery code" in NIST's words.
+func issued(k method.Kind) bool {
+	switch k.Class() {
+	case method.Mailbox, method.PhoneLine:
+		return true
+	}
+	return false
+}
