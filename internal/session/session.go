@@ -1,0 +1,352 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/store"
+)
+
+// How long a session lives.
+const (
+	Idle    = time.Hour
+	Overall = 24 * time.Hour
+	// touchAfter spares a write for every page: the last use is noted this often.
+	touchAfter = time.Minute
+	// Remembered is how long an account stays in the picker without use.
+	Remembered = 90 * 24 * time.Hour
+)
+
+// Level is what was proved.
+type Level string
+
+// The levels.
+const (
+	Partial Level = "partial" // the password is right, a second factor is asked for
+	Full    Level = "full"
+)
+
+// Browser is one browser with its cookie.
+type Browser struct {
+	ID      string
+	Current string // the current session's id, empty when none
+}
+
+// Session is one account signed in in one browser.
+type Session struct {
+	ID, BrowserID, OrgID, AccountID string
+	Level                           Level
+	// MustChange tells that the password has to be changed before anything else.
+	MustChange bool
+	PasswordAt time.Time // when the password was typed
+	FactorAt   time.Time // when a second factor was proved; zero: never
+	FactorID   string    // which method that was
+	CreatedAt  time.Time
+	SeenAt     time.Time
+}
+
+// Fresh tells whether the strongest proof the account can give is younger than
+// d: the second factor where it has one, else the password.
+func (s Session) Fresh(now time.Time, hasFactor bool, d time.Duration) bool {
+	at := s.PasswordAt
+	if hasFactor {
+		at = s.FactorAt
+	}
+	return s.Level == Full && !at.IsZero() && now.Sub(at) <= d
+}
+
+// Account is one account in the picker.
+type Account struct {
+	ID        string // opaque, of this browser only
+	OrgID     string
+	AccountID string
+	UserID    string
+	Name      string
+	// SessionID is the living session of the account in this browser, empty when signed out.
+	SessionID string
+}
+
+// Deps are what the room stands on.
+type Deps struct {
+	Keys  *secret.Keyset
+	Audit *audit.Service
+}
+
+// Service keeps sessions.
+type Service struct {
+	keys  *secret.Keyset
+	audit *audit.Service
+}
+
+// New refuses missing parts.
+func New(d Deps) (*Service, error) {
+	if d.Keys == nil || d.Audit == nil {
+		return nil, errors.New("session: Keys and Audit are needed")
+	}
+	return &Service{d.Keys, d.Audit}, nil
+}
+
+func hash(token string) []byte {
+	sum := sha256.Sum256([]byte(token)) // the token has 130 random bits: nothing slower is needed
+	return sum[:]
+}
+
+// Browser finds the browser of a cookie's token. Problem SignedOut when there is none.
+func (s *Service) Browser(ctx context.Context, tx *store.Tx, token string) (Browser, error) {
+	if token == "" {
+		return Browser{}, problem.New(problem.SignedOut)
+	}
+	b, err := selectBrowser(ctx, tx, hash(token))
+	if errors.Is(err, store.ErrNoRows) {
+		return Browser{}, problem.New(problem.SignedOut)
+	}
+	if err != nil {
+		return Browser{}, fmt.Errorf("session: %w", err)
+	}
+	return b, nil
+}
+
+// Open is Browser for somebody who is about to sign in: an unknown token gets
+// a new browser. The token to set is a new one either way.
+func (s *Service) Open(ctx context.Context, tx *store.Tx, token string) (Browser, string, error) {
+	b, err := s.Browser(ctx, tx, token)
+	if problem.Has(err, problem.SignedOut) {
+		b = Browser{ID: store.NewID()}
+		err = insertBrowser(ctx, tx, b.ID, hash(store.NewToken()))
+	}
+	if err != nil {
+		return Browser{}, "", err
+	}
+	fresh, err := s.Rotate(ctx, tx, b.ID)
+	return b, fresh, err
+}
+
+// Rotate gives the browser a new token; the old one is dead.
+func (s *Service) Rotate(ctx context.Context, tx *store.Tx, browserID string) (string, error) {
+	token := store.NewToken()
+	if err := updateToken(ctx, tx, browserID, hash(token)); err != nil {
+		return "", fmt.Errorf("session: %w", err)
+	}
+	return token, nil
+}
+
+// Begin is a sign-in to begin.
+type Begin struct {
+	OrgID, AccountID string
+	UserID, Name     string // shown in the picker
+	Level            Level
+	MustChange       bool
+}
+
+// Begin makes the session of an account whose password was right, the current
+// one of the browser. An older session of the same account in it ends.
+func (s *Service) Begin(ctx context.Context, tx *store.Tx, browserID string, in Begin) (Session, error) {
+	now := tx.Now()
+	created := Session{
+		ID: store.NewID(), BrowserID: browserID, OrgID: in.OrgID, AccountID: in.AccountID, Level: in.Level,
+		MustChange: in.MustChange, PasswordAt: now, CreatedAt: now, SeenAt: now,
+	}
+	if err := endInBrowser(ctx, tx, browserID, in.AccountID); err != nil {
+		return Session{}, fmt.Errorf("session: %w", err)
+	}
+	if err := insertSession(ctx, tx, created); err != nil {
+		return Session{}, fmt.Errorf("session: %w", err)
+	}
+	if err := setCurrent(ctx, tx, browserID, created.ID); err != nil {
+		return Session{}, fmt.Errorf("session: %w", err)
+	}
+	return created, s.remember(ctx, tx, browserID, in)
+}
+
+// sealedAccount is what the picker shows, as it is sealed.
+type sealedAccount struct {
+	UserID string `json:"u"`
+	Name   string `json:"n"`
+}
+
+func binding(browserID, id string) string { return "browser-account|" + browserID + "|" + id }
+
+func (s *Service) remember(ctx context.Context, tx *store.Tx, browserID string, in Begin) error {
+	plain, err := json.Marshal(sealedAccount{in.UserID, in.Name})
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if err := deleteRemembered(ctx, tx, browserID, in.AccountID); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	id := store.NewID()
+	sealed, err := s.keys.Seal(plain, binding(browserID, id))
+	if err != nil {
+		return err
+	}
+	if err := insertRemembered(ctx, tx, id, browserID, in.OrgID, in.AccountID, sealed); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}
+
+// Current gives the living current session of a browser. Problem SignedOut.
+func (s *Service) Current(ctx context.Context, tx *store.Tx, token string) (Session, error) {
+	b, err := s.Browser(ctx, tx, token)
+	if err != nil {
+		return Session{}, err
+	}
+	return s.Get(ctx, tx, b.Current)
+}
+
+// Get gives a living session. Problem SignedOut when it ended or is too old.
+func (s *Service) Get(ctx context.Context, tx *store.Tx, id string) (Session, error) {
+	found, err := selectSession(ctx, tx, id)
+	if errors.Is(err, store.ErrNoRows) || err == nil && !alive(found, tx.Now()) {
+		return Session{}, problem.New(problem.SignedOut)
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("session: %w", err)
+	}
+	return found, nil
+}
+
+func alive(s Session, now time.Time) bool {
+	return now.Sub(s.SeenAt) < Idle && now.Sub(s.CreatedAt) < Overall
+}
+
+// Stale tells that the last use should be noted with Touch.
+func (s Session) Stale(now time.Time) bool { return now.Sub(s.SeenAt) >= touchAfter }
+
+// Touch notes that a session is used now.
+func (s *Service) Touch(ctx context.Context, tx *store.Tx, id string) error {
+	if err := touch(ctx, tx, id); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}
+
+// Prove notes a second factor that was proved now: the session is full, and
+// the browser has a new token.
+func (s *Service) Prove(ctx context.Context, tx *store.Tx, sessionID, methodID string) (string, error) {
+	current, err := s.Get(ctx, tx, sessionID)
+	if err != nil {
+		return "", err
+	}
+	if err := prove(ctx, tx, sessionID, methodID); err != nil {
+		return "", fmt.Errorf("session: %w", err)
+	}
+	return s.Rotate(ctx, tx, current.BrowserID)
+}
+
+// PasswordTyped notes that the password was typed again now, or changed.
+func (s *Service) PasswordTyped(ctx context.Context, tx *store.Tx, sessionID string) (string, error) {
+	current, err := s.Get(ctx, tx, sessionID)
+	if err != nil {
+		return "", err
+	}
+	if err := passwordTyped(ctx, tx, sessionID); err != nil {
+		return "", fmt.Errorf("session: %w", err)
+	}
+	return s.Rotate(ctx, tx, current.BrowserID)
+}
+
+// End signs one session out.
+func (s *Service) End(ctx context.Context, tx *store.Tx, by audit.Actor, sessionID string) error {
+	ended, err := endOne(ctx, tx, sessionID)
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	for _, e := range ended {
+		if err := s.record(ctx, tx, by, e.orgID, e.accountID, "signed-out"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EndAll ends every session of an account, in every browser.
+func (s *Service) EndAll(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID string) error {
+	return s.EndOthers(ctx, tx, by, orgID, accountID, "")
+}
+
+// EndOthers is EndAll but for one session.
+func (s *Service) EndOthers(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID, keep string) error {
+	n, err := endAll(ctx, tx, orgID, accountID, keep)
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	return s.record(ctx, tx, by, orgID, accountID, "all")
+}
+
+func (s *Service) record(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID, reason string) error {
+	return s.audit.Record(ctx, tx, by, audit.Event{
+		Kind: audit.SessionRevoked, Org: orgID, Target: accountID, Outcome: audit.Success, Reason: reason,
+	})
+}
+
+// Accounts lists what the picker of a browser shows, the last used first.
+func (s *Service) Accounts(ctx context.Context, tx *store.Tx, browserID string) ([]Account, error) {
+	rows, err := selectRemembered(ctx, tx, browserID)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	accounts := make([]Account, 0, len(rows))
+	for _, r := range rows {
+		plain, err := s.keys.Open(r.sealed, binding(browserID, r.ID))
+		if err != nil {
+			return nil, fmt.Errorf("session: %w", err)
+		}
+		var shown sealedAccount
+		if err := json.Unmarshal(plain, &shown); err != nil {
+			return nil, fmt.Errorf("session: %w", err)
+		}
+		r.UserID, r.Name = shown.UserID, shown.Name
+		if current, err := s.Get(ctx, tx, r.SessionID); err != nil || current.Level != Full {
+			r.SessionID = ""
+		}
+		accounts = append(accounts, r.Account)
+	}
+	return accounts, nil
+}
+
+// Choose makes a remembered account's living session the current one. Problem
+// SignedOut when it has none: the person signs in again.
+func (s *Service) Choose(ctx context.Context, tx *store.Tx, browserID string, chosen Account) (Session, error) {
+	current, err := s.Get(ctx, tx, chosen.SessionID)
+	if err != nil {
+		return Session{}, err
+	}
+	if current.BrowserID != browserID {
+		return Session{}, problem.New(problem.SignedOut)
+	}
+	if err := setCurrent(ctx, tx, browserID, current.ID); err != nil {
+		return Session{}, fmt.Errorf("session: %w", err)
+	}
+	return current, nil
+}
+
+// Forget signs a remembered account out in this browser and removes it.
+func (s *Service) Forget(ctx context.Context, tx *store.Tx, browserID string, chosen Account) error {
+	if err := endInBrowser(ctx, tx, browserID, chosen.AccountID); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if err := deleteRemembered(ctx, tx, browserID, chosen.AccountID); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}
+
+// Purge drops what is over: ended and old sessions, accounts long unused, and
+// browsers with neither.
+func (s *Service) Purge(ctx context.Context, tx *store.Tx) error {
+	if err := purge(ctx, tx, tx.Now().Add(-Overall), tx.Now().Add(-Remembered)); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"kunci.dev/kunci/internal/store"
+)
+
+func selectBrowser(ctx context.Context, tx *store.Tx, token []byte) (Browser, error) {
+	var b Browser
+	err := tx.QueryRow(ctx, `SELECT id, current_id FROM browser WHERE token = $1`, token).Scan(&b.ID, &b.Current)
+	return b, err
+}
+
+func insertBrowser(ctx context.Context, tx *store.Tx, id string, token []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO browser (id, token, current_id, created_at) VALUES ($1, $2, '', $3)`,
+		id, token, store.Micros(tx.Now()))
+	return err
+}
+
+func updateToken(ctx context.Context, tx *store.Tx, id string, token []byte) error {
+	_, err := tx.Exec(ctx, `UPDATE browser SET token = $2 WHERE id = $1`, id, token)
+	return err
+}
+
+func setCurrent(ctx context.Context, tx *store.Tx, id, sessionID string) error {
+	_, err := tx.Exec(ctx, `UPDATE browser SET current_id = $2 WHERE id = $1`, id, sessionID)
+	return err
+}
+
+const sessionColumns = `id, browser_id, org_id, account_id, level, must_change, password_at, factor_at, factor_id, created_at, seen_at`
+
+func insertSession(ctx context.Context, tx *store.Tx, s Session) error {
+	_, err := tx.Exec(ctx, `INSERT INTO session (`+sessionColumns+`, ended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)`,
+		s.ID, s.BrowserID, s.OrgID, s.AccountID, string(s.Level), s.MustChange, store.Micros(s.PasswordAt),
+		store.Micros(s.FactorAt), s.FactorID, store.Micros(s.CreatedAt), store.Micros(s.SeenAt))
+	return err
+}
+
+func selectSession(ctx context.Context, tx *store.Tx, id string) (Session, error) {
+	var s Session
+	var level string
+	var passwordAt, factorAt, createdAt, seenAt int64
+	err := tx.QueryRow(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = $1 AND ended_at = 0`, id).
+		Scan(&s.ID, &s.BrowserID, &s.OrgID, &s.AccountID, &level, &s.MustChange, &passwordAt, &factorAt, &s.FactorID, &createdAt, &seenAt)
+	s.Level = Level(level)
+	s.PasswordAt, s.FactorAt = store.Time(passwordAt), store.Time(factorAt)
+	s.CreatedAt, s.SeenAt = store.Time(createdAt), store.Time(seenAt)
+	return s, err
+}
+
+func touch(ctx context.Context, tx *store.Tx, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE session SET seen_at = $2 WHERE id = $1 AND ended_at = 0`, id, store.Micros(tx.Now()))
+	return err
+}
+
+func prove(ctx context.Context, tx *store.Tx, id, methodID string) error {
+	_, err := tx.Exec(ctx, `UPDATE session SET level = 'full', factor_at = $2, factor_id = $3, seen_at = $2
+		WHERE id = $1 AND ended_at = 0`, id, store.Micros(tx.Now()), methodID)
+	return err
+}
+
+func passwordTyped(ctx context.Context, tx *store.Tx, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE session SET password_at = $2, seen_at = $2, must_change = $3 WHERE id = $1 AND ended_at = 0`,
+		id, store.Micros(tx.Now()), false)
+	return err
+}
+
+type endedSession struct{ orgID, accountID string }
+
+func endOne(ctx context.Context, tx *store.Tx, id string) ([]endedSession, error) {
+	rows, err := tx.Query(ctx, `UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at = 0 RETURNING org_id, account_id`,
+		id, store.Micros(tx.Now()))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []endedSession
+	for rows.Next() {
+		var e endedSession
+		if err := rows.Scan(&e.orgID, &e.accountID); err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+func endInBrowser(ctx context.Context, tx *store.Tx, browserID, accountID string) error {
+	_, err := tx.Exec(ctx, `UPDATE session SET ended_at = $3 WHERE browser_id = $1 AND account_id = $2 AND ended_at = 0`,
+		browserID, accountID, store.Micros(tx.Now()))
+	return err
+}
+
+func endAll(ctx context.Context, tx *store.Tx, orgID, accountID, keep string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE session SET ended_at = $4 WHERE org_id = $1 AND account_id = $2 AND id <> $3 AND ended_at = 0`,
+		orgID, accountID, keep, store.Micros(tx.Now()))
+}
+
+type remembered struct {
+	Account
+	sealed []byte
+}
+
+func insertRemembered(ctx context.Context, tx *store.Tx, id, browserID, orgID, accountID string, sealed []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO browser_account (id, browser_id, org_id, account_id, sealed, used_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`, id, browserID, orgID, accountID, sealed, store.Micros(tx.Now()))
+	return err
+}
+
+func deleteRemembered(ctx context.Context, tx *store.Tx, browserID, accountID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM browser_account WHERE browser_id = $1 AND account_id = $2`, browserID, accountID)
+	return err
+}
+
+func selectRemembered(ctx context.Context, tx *store.Tx, browserID string) ([]remembered, error) {
+	rows, err := tx.Query(ctx, `SELECT b.id, b.org_id, b.account_id, b.sealed,
+			COALESCE((SELECT s.id FROM session s WHERE s.browser_id = b.browser_id AND s.account_id = b.account_id AND s.ended_at = 0), '')
+		FROM browser_account b WHERE b.browser_id = $1 ORDER BY b.used_at DESC, b.id DESC LIMIT 20`, browserID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []remembered
+	for rows.Next() {
+		var r remembered
+		if err := rows.Scan(&r.ID, &r.OrgID, &r.AccountID, &r.sealed, &r.SessionID); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+func purge(ctx context.Context, tx *store.Tx, sessionsBefore, accountsBefore time.Time) error {
+	for _, statement := range []struct {
+		text string
+		arg  int64
+	}{
+		{`DELETE FROM session WHERE created_at < $1`, store.Micros(sessionsBefore)},
+		{`DELETE FROM browser_account WHERE used_at < $1`, store.Micros(accountsBefore)},
+		{`DELETE FROM browser WHERE created_at < $1 AND NOT EXISTS (SELECT 1 FROM session s WHERE s.browser_id = browser.id)
+			AND NOT EXISTS (SELECT 1 FROM browser_account a WHERE a.browser_id = browser.id)`, store.Micros(sessionsBefore)},
+	} {
+		if _, err := tx.Exec(ctx, statement.text, statement.arg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
