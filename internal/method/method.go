@@ -1,0 +1,95 @@
+package method
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// UndoFor is how long a deleted method can be brought back.
+	UndoFor = 7 * 24 * time.Hour
+	// PendingFor is how long a method that was begun may wait for its proof.
+	PendingFor = time.Hour
+	// DisableAfter failures in a row a method is disabled (NIST SP 800-63B-4, 3.2.2).
+	DisableAfter = 100
+	// MaxName is the longest name a person may give a method, in characters.
+	MaxName = 60
+)
+
+// Who proved a method.
+const (
+	ByPerson        = "person"
+	ByAdministrator = "administrator"
+)
+
+// Method is one registered piece of security info. Value and Secret are opened;
+// neither is ever shown in full except the value to its own person.
+type Method struct {
+	ID, OrgID, AccountID string
+	Kind                 Kind
+	Name                 string // given by the person, may be empty
+	Value                string // the address or number; "" for kinds that have only a secret
+	Secret               []byte // TOTP seed or recovery set
+	Proved               bool
+	ProvedBy             string // ByPerson or ByAdministrator
+	Default              bool   // offered first as a second factor
+	CreatedAt            time.Time
+	ProvedAt             time.Time
+	LastUsedAt           time.Time
+	DeletedAt            time.Time
+	DisabledAt           time.Time
+	LastStep             int64  // highest accepted time step of an authenticator
+	UsedCodes            uint64 // bit i is set when code i of a recovery set is burnt
+	ConsecutiveFailures  int
+}
+
+// Usable tells whether the method may prove anything.
+func (m Method) Usable() bool {
+	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
+}
+
+// Masked shows enough of a value for its owner to recognize it and no more: the
+// first letters of an address, the last two digits of a number. The mask has the
+// same length for every value, so that it does not count characters for a
+// stranger. Kinds without a value give "".
+func (m Method) Masked() string { return Mask(m.Kind, m.Value) }
+
+// Mask is Masked for a value that is not (or no longer) a row, so that a decoy
+// is masked by the same code as a real one.
+func Mask(k Kind, value string) string {
+	switch k {
+	case Email:
+		local, domain, _ := strings.Cut(value, "@")
+		return first(local) + "…@" + first(domain) + "…"
+	case MobilePhone, OfficePhone:
+		number, _, _ := strings.Cut(value, "x")
+		if len(number) < 2 {
+			return "+•• •••• ••••"
+		}
+		return "+•• •••• ••" + number[len(number)-2:]
+	}
+	return ""
+}
+
+func first(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 || r == utf8.RuneError {
+		return ""
+	}
+	return string(r)
+}
+
+// CodesLeft is how many codes of a recovery set are not burnt.
+func (m Method) CodesLeft() int {
+	if m.Kind != RecoveryCode {
+		return 0
+	}
+	left := 0
+	for i := range RecoveryCodes {
+		if m.UsedCodes&(1<<i) == 0 {
+			left++
+		}
+	}
+	return left
+}
