@@ -1,0 +1,110 @@
+package directory
+
+import (
+	"context"
+	"time"
+)
+
+// Source says where an account's password is mastered.
+type Source string
+
+const (
+	// Managed passwords can be set here.
+	Managed Source = "managed"
+	// External passwords are mastered elsewhere (federated, or a directory
+	// without write-back) and cannot be reset here.
+	External Source = "external"
+)
+
+// Entry is an account as its directory knows it.
+type Entry struct {
+	// Key names the account for ever: it does not change with the user ID, and a
+	// deleted and recreated account gets another.
+	Key         string
+	UserID      string
+	DisplayName string
+	GivenName   string
+	FamilyName  string
+	Language    string
+	// Groups are all groups the account is in, nested ones included.
+	Groups      []string
+	Disabled    bool
+	MustChange  bool
+	HasPassword bool
+	// Privileged accounts are protected by the directory itself.
+	Privileged        bool
+	LockedUntil       time.Time
+	Source            Source
+	PasswordChangedAt time.Time
+}
+
+// CheckResult is what a directory says about a password.
+type CheckResult string
+
+const (
+	OK CheckResult = "ok"
+	// Wrong is also the answer for an account that does not exist or has no password.
+	Wrong CheckResult = "wrong"
+	// Locked: too many wrong passwords; the password was not looked at.
+	Locked CheckResult = "locked"
+	// Disabled, MustChange and Expired are said only of a right password.
+	Disabled   CheckResult = "disabled"
+	MustChange CheckResult = "must_change"
+	Expired    CheckResult = "expired"
+)
+
+// Right tells whether the password was the account's password, whatever else
+// keeps the person out.
+func (r CheckResult) Right() bool {
+	return r == OK || r == Disabled || r == MustChange || r == Expired
+}
+
+// SetOptions qualifies a password that Kunci sets for a person who proved who
+// they are by other means.
+type SetOptions struct {
+	// Unlock lifts a lock-out in the same step.
+	Unlock bool
+	// History is how many past passwords, the current one included, are refused.
+	// A directory with a history of its own uses that.
+	History int
+	// MustChange makes the person choose another at the next sign-in.
+	MustChange bool
+}
+
+// ChangeOptions qualifies a password that its owner changes with the old one.
+type ChangeOptions struct {
+	History int
+}
+
+// Capabilities is what a directory can do at all, as configured.
+type Capabilities struct {
+	SetPassword bool // reset by Kunci
+	Change      bool // by the owner, with the old password
+	Unlock      bool
+}
+
+// Directory is a place of accounts of one organization. Keys and user IDs of
+// other organizations do not exist for it. It is safe for concurrent use.
+//
+// Errors: ErrNotFound, ErrWrongPassword, ErrUnavailable, ErrRights, a
+// *RefusedError, or a problem "busy" where too much is asked at once.
+type Directory interface {
+	// LookUp finds an account by what its person types. It compares whole,
+	// normalized user IDs; there are no patterns.
+	LookUp(ctx context.Context, userID string) (Entry, error)
+	// Get finds an account by its key.
+	Get(ctx context.Context, key string) (Entry, error)
+	// CheckPassword judges a password and counts a wrong one. An unknown key takes
+	// as long as a known one and is Wrong.
+	CheckPassword(ctx context.Context, key, password string) (CheckResult, error)
+	// SetPassword sets a password without the old one. It is either done or not;
+	// after ErrUnavailable it may be done and can be repeated.
+	SetPassword(ctx context.Context, key, password string, o SetOptions) error
+	// ChangePassword sets a password for someone who knows the old one. A wrong
+	// old password counts like a wrong sign-in and is ErrWrongPassword; while
+	// locked every old password is.
+	ChangePassword(ctx context.Context, key, old, password string, o ChangeOptions) error
+	// Unlock lifts a lock-out and clears its count.
+	Unlock(ctx context.Context, key string) error
+	Capabilities() Capabilities
+}
