@@ -42,6 +42,7 @@ const (
 	EmailInvalid    Code = "email-invalid"    // not an address mail can go to
 	EmailOwnDomain  Code = "email-own-domain" // an address that needs the forgotten password
 	UndoExpired     Code = "undo-expired"     // the seven days are over
+	PhoneInvalid    Code = "phone-invalid"    // not a whole number with its country code
 
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ
