@@ -1,0 +1,208 @@
+package notify
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"kunci.dev/kunci/internal/i18n"
+)
+
+// document is a message in its language, without its form: the HTML part and
+// the text part are both written from it, so they say the same.
+type document struct {
+	Lang, Dir string
+	Org       string
+	Color     string
+	Subject   string
+	Preview   string // what mail programs show beside the subject; never the code
+	Heading   string
+	Blocks    []block
+	Footer    string
+}
+
+// block is one piece of a document; exactly one of the fields is set.
+type block struct {
+	Text  string   // a paragraph
+	Code  string   // the code, large
+	Facts []fact   // a list of name and value
+	Link  *link    // a button
+	Quote []string // lines a stranger typed; never beside a link
+	Note  string   // a paragraph that warns
+}
+
+type fact struct{ Name, Value string }
+
+type link struct{ Label, URL string }
+
+// circumstances are what every message tells of the request behind it.
+type circumstances struct {
+	UserID, IP, Browser, SupportCode string
+	At                               time.Time
+}
+
+type composer struct {
+	p   *i18n.Printer
+	org string
+}
+
+// compose writes a body in its language.
+func compose(lang, org, color string, body Body) (document, error) {
+	c := composer{p: i18n.For(lang), org: orgName(org)}
+	d := document{Lang: c.p.Lang(), Dir: c.p.Dir(), Org: c.org, Color: hexColor(color), Footer: c.t("notify.footer")}
+	var key string
+	switch b := body.(type) {
+	case Code:
+		key, d.Blocks = c.code(b)
+	case PasswordNotice:
+		key, d.Blocks = c.password(b)
+	case MethodNotice:
+		key, d.Blocks = c.method(b)
+	case RequestNotice:
+		key, d.Blocks = c.request(b)
+	case DisputeNotice:
+		key = "notify.dispute"
+		d.Blocks = []block{{Text: c.t("notify.dispute.text")}, c.facts(circumstances(b)), {Note: c.t("notify.dispute.advice")}}
+	case AdminNotice:
+		key = "notify.admin"
+		d.Blocks = []block{{Text: c.t("notify.admin.text")}, c.facts(circumstances(b)), {Note: c.t("notify.admin.advice")}}
+	default:
+		return document{}, errors.New("unknown message body")
+	}
+	d.Subject, d.Heading, d.Preview = c.t(key+".subject"), c.t(key+".heading"), c.t(key+".preview")
+	return d, nil
+}
+
+// t gives a sentence; every sentence may name the organization.
+func (c composer) t(key string, args ...any) string {
+	return c.p.T(key, append([]any{"org", c.org}, args...)...)
+}
+
+func (c composer) code(b Code) (string, []block) {
+	key := "notify.code." + oneOf(b.Purpose, PurposeReset, PurposeSignIn, PurposeRegister, PurposeStepUp)
+	return key, []block{
+		{Text: c.t(key + ".text")},
+		{Code: digits(b.Code)},
+		{Text: c.t("notify.code.valid", "count", b.Minutes)},
+		{Note: c.t("notify.code.never")},
+		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
+		{Text: c.t(key + ".notyou")},
+	}
+}
+
+func (c composer) password(b PasswordNotice) (string, []block) {
+	key := "notify.password." + oneOf(b.What, PasswordReset, PasswordChanged, PasswordUnlocked, PasswordFirst)
+	blocks := []block{
+		{Text: c.t(key + ".text")},
+		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
+		{Text: c.t("notify.wasyou")},
+	}
+	return key, append(blocks, c.dispute(b.DisputeURL)...)
+}
+
+func (c composer) method(b MethodNotice) (string, []block) {
+	key := "notify.method." + oneOf(b.Action, MethodAdded, MethodChanged, MethodDeleted, MethodDisabled)
+	facts := c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At})
+	about := []fact{{c.t("notify.fact.method"), c.t("notify.kind." + kindName(b.Kind))}}
+	if masked := plain(b.Masked, maxName); masked != "" {
+		about = append(about, fact{c.t("notify.fact.value"), masked})
+	}
+	facts.Facts = append(about, facts.Facts...)
+	blocks := []block{{Text: c.t(key + ".text")}, facts}
+	if b.UndoURL != "" {
+		blocks = append(blocks, block{Text: c.t("notify.method.undo.text")},
+			block{Link: &link{c.t("notify.method.undo.button"), b.UndoURL}})
+	}
+	if b.DisputeURL != "" {
+		blocks = append(blocks, block{Text: c.t("notify.wasyou")})
+	}
+	return key, append(blocks, c.dispute(b.DisputeURL)...)
+}
+
+func (c composer) request(b RequestNotice) (string, []block) {
+	blocks := []block{
+		{Text: c.t("notify.request.text")},
+		{Note: c.t("notify.request.unverified")},
+		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
+		{Text: c.t("notify.request.why." + oneOf(b.Problem, "not-enabled", "not-verified", "blocked", "directory-refused", "directory-unavailable", "other"))},
+	}
+	if lines := quoted(b.Text, 1000); len(lines) > 0 {
+		blocks = append(blocks, block{Text: c.t("notify.request.said")}, block{Quote: lines})
+	} else {
+		blocks = append(blocks, block{Text: c.t("notify.request.silent")})
+	}
+	return "notify.request", append(blocks, block{Text: c.t("notify.request.advice")})
+}
+
+// dispute is the way out for somebody who did not do it.
+func (c composer) dispute(url string) []block {
+	if url == "" {
+		return []block{{Text: c.t("notify.dispute.contact")}}
+	}
+	return []block{{Note: c.t("notify.dispute.explain")}, {Link: &link{c.t("notify.dispute.button"), url}}}
+}
+
+func (c composer) facts(f circumstances) block {
+	var list []fact
+	add := func(key, value string) {
+		if value != "" {
+			list = append(list, fact{c.t(key), value})
+		}
+	}
+	add("notify.fact.account", plain(f.UserID, maxUserID))
+	if !f.At.IsZero() {
+		add("notify.fact.time", c.p.DateTime(f.At))
+	}
+	add("notify.fact.browser", c.browser(f.Browser))
+	add("notify.fact.place", place(f.IP))
+	add("notify.fact.support", supportCode(f.SupportCode))
+	return block{Facts: list}
+}
+
+func (c composer) browser(agent string) string {
+	browser, system := device(agent)
+	switch {
+	case browser != "" && system != "":
+		return c.t("notify.browser.on", "browser", browser, "system", system)
+	case browser != "":
+		return browser
+	case system != "":
+		return system
+	}
+	return c.t("notify.browser.unknown")
+}
+
+// oneOf gives value when it is one of the known ones, else the last of them, so
+// that no text from outside becomes part of a key.
+func oneOf(value string, known ...string) string {
+	for _, k := range known {
+		if value == k {
+			return k
+		}
+	}
+	return known[len(known)-1]
+}
+
+func kindName(kind string) string {
+	return oneOf(kind, "authenticator_code", "hardware_token", "authenticator_push", "passkey", "email", "mobile_phone",
+		"office_phone", "security_questions", "recovery_code", "temporary_access_pass", "other")
+}
+
+func digits(code string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x80 && word(r) {
+			return r
+		}
+		return -1
+	}, code)
+}
+
+const defaultColor = "#0f6cbd"
+
+// hexColor accepts #rrggbb alone: the value stands in a style attribute.
+func hexColor(s string) string {
+	if len(s) != 7 || s[0] != '#' || strings.Trim(s[1:], "0123456789abcdefABCDEF") != "" {
+		return defaultColor
+	}
+	return s
+}

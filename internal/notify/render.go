@@ -1,0 +1,60 @@
+package notify
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	htmltemplate "html/template"
+	"strings"
+	texttemplate "text/template"
+)
+
+//go:embed templates
+var templates embed.FS
+
+var (
+	htmlLayout = htmltemplate.Must(htmltemplate.New("mail.html.tmpl").ParseFS(templates, "templates/mail.html.tmpl"))
+	textLayout = texttemplate.Must(texttemplate.New("mail.txt.tmpl").Funcs(texttemplate.FuncMap{"wrap": wrap}).
+			ParseFS(templates, "templates/mail.txt.tmpl"))
+)
+
+// Render writes a message in a language: subject, text part and HTML part. It
+// looks nothing up and sends nothing.
+func Render(lang, orgName, color string, body Body) (Mail, error) {
+	d, err := compose(lang, orgName, color, body)
+	if err != nil {
+		return Mail{}, err
+	}
+	var html, text bytes.Buffer
+	if err := htmlLayout.Execute(&html, d); err != nil {
+		return Mail{}, fmt.Errorf("write HTML part: %w", err)
+	}
+	if err := textLayout.Execute(&text, d); err != nil {
+		return Mail{}, fmt.Errorf("write text part: %w", err)
+	}
+	return Mail{Subject: d.Subject, Text: text.String(), HTML: html.String(), Lang: d.Lang, Kind: body.kind()}, nil
+}
+
+// textWidth is where lines of the text part break, as mail programs expect.
+const textWidth = 72
+
+// wrap breaks a paragraph into lines; words longer than a line stay whole.
+func wrap(s string) string {
+	var b strings.Builder
+	width := 0
+	for i, w := range strings.Fields(s) {
+		n := len([]rune(w))
+		switch {
+		case i == 0:
+		case width+1+n > textWidth:
+			b.WriteByte('\n')
+			width = 0
+		default:
+			b.WriteByte(' ')
+			width++
+		}
+		b.WriteString(w)
+		width += n
+	}
+	return b.String()
+}

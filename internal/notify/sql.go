@@ -1,0 +1,89 @@
+package notify
+
+import (
+	"context"
+	"time"
+
+	"kunci.dev/kunci/internal/store"
+)
+
+// row is one message in the queue.
+type row struct {
+	id, orgID, accountID, kind, key string
+	state                           State
+	recipient, payload              []byte
+	queuedAt, expiresAt             time.Time
+}
+
+// insert writes a queued message unless its key is there already.
+func insert(ctx context.Context, tx *store.Tx, r row) (bool, error) {
+	n, err := tx.Exec(ctx, `INSERT INTO notify_message
+		(id, org_id, account_id, kind, message_key, state, recipient, payload, queued_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (org_id, message_key) DO NOTHING`,
+		r.id, r.orgID, r.accountID, r.kind, r.key, string(Queued), r.recipient, r.payload,
+		store.Micros(r.queuedAt), store.Micros(r.expiresAt))
+	return n == 1, err
+}
+
+func selectIDByKey(ctx context.Context, tx *store.Tx, orgID, key string) (string, error) {
+	var id string
+	err := tx.QueryRow(ctx, `SELECT id FROM notify_message WHERE org_id = $1 AND message_key = $2`, orgID, key).Scan(&id)
+	return id, err
+}
+
+func selectRow(ctx context.Context, tx *store.Tx, id string) (row, error) {
+	r := row{id: id}
+	var state string
+	var queued, expires int64
+	err := tx.QueryRow(ctx, `SELECT org_id, account_id, kind, message_key, state, recipient, payload, queued_at, expires_at
+		FROM notify_message WHERE id = $1`, id).
+		Scan(&r.orgID, &r.accountID, &r.kind, &r.key, &state, &r.recipient, &r.payload, &queued, &expires)
+	r.state, r.queuedAt, r.expiresAt = State(state), store.Time(queued), store.Time(expires)
+	return r, err
+}
+
+func selectState(ctx context.Context, tx *store.Tx, id string) (State, error) {
+	var state string
+	err := tx.QueryRow(ctx, `SELECT state FROM notify_message WHERE id = $1`, id).Scan(&state)
+	return State(state), err
+}
+
+// finish closes a queued message and wipes what was sealed in it. A message
+// that is done already stays as it is.
+func finish(ctx context.Context, tx *store.Tx, id string, state State, reason string) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE notify_message
+		SET state = $1, reason = $2, recipient = NULL, payload = NULL, done_at = $3, attempts = attempts + 1
+		WHERE id = $4 AND state = $5`,
+		string(state), reason, store.Micros(tx.Now()), id, string(Queued))
+	return n == 1, err
+}
+
+// note keeps why a try failed, for a message that is tried again.
+func note(ctx context.Context, tx *store.Tx, id, reason string) error {
+	_, err := tx.Exec(ctx, `UPDATE notify_message SET reason = $1, attempts = attempts + 1 WHERE id = $2 AND state = $3`,
+		reason, id, string(Queued))
+	return err
+}
+
+func deleteDoneBefore(ctx context.Context, tx *store.Tx, t time.Time) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM notify_message WHERE done_at > 0 AND done_at < $1`, store.Micros(t))
+}
+
+func countByState(ctx context.Context, tx *store.Tx, since time.Time) (map[State]int, error) {
+	rows, err := tx.Query(ctx, `SELECT state, COUNT(*) FROM notify_message WHERE queued_at >= $1 GROUP BY state`, store.Micros(since))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	counts := make(map[State]int)
+	for rows.Next() {
+		var state string
+		var n int
+		if err := rows.Scan(&state, &n); err != nil {
+			return nil, err
+		}
+		counts[State(state)] = n
+	}
+	return counts, rows.Err()
+}

@@ -1,0 +1,100 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"kunci.dev/kunci/internal/jobs"
+	"kunci.dev/kunci/internal/store"
+)
+
+// work sends one message. It runs again after a crash: a message that is done
+// is left alone, and one that may have been sent goes out under the same
+// Message-ID. No transaction is open while the server is spoken to.
+func (s *Service) work(ctx context.Context, j jobs.Job) error {
+	var args job
+	if err := json.Unmarshal(j.Payload, &args); err != nil {
+		return jobs.Discard(fmt.Errorf("message job: %w", err))
+	}
+	var r row
+	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		r, err = selectRow(ctx, tx, args.ID)
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return jobs.Discard(errors.New("message job: no such message"))
+	}
+	if err != nil {
+		return fmt.Errorf("message job: %w", err)
+	}
+	if r.state != Queued {
+		return nil
+	}
+	if !r.expiresAt.IsZero() && !s.db.Now().Before(r.expiresAt) {
+		return s.end(ctx, r, Expired, "too late")
+	}
+	m, err := s.render(r)
+	if err != nil {
+		return s.giveUp(ctx, r, err)
+	}
+	err = s.sender.Send(ctx, m)
+	switch {
+	case err == nil:
+		return s.end(ctx, r, Sent, "")
+	case IsPermanent(err) || j.Last():
+		return s.giveUp(ctx, r, err)
+	}
+	if noteErr := s.db.Write(ctx, func(tx *store.Tx) error { return note(ctx, tx, r.id, err.Error()) }); noteErr != nil {
+		return errors.Join(err, noteErr)
+	}
+	return err
+}
+
+// render opens a message and writes it in its language.
+func (s *Service) render(r row) (Mail, error) {
+	to, err := s.keys.Open(r.recipient, boundTo("recipient", r))
+	if err != nil {
+		return Mail{}, errors.New("the recipient cannot be opened")
+	}
+	data, err := s.keys.Open(r.payload, boundTo("payload", r))
+	if err != nil {
+		return Mail{}, errors.New("the payload cannot be opened")
+	}
+	p, body, err := decode(data)
+	if err != nil {
+		return Mail{}, errors.New("the payload cannot be read")
+	}
+	m, err := Render(p.Lang, p.OrgName, p.Color, body)
+	if err != nil {
+		return Mail{}, err
+	}
+	m.To, m.Kind, m.MessageID, m.Date = string(to), r.kind, s.messageID(r), r.queuedAt
+	return m, nil
+}
+
+func (s *Service) giveUp(ctx context.Context, r row, cause error) error {
+	// What was decided must be kept although the node is stopping.
+	ctx = context.WithoutCancel(ctx)
+	if err := s.end(ctx, r, Failed, cause.Error()); err != nil {
+		return err
+	}
+	s.log.Error("message given up", "message", r.id, "kind", r.kind, "organization", r.orgID, "error", cause)
+	return jobs.Discard(cause)
+}
+
+func (s *Service) end(ctx context.Context, r row, state State, reason string) error {
+	ctx = context.WithoutCancel(ctx)
+	err := s.db.Write(ctx, func(tx *store.Tx) error {
+		_, err := finish(ctx, tx, r.id, state, reason)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("message %s: %w", state, err)
+	}
+	if state == Expired {
+		s.log.Warn("message expired unsent", "message", r.id, "kind", r.kind, "organization", r.orgID)
+	}
+	return nil
+}
