@@ -1,0 +1,81 @@
+package helpdesk
+
+import (
+	"context"
+	"time"
+
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+)
+
+// row is a request as it is kept.
+type row struct {
+	Request
+	sealed     []byte
+	resolution []byte
+}
+
+const columns = `id, org_id, account_id, problem, state, sealed, support_code, opened_at, resolved_at, resolution`
+
+func insert(ctx context.Context, tx *store.Tx, r row) error {
+	_, err := tx.Exec(ctx, `INSERT INTO helpdesk_request
+		(id, org_id, account_id, problem, state, sealed, support_code, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		r.ID, r.OrgID, r.AccountID, string(r.Problem), string(r.State), r.sealed, r.SupportCode, store.Micros(r.OpenedAt))
+	return err
+}
+
+func selectOne(ctx context.Context, tx *store.Tx, orgID, id string) (row, error) {
+	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM helpdesk_request WHERE org_id = $1 AND id = $2`, orgID, id))
+}
+
+func selectMany(ctx context.Context, tx *store.Tx, q Query) ([]row, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request
+		WHERE org_id = $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4`,
+		q.OrgID, string(q.State), q.Before, q.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []row
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// resolve closes an open request; a second one changes nothing.
+func resolve(ctx context.Context, tx *store.Tx, orgID, id string, resolution []byte) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE helpdesk_request SET state = $1, resolved_at = $2, resolution = $3
+		WHERE org_id = $4 AND id = $5 AND state = $6`,
+		string(StateResolved), store.Micros(tx.Now()), resolution, orgID, id, string(StateOpen))
+	return n == 1, err
+}
+
+// openSince tells whether the account has an open request of this sort that is younger than since.
+func openSince(ctx context.Context, tx *store.Tx, orgID, accountID string, dispute bool, since time.Time) (bool, error) {
+	comparison := `<>`
+	if dispute {
+		comparison = `=`
+	}
+	var n int
+	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM helpdesk_request
+		WHERE org_id = $1 AND account_id = $2 AND state = $3 AND opened_at > $4 AND problem `+comparison+` $5`,
+		orgID, accountID, string(StateOpen), store.Micros(since), string(ProblemDispute)).Scan(&n)
+	return n > 0, err
+}
+
+type scanner interface{ Scan(targets ...any) error }
+
+func scan(s scanner) (row, error) {
+	var r row
+	var code, state string
+	var opened, resolved int64
+	err := s.Scan(&r.ID, &r.OrgID, &r.AccountID, &code, &state, &r.sealed, &r.SupportCode, &opened, &resolved, &r.resolution)
+	r.Problem, r.State = problem.Code(code), State(state)
+	r.OpenedAt, r.ResolvedAt = store.Time(opened), store.Time(resolved)
+	return r, err
+}
