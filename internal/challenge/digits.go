@@ -1,0 +1,60 @@
+package challenge
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"kunci.dev/kunci/internal/problem"
+)
+
+// maxTyped bounds what is looked at, in bytes.
+const maxTyped = 128
+
+// normalizeDigits reads a code as people and keyboards type it: any Unicode
+// decimal digit counts as its value, spaces and invisible characters and hyphens
+// between groups do not count. Anything else is no code. It is applied once,
+// before anything counts or compares.
+func normalizeDigits(typed string) (string, bool) {
+	if len(typed) > maxTyped || !utf8.ValidString(typed) {
+		return "", false
+	}
+	var b strings.Builder
+	for _, r := range typed {
+		switch {
+		case r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case unicode.Is(unicode.Nd, r):
+			b.WriteByte('0' + digitValue(r))
+		case unicode.IsSpace(r), unicode.Is(unicode.Cf, r), r == '-':
+		default:
+			return "", false
+		}
+	}
+	return b.String(), b.Len() > 0
+}
+
+// digitValue is the value of a decimal digit: Unicode keeps the ten digits of a
+// script together, and every run of them in the table Nd is a multiple of ten long.
+func digitValue(r rune) byte {
+	for _, t := range unicode.Nd.R16 {
+		if lo, hi := rune(t.Lo), rune(t.Hi); r >= lo && r <= hi {
+			return byte((r - lo) % 10)
+		}
+	}
+	for _, t := range unicode.Nd.R32 {
+		if lo, hi := rune(t.Lo), rune(t.Hi); r >= lo && r <= hi {
+			return byte((r - lo) % 10)
+		}
+	}
+	return 0
+}
+
+// digitsOf refuses what cannot be a code of one of these lengths.
+func digitsOf(typed string, least, most int) (string, error) {
+	code, ok := normalizeDigits(typed)
+	if !ok || len(code) < least || len(code) > most {
+		return "", problem.New(problem.CodeFormat).On("code")
+	}
+	return code, nil
+}

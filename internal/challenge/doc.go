@@ -1,0 +1,25 @@
+// Package challenge owns the proof of one method: it begins an attempt, sends
+// its code, judges the answer, and is the only writer of "passed".
+//
+//	open ──right answer──> passed ──┐
+//	  └──expired, replaced──> ended <┘ owner or account ended
+//
+// It promises:
+//
+//   - a row belongs to one owner (a reset flow or a session), one gate, one
+//     account and one method; what a proof is worth is judged from these rows and
+//     from nothing a browser says;
+//   - one live challenge per account and method: another owner's ends the older.
+//     A code is derived from the row's nonce, so it is stored nowhere, and
+//     sending again repeats it while it lives;
+//   - an answer is counted before it is judged, per account and method, across
+//     flows, doors and nodes. Only a right answer gives its count back. When
+//     blocked, right and wrong answers get the same reply;
+//   - a failure at sign-in also counts against resets, but a failure of a reset,
+//     which anybody can cause, never locks a sign-in;
+//   - a wrong answer is a Result, not an error, so that its count is committed.
+//
+// Callers: reset, signin, securityinfo. Prepare is slow for some kinds and must
+// be called without a transaction; everything else runs in the caller's. The
+// account's lock (Lock) comes first in a transaction that changes challenges.
+package challenge

@@ -1,0 +1,215 @@
+package challenge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+// Outcome of an answer.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomePassed  Outcome = "passed"
+	OutcomeWrong   Outcome = "wrong"
+	OutcomeExpired Outcome = "expired" // the challenge was over before the answer came; nothing was judged
+	OutcomeBlocked Outcome = "blocked" // too many failures; nothing was judged
+)
+
+// Result is the reply to an answer.
+type Result struct {
+	Outcome Outcome
+	// Code is the problem to show where Outcome is not OutcomePassed.
+	Code problem.Code
+	// Left is how many tries remain in this window after a wrong one.
+	Left int
+	// RetryAfter is how long OutcomeBlocked lasts; zero: until the method is registered again.
+	RetryAfter time.Duration
+	Challenge  Challenge
+}
+
+// Pass judges an answer. Commit the transaction whatever the result is: the
+// failure is counted in it.
+func (s *Service) Pass(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, ch Challenge, a Answer) (Result, error) {
+	if o == nil || o.ID != ch.OrgID {
+		return Result{}, errors.New("judge answer: the challenge is another organization's")
+	}
+	if err := Lock(ctx, tx, ch.OrgID, ch.AccountID); err != nil {
+		return Result{}, err
+	}
+	c, err := selectOne(ctx, tx, ch.ID)
+	if err != nil {
+		return Result{}, fmt.Errorf("judge answer: %w", err)
+	}
+	m, err := s.methods.Get(ctx, tx, c.OrgID, c.AccountID, c.MethodID)
+	if errors.Is(err, problem.New(problem.NotFound)) {
+		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	if a.kind != m.Kind || a.method != m.ID {
+		return Result{}, errors.New("judge answer: prepared for another method")
+	}
+	if c.State != Open || !c.ExpiresAt.After(tx.Now()) {
+		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
+	}
+	if !serves(m, c.Purpose) {
+		return Result{Outcome: OutcomeBlocked, Code: problem.MethodDisabled, Challenge: c}, nil
+	}
+	return s.countAndJudge(ctx, tx, by, o, c, m, a)
+}
+
+func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge, m method.Method, a Answer) (Result, error) {
+	verdict, err := s.count(ctx, tx, by, o, c)
+	if err != nil {
+		return Result{}, err
+	}
+	if !verdict.Allowed {
+		return Result{Outcome: OutcomeBlocked, Code: problem.Blocked, RetryAfter: verdict.RetryAfter, Challenge: c}, nil
+	}
+	wrong, err := verifiers[m.Kind].judge(s, ctx, tx, c, m, a)
+	if err != nil {
+		return Result{}, err
+	}
+	if wrong != "" {
+		if err := s.failed(ctx, tx, by, o, c, m); err != nil {
+			return Result{}, err
+		}
+		if verdict.Left == 0 {
+			// The last try locks at once: nobody has to come back for that.
+			if _, err := s.take(ctx, tx, by, o, c); err != nil {
+				return Result{}, err
+			}
+		}
+		return Result{Outcome: OutcomeWrong, Code: wrong, Left: verdict.Left, Challenge: c}, nil
+	}
+	n, err := updatePassed(ctx, tx, c.ID)
+	if err != nil {
+		return Result{}, fmt.Errorf("judge answer: %w", err)
+	}
+	if n != 1 {
+		return Result{}, fmt.Errorf("judge answer: %d rows passed", n)
+	}
+	if err := s.succeeded(ctx, tx, c); err != nil {
+		return Result{}, err
+	}
+	c.State, c.PassedAt = Passed, tx.Now()
+	return Result{Outcome: OutcomePassed, Challenge: c}, nil
+}
+
+// count takes a try from every budget the answer falls under, before it is
+// judged. A refusal of one gives nothing back: it is not a right answer.
+func (s *Service) count(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge) (throttle.Verdict, error) {
+	limits := o.Policy.Throttle
+	verdict, err := s.take(ctx, tx, by, o, c)
+	if err != nil || !verdict.Allowed {
+		return verdict, err
+	}
+	// Last, because everybody in the organization shares this row.
+	all, err := throttle.Take(ctx, tx, budgetKey(c.OrgID), limits.OrganizationFailures)
+	if err != nil {
+		return verdict, err
+	}
+	if all.JustLocked {
+		if err := s.locked(ctx, tx, by, c, "organization_failures"); err != nil {
+			return verdict, err
+		}
+	}
+	if !all.Allowed && c.Purpose == Reset {
+		// The person's own count is given back: the answer was not looked at.
+		return all, throttle.Return(ctx, tx, doorKey(c))
+	}
+	return verdict, nil
+}
+
+func (s *Service) take(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge) (throttle.Verdict, error) {
+	verdict, err := throttle.Take(ctx, tx, doorKey(c), o.Policy.Throttle.Gate)
+	if err == nil && verdict.JustLocked {
+		err = s.locked(ctx, tx, by, c, "gate")
+	}
+	return verdict, err
+}
+
+// succeeded gives the counted tries back: a right answer is no failure. What
+// failed before stays counted, and other methods' counts are not touched.
+func (s *Service) succeeded(ctx context.Context, tx *store.Tx, c Challenge) error {
+	for _, key := range []string{doorKey(c), budgetKey(c.OrgID)} {
+		if err := throttle.Return(ctx, tx, key); err != nil {
+			return err
+		}
+	}
+	return s.methods.CountSuccess(ctx, tx, c.MethodID)
+}
+
+// failed counts towards the hard cap and, at the cap, tells the person.
+func (s *Service) failed(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge, m method.Method) error {
+	if doorKey(c) != gateKey(c) {
+		// A failure at sign-in also counts against resets; their verdict is not this door's.
+		if _, err := throttle.Take(ctx, tx, gateKey(c), o.Policy.Throttle.Gate); err != nil {
+			return err
+		}
+	}
+	n, err := s.methods.CountFailure(ctx, tx, m.ID)
+	if err != nil || n != method.DisableAfter {
+		return err
+	}
+	if err := end(ctx, tx, c.ID); err != nil {
+		return fmt.Errorf("disable method: %w", err)
+	}
+	err = s.audit.Record(ctx, tx, by, audit.Event{
+		Kind: audit.MethodChanged, Org: c.OrgID, Target: c.AccountID, Outcome: audit.Denied,
+		Reason: "disabled", MethodID: m.ID, MethodKind: string(m.Kind),
+	})
+	if err != nil {
+		return err
+	}
+	return s.tellDisabled(ctx, tx, by, o, m)
+}
+
+// tellDisabled writes to every address of the person, the disabled one included:
+// it may be the only one.
+func (s *Service) tellDisabled(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, m method.Method) error {
+	all, err := s.methods.List(ctx, tx, m.OrgID, m.AccountID)
+	if err != nil {
+		return err
+	}
+	for _, to := range all {
+		if to.Kind != method.Email || !to.Proved {
+			continue
+		}
+		_, err := s.messages.Queue(ctx, tx, notify.Message{
+			Org: o, AccountID: m.AccountID, To: to.Value, Lang: o.Language, Key: "disabled:" + m.ID + ":" + to.ID,
+			Body: notify.MethodNotice{
+				Action: notify.MethodDisabled, Kind: string(m.Kind), Masked: m.Masked(),
+				IP: by.IP, Browser: by.UserAgent, SupportCode: by.Correlation, At: tx.Now(),
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("tell about a disabled method: %w", err)
+		}
+	}
+	return nil
+}
+
+// locked records, once, that a budget ran out.
+func (s *Service) locked(ctx context.Context, tx *store.Tx, by audit.Actor, c Challenge, reason string) error {
+	kind := audit.ResetBlocked
+	if c.Purpose == SignIn || c.Purpose == StepUp {
+		kind = audit.SignInLocked
+	}
+	return s.audit.Record(ctx, tx, by, audit.Event{
+		Kind: kind, Org: c.OrgID, Target: c.AccountID, Outcome: audit.Denied,
+		Reason: reason, MethodID: c.MethodID, MethodKind: string(c.Kind),
+	})
+}

@@ -1,0 +1,86 @@
+package challenge
+
+import (
+	"context"
+	"time"
+
+	"kunci.dev/kunci/internal/store"
+)
+
+const columns = `id, org_id, account_id, method_id, kind, purpose, owner, gate, nonce, digits, state,
+ message_id, begun_at, sent_at, expires_at, passed_at`
+
+func scan(row interface{ Scan(...any) error }) (Challenge, error) {
+	var c Challenge
+	var begun, sent, expires, passed int64
+	err := row.Scan(&c.ID, &c.OrgID, &c.AccountID, &c.MethodID, &c.Kind, &c.Purpose, &c.Owner, &c.Gate, &c.nonce,
+		&c.digits, &c.State, &c.MessageID, &begun, &sent, &expires, &passed)
+	c.BegunAt, c.SentAt = store.Time(begun), store.Time(sent)
+	c.ExpiresAt, c.PassedAt = store.Time(expires), store.Time(passed)
+	return c, err
+}
+
+func insert(ctx context.Context, tx *store.Tx, c Challenge) error {
+	_, err := tx.Exec(ctx, `INSERT INTO challenge (`+columns+`)
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		c.ID, c.OrgID, c.AccountID, c.MethodID, string(c.Kind), string(c.Purpose), c.Owner, c.Gate, c.nonce, c.digits,
+		string(c.State), c.MessageID, store.Micros(c.BegunAt), store.Micros(c.SentAt), store.Micros(c.ExpiresAt), store.Micros(c.PassedAt))
+	return err
+}
+
+func selectOne(ctx context.Context, tx *store.Tx, id string) (Challenge, error) {
+	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM challenge WHERE id = $1`, id))
+}
+
+func selectOpen(ctx context.Context, tx *store.Tx, orgID, accountID, methodID string) (Challenge, error) {
+	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM challenge
+ WHERE org_id = $1 AND account_id = $2 AND method_id = $3 AND state = 'open'`, orgID, accountID, methodID))
+}
+
+func selectPassed(ctx context.Context, tx *store.Tx, owner string) ([]Challenge, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE owner = $1 AND state = 'passed' ORDER BY gate, passed_at`, owner)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Challenge
+	for rows.Next() {
+		c, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+func updateSent(ctx context.Context, tx *store.Tx, c Challenge) (int64, error) {
+	return tx.Exec(ctx, `UPDATE challenge SET nonce = $2, digits = $3, message_id = $4, sent_at = $5, expires_at = $6
+ WHERE id = $1 AND state = 'open'`,
+		c.ID, c.nonce, c.digits, c.MessageID, store.Micros(c.SentAt), store.Micros(c.ExpiresAt))
+}
+
+// updatePassed is the only statement of the product that writes "passed".
+func updatePassed(ctx context.Context, tx *store.Tx, id string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE challenge SET state = 'passed', passed_at = $2
+ WHERE id = $1 AND state = 'open' AND expires_at > $2`, id, store.Micros(tx.Now()))
+}
+
+func end(ctx context.Context, tx *store.Tx, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE challenge SET state = 'ended' WHERE id = $1 AND state = 'open'`, id)
+	return err
+}
+
+func endOwner(ctx context.Context, tx *store.Tx, owner string) error {
+	_, err := tx.Exec(ctx, `UPDATE challenge SET state = 'ended' WHERE owner = $1 AND state <> 'ended'`, owner)
+	return err
+}
+
+func endAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	_, err := tx.Exec(ctx, `UPDATE challenge SET state = 'ended' WHERE org_id = $1 AND account_id = $2 AND state <> 'ended'`, orgID, accountID)
+	return err
+}
+
+func purge(ctx context.Context, tx *store.Tx, before time.Time) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM challenge WHERE begun_at < $1`, store.Micros(before))
+}
