@@ -1,0 +1,285 @@
+package reset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+const (
+	// lease is how long one attempt to write keeps others out; after a crash the
+	// step can be repeated when it is over.
+	lease = 30 * time.Second
+	// patience is how long a directory may take; shorter than the lease, so that
+	// two attempts never write at once.
+	patience = 20 * time.Second
+)
+
+// SetPassword writes the new password. Refusals of the policy or the directory
+// are in the reply with every rule (Code PasswordRefused). Problems:
+// DirectoryUnavailable (the step can be repeated), Busy (the same step is running).
+func (s *Service) SetPassword(ctx context.Context, by audit.Actor, f Flow, pw string) (Reply, error) {
+	return s.write(ctx, by, f, Done, func(ctx context.Context, now facts, d directory.Directory) error {
+		if !now.can.SetPassword {
+			return directory.ErrRights
+		}
+		refusals := password.Check(rules(now.org), pw, about(now), s.d.Breached)
+		if len(refusals) > 0 {
+			return &refusedHere{refusals}
+		}
+		return d.SetPassword(ctx, now.account.Entry.Key, pw, directory.SetOptions{Unlock: true, History: now.org.Policy.Password.History})
+	})
+}
+
+// Unlock lifts the account's lock and leaves the password. It is for those who
+// came for that, where the policy and the directory allow it; others get problem
+// Forbidden. Problems as SetPassword.
+func (s *Service) Unlock(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
+	return s.write(ctx, by, f, Unlocked, func(ctx context.Context, now facts, d directory.Directory) error {
+		if !now.unlocks() {
+			return problem.New(problem.Forbidden)
+		}
+		return d.Unlock(ctx, now.account.Entry.Key)
+	})
+}
+
+// refusedHere is a password that breaks our own rules.
+type refusedHere struct{ refusals []password.Refusal }
+
+func (*refusedHere) Error() string { return "password refused" }
+
+// write is intent, directory, done: transaction A judges everything again and
+// notes the attempt, the directory works with no transaction open, transaction B
+// closes. A crash in between leaves "writing".
+func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, do func(context.Context, facts, directory.Directory) error) (Reply, error) {
+	var now facts
+	var proved []method.Method
+	attempt := ""
+	r, err := s.step(ctx, by, f, func(tx *store.Tx, f *Flow, n facts, by []method.Method, r *Reply) error {
+		now, proved, attempt = n, by, ""
+		if n.proved(by) < n.gates() {
+			// Never proved, or the policy asks for more than it did.
+			if f.State == ChoosingPassword || f.State == Writing {
+				f.State, f.MethodID, f.attempt, f.writingAt = Choosing, "", "", time.Time{}
+				return s.save(ctx, tx, *f)
+			}
+			return nil
+		}
+		if f.State == Writing && !f.writingAt.IsZero() && f.writingAt.Add(lease).After(tx.Now()) {
+			return problem.New(problem.Busy).After(f.writingAt.Add(lease).Sub(tx.Now()))
+		}
+		attempt = store.NewID()
+		f.State, f.MethodID, f.attempt, f.writingAt = Writing, "", attempt, tx.Now()
+		return s.save(ctx, tx, *f)
+	})
+	if err != nil || attempt == "" || r.Flow.State != Writing {
+		return r, err
+	}
+	d, err := s.d.Accounts.Directory(now.org)
+	if err == nil {
+		limited, cancel := context.WithTimeout(ctx, patience)
+		err = do(limited, now, d)
+		cancel()
+	}
+	// The browser may be gone; what the directory did must be noted all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	if err != nil {
+		return s.unwritten(ctx, by, r.Flow, now, attempt, err)
+	}
+	return s.written(ctx, by, r.Flow, now, proved, attempt, end)
+}
+
+// written closes a flow whose directory did its part.
+func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts, proved []method.Method, attempt string, end State) (Reply, error) {
+	var r Reply
+	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		cur, err := s.again(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		cur.State, cur.Problem = end, ""
+		n, err := updateWritten(ctx, tx, cur, attempt)
+		if err != nil {
+			return fmt.Errorf("finish reset: %w", err)
+		}
+		if n == 1 {
+			if err := s.close(ctx, tx, by, cur, now, proved); err != nil {
+				return err
+			}
+		}
+		r = Reply{Flow: cur, Step: Next(cur, 0, 0)}
+		return nil
+	})
+	return r, err
+}
+
+// close does what belongs to "done", in the same transaction.
+func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, proved []method.Method) error {
+	if err := s.endOthers(ctx, tx, by, f); err != nil {
+		return err
+	}
+	if err := s.d.Challenges.EndAccount(ctx, tx, f.OrgID, f.AccountID); err != nil {
+		return err
+	}
+	if err := s.d.Challenges.ClearLimits(ctx, tx, f.OrgID, f.AccountID); err != nil {
+		return err
+	}
+	if err := throttle.Clear(ctx, tx, failuresKey(f.OrgID, f.AccountID), resetsKey(f.OrgID, f.AccountID)); err != nil {
+		return err
+	}
+	ids := make([]string, len(proved))
+	for i, m := range proved {
+		ids[i] = m.ID
+	}
+	kind, what := audit.AccountUnlocked, notify.PasswordUnlocked
+	if f.State == Done {
+		kind, what = audit.ResetCompleted, notify.PasswordReset
+		if f.Reason == NeverReceived {
+			what = notify.PasswordFirst
+		}
+		if err := s.d.Sessions.EndAll(ctx, tx, by, f.OrgID, f.AccountID); err != nil {
+			return err
+		}
+	}
+	if err := s.d.Accounts.MarkReset(ctx, tx, by, f.OrgID, f.AccountID, ids); err != nil {
+		return err
+	}
+	if err := s.tell(ctx, tx, by, f, now, what); err != nil {
+		return err
+	}
+	e := s.event(f, kind, audit.Success, string(f.Reason))
+	e.Detail = map[string]string{"methods": joined(proved)}
+	return s.d.Audit.Record(ctx, tx, by, e)
+}
+
+func joined(of []method.Method) string {
+	var all []string
+	for _, k := range kinds(of) {
+		all = append(all, string(k))
+	}
+	return strings.Join(all, " ")
+}
+
+// unwritten notes that the directory did not do it, or did not say.
+func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now facts, attempt string, cause error) (Reply, error) {
+	r := Reply{Code: problem.PasswordRefused}
+	state, code, reason := ChoosingPassword, problem.Code(""), ""
+	var own *refusedHere
+	var out error
+	refusal, refused := directory.Refused(cause)
+	switch {
+	case errors.As(cause, &own):
+		r.Refusals, reason = own.refusals, own.refusals[0].Rule
+	case refused:
+		r.Refusals, reason = []password.Refusal{{Rule: refusal.Rule, Args: refusal.Args}}, refusal.Rule
+	case errors.Is(cause, directory.ErrRights):
+		state, code, reason = Problem, problem.DirectoryRefused, string(problem.DirectoryRefused)
+	case errors.Is(cause, directory.ErrNotFound):
+		state, code, reason = Problem, problem.NotVerified, "gone"
+	case errors.Is(cause, directory.ErrUnavailable), errors.Is(cause, context.DeadlineExceeded):
+		reason, out = string(problem.DirectoryUnavailable), problem.New(problem.DirectoryUnavailable).Because(cause)
+	default:
+		reason, out = "fault", cause
+	}
+	if out != nil || state == Problem {
+		r.Code = ""
+	}
+	s.d.Log.WarnContext(ctx, "password not written", "flow", f.ID, "reason", reason)
+	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		cur, err := s.again(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		cur.State, cur.Problem = state, code
+		n, err := updateWritten(ctx, tx, cur, attempt)
+		if err != nil || n == 0 {
+			return err
+		}
+		if state == Problem {
+			if err := s.d.Challenges.EndOwner(ctx, tx, f.ID); err != nil {
+				return err
+			}
+		}
+		r.Flow = cur
+		if err := s.finish(ctx, tx, &cur, now, &r); err != nil {
+			return err
+		}
+		return s.d.Audit.Record(ctx, tx, by, s.event(cur, audit.ResetRefused, audit.Failure, reason))
+	})
+	if err != nil {
+		return r, err
+	}
+	return r, out
+}
+
+// rules is the organization's password policy in the words of its room.
+func rules(o *org.Organization) password.Policy {
+	p := o.Policy.Password
+	return password.Policy{
+		MinLength: p.MinLength, MaxLength: p.MaxLength, Classes: p.Classes, History: p.History,
+		Banned: append(append([]string{}, p.Banned...), o.Name, o.Slug), Breached: string(p.Breached),
+	}
+}
+
+func about(now facts) password.Context {
+	e := now.account.Entry
+	return password.Context{
+		UserID: e.UserID, DisplayName: e.DisplayName, GivenName: e.GivenName, FamilyName: e.FamilyName,
+		OrgName: now.org.Name, Domains: now.org.Domains,
+	}
+}
+
+// tell writes to every address of the person, with the link that says "this
+// wasn't me", and to the administrators when it was one of them.
+func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, what string) error {
+	p := now.org.Policy.Notifications
+	if _, admin := now.org.RoleOf(now.account.Entry.UserID); admin && p.AdminsOnAdminReset && f.State == Done {
+		for _, a := range now.org.Administrators {
+			if strings.EqualFold(a.UserID, now.account.Entry.UserID) || !strings.Contains(a.UserID, "@") {
+				continue
+			}
+			// An administrator's user ID that is no mailbox is no reason to fail a reset.
+			if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
+				Org: now.org, To: a.UserID, Lang: now.org.Language, Key: "admin-reset:" + f.ID + ":" + a.UserID,
+				Body: notify.AdminNotice{UserID: now.account.Entry.UserID, IP: by.IP, Browser: by.UserAgent, SupportCode: by.Correlation, At: tx.Now()},
+			}); err != nil && !errors.Is(err, problem.New(problem.EmailInvalid)) {
+				return err
+			}
+		}
+	}
+	if !p.UserOnReset {
+		return nil
+	}
+	link, err := s.disputeLink(ctx, tx, f)
+	if err != nil {
+		return err
+	}
+	for _, m := range now.methods {
+		if m.Kind != method.Email || !m.Proved {
+			continue
+		}
+		if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
+			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: f.Lang, Key: "reset:" + f.ID + ":" + m.ID,
+			Body: notify.PasswordNotice{
+				What: what, UserID: now.account.Entry.UserID, IP: by.IP, Browser: by.UserAgent,
+				SupportCode: by.Correlation, At: tx.Now(), DisputeURL: link,
+			},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

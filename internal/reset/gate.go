@@ -1,0 +1,388 @@
+package reset
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/challenge"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+// View gives what the page of a flow shows. It changes nothing.
+func (s *Service) View(ctx context.Context, f Flow) (View, error) {
+	v := View{Flow: f}
+	if f.AccountID == "" || f.State.Over() {
+		v.Step = Next(f, 0, 0)
+		if f.OrgID == "" {
+			return v, nil
+		}
+		return v, s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+			v.Org, err = s.d.Orgs.Get(ctx, tx, f.OrgID)
+			return err
+		})
+	}
+	loaded, err := s.load(ctx, f)
+	if err != nil {
+		return v, err
+	}
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) error {
+		now, by, err := s.now(ctx, tx, f, loaded)
+		if err != nil {
+			return err
+		}
+		return s.show(ctx, tx, &v, now, by)
+	})
+	return v, err
+}
+
+func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by []method.Method) error {
+	passed := now.proved(by)
+	v.Org, v.Gates, v.Gate = now.org, now.gates(), min(passed+1, now.gates())
+	v.Step = Next(v.Flow, passed, v.Gates)
+	v.Choices, v.CanUnlock = now.choices(kinds(by)), now.unlocks()
+	v.Rules = password.Rules(rules(now.org))
+	for _, c := range v.Choices {
+		if c.ID == v.Flow.MethodID {
+			v.Chosen = c
+		}
+	}
+	if v.Flow.MethodID == "" {
+		return nil
+	}
+	c, err := s.d.Challenges.Current(ctx, tx, v.Flow.ID, v.Flow.OrgID, v.Flow.AccountID, v.Flow.MethodID)
+	if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
+		return err
+	}
+	v.Challenge = c
+	return nil
+}
+
+// step runs one step of a flow in one transaction with the account locked, and
+// checks everything that every step needs: the flow lives, and the account may
+// reset now. do changes *f and fills the reply.
+func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error) (Reply, error) {
+	if f.State.Over() || f.AccountID == "" {
+		return Reply{Flow: f, Step: Next(f, 0, 0)}, nil
+	}
+	loaded, err := s.load(ctx, f)
+	if errors.Is(err, problem.New(problem.NotFound)) {
+		loaded.known = false
+	} else if err != nil {
+		return Reply{Flow: f}, err
+	}
+	var r Reply
+	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		r = Reply{}
+		cur, err := s.again(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		if cur.State.Over() {
+			r.Flow, r.Step = cur, Next(cur, 0, 0)
+			return nil
+		}
+		if !loaded.known {
+			return s.stop(ctx, tx, by, &cur, &r, problem.NotVerified, 0)
+		}
+		now, proved, err := s.now(ctx, tx, cur, loaded)
+		if err != nil {
+			return err
+		}
+		if code, no := refused(judge(now)); no {
+			if code != problem.Blocked {
+				return s.stop(ctx, tx, by, &cur, &r, code, 0)
+			}
+			r.Code = code
+			return s.stop(ctx, tx, by, &cur, &r, code, now.wait())
+		}
+		if err := do(tx, &cur, now, proved, &r); err != nil {
+			return err
+		}
+		return s.finish(ctx, tx, &cur, now, &r)
+	})
+	return r, err
+}
+
+// finish fills the reply with where the flow stands after a step.
+func (s *Service) finish(ctx context.Context, tx *store.Tx, f *Flow, now facts, r *Reply) error {
+	if f.State.Over() {
+		r.Flow, r.Step = *f, Next(*f, 0, 0)
+		return nil
+	}
+	now, proved, err := s.now(ctx, tx, *f, now)
+	if err != nil {
+		return err
+	}
+	r.Flow, r.Step = *f, Next(*f, now.proved(proved), now.gates())
+	return nil
+}
+
+// stop ends a flow at a dead end.
+func (s *Service) stop(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, r *Reply, code problem.Code, wait time.Duration) error {
+	f.State, f.Problem, f.MethodID = Problem, code, ""
+	if wait > 0 {
+		f.RetryAt = tx.Now().Add(wait)
+	}
+	if err := s.save(ctx, tx, *f); err != nil {
+		return err
+	}
+	if err := s.d.Challenges.EndOwner(ctx, tx, f.ID); err != nil {
+		return err
+	}
+	r.Flow, r.Step, r.RetryAfter = *f, Next(*f, 0, 0), wait
+	return s.d.Audit.Record(ctx, tx, by, s.event(*f, audit.ResetRefused, audit.Denied, string(code)))
+}
+
+// Choose picks the method for the gate. Nothing is sent. Problem MethodNotAllowed.
+func (s *Service) Choose(ctx context.Context, by audit.Actor, f Flow, methodID string) (Reply, error) {
+	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
+		if f.State == Writing || now.proved(proved) >= now.gates() {
+			return nil
+		}
+		m, ok := now.choosable(methodID, proved)
+		if !ok {
+			return problem.New(problem.MethodNotAllowed).On("method")
+		}
+		if !f.counted {
+			v, err := throttle.Take(ctx, tx, resetsKey(f.OrgID, f.AccountID), now.org.Policy.Throttle.Resets)
+			if err != nil {
+				return err
+			}
+			if !v.Allowed {
+				return s.block(ctx, tx, by, f, r, v, "resets")
+			}
+			f.counted = true
+		}
+		if _, err := s.d.Challenges.Begin(ctx, tx, by, s.begin(*f, now, m, proved)); err != nil {
+			return err
+		}
+		f.State, f.MethodID = Verifying, m.ID
+		return s.save(ctx, tx, *f)
+	})
+}
+
+func (f facts) choosable(id string, proved []method.Method) (method.Method, bool) {
+	for _, c := range f.choices(kinds(proved)) {
+		if c.ID != id || !c.Usable {
+			continue
+		}
+		for _, m := range f.methods {
+			if m.ID == id {
+				return m, true
+			}
+		}
+	}
+	return method.Method{}, false
+}
+
+func (s *Service) begin(f Flow, now facts, m method.Method, proved []method.Method) challenge.Start {
+	return challenge.Start{
+		Org: now.org, Account: now.account, Method: m, Purpose: challenge.Reset, Owner: f.ID,
+		Gate: now.proved(proved) + 1, Lang: f.Lang,
+	}
+}
+
+// block ends a flow because too much was tried.
+func (s *Service) block(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, r *Reply, v throttle.Verdict, reason string) error {
+	if v.JustLocked {
+		if err := s.d.Audit.Record(ctx, tx, by, s.event(*f, audit.ResetBlocked, audit.Denied, reason)); err != nil {
+			return err
+		}
+	}
+	r.Code = problem.Blocked
+	return s.stop(ctx, tx, by, f, r, problem.Blocked, v.RetryAfter)
+}
+
+// Back leaves the chosen method. What was proved stays proved.
+func (s *Service) Back(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
+	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, _ facts, _ []method.Method, _ *Reply) error {
+		if f.State != Verifying {
+			return nil
+		}
+		f.State, f.MethodID = Choosing, ""
+		return s.save(ctx, tx, *f)
+	})
+}
+
+// Send sends the code of the chosen method, or sends it again. For kinds that
+// need no message it does nothing. Code SendLimit with RetryAfter: too many.
+func (s *Service) Send(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
+	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
+		if f.State != Verifying {
+			return nil
+		}
+		m, ok := now.choosable(f.MethodID, proved)
+		if !ok {
+			return problem.New(problem.MethodNotAllowed).On("method")
+		}
+		start := s.begin(*f, now, m, proved)
+		c, err := s.d.Challenges.Begin(ctx, tx, by, start)
+		if err != nil {
+			return err
+		}
+		sent, err := s.d.Challenges.Send(ctx, tx, by, start, c)
+		if err != nil {
+			return err
+		}
+		if !sent.Sent {
+			r.Code, r.RetryAfter = problem.SendLimit, sent.RetryAfter
+		}
+		return nil
+	})
+}
+
+// Resend is Send: the code that lives is repeated.
+func (s *Service) Resend(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
+	return s.Send(ctx, by, f)
+}
+
+// Answer judges a code for the chosen method. A wrong, expired or blocked answer
+// is in the reply's Code. Somebody who came for an unlock is unlocked as soon as
+// enough is proved. Problem CodeFormat: not a code at all, nothing was counted.
+func (s *Service) Answer(ctx context.Context, by audit.Actor, f Flow, methodID, code string) (Reply, error) {
+	if f.State != Verifying || methodID != f.MethodID {
+		return s.step(ctx, by, f, func(*store.Tx, *Flow, facts, []method.Method, *Reply) error { return nil })
+	}
+	var m method.Method
+	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		m, err = s.d.Methods.Get(ctx, tx, f.OrgID, f.AccountID, methodID)
+		return err
+	})
+	if err != nil {
+		return Reply{Flow: f}, err
+	}
+	answer, err := s.d.Challenges.Prepare(ctx, m, code)
+	if err != nil {
+		return Reply{Flow: f}, err
+	}
+	unlock := false
+	r, err := s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
+		unlock = false
+		if f.State != Verifying || f.MethodID != methodID {
+			return nil
+		}
+		if err := s.judge(ctx, tx, by, f, now, proved, answer, r); err != nil {
+			return err
+		}
+		unlock = f.State == ChoosingPassword && now.unlocks()
+		return nil
+	})
+	if err != nil || !unlock {
+		return r, err
+	}
+	return s.Unlock(ctx, by, r.Flow)
+}
+
+func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, a challenge.Answer, r *Reply) error {
+	c, err := s.d.Challenges.Current(ctx, tx, f.ID, f.OrgID, f.AccountID, f.MethodID)
+	if errors.Is(err, problem.New(problem.NotFound)) {
+		r.Code = problem.CodeExpired
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if wait := now.locked[f.MethodID]; wait > 0 {
+		r.Code, r.RetryAfter = problem.Blocked, wait
+		return s.gateBlocked(ctx, tx, by, f, now, r)
+	}
+	if _, ok := now.choosable(f.MethodID, proved); !ok {
+		f.State, f.MethodID, r.Code = Choosing, "", problem.MethodNotAllowed
+		return s.save(ctx, tx, *f)
+	}
+	result, err := s.d.Challenges.Pass(ctx, tx, by, now.org, c, a)
+	if err != nil {
+		return err
+	}
+	e := s.event(*f, audit.ResetGateFailed, audit.Failure, string(result.Code))
+	e.MethodID, e.MethodKind = c.MethodID, string(c.Kind)
+	if result.Outcome == challenge.OutcomePassed {
+		e.Kind, e.Outcome, e.Reason = audit.ResetGatePassed, audit.Success, ""
+	}
+	if err := s.d.Audit.Record(ctx, tx, by, e); err != nil {
+		return err
+	}
+	r.Code, r.Left, r.RetryAfter = result.Code, result.Left, result.RetryAfter
+	switch result.Outcome {
+	case challenge.OutcomePassed:
+		return s.gatePassed(ctx, tx, by, f, now)
+	case challenge.OutcomeWrong:
+		return s.gateFailed(ctx, tx, by, f, now, r)
+	case challenge.OutcomeBlocked:
+		return s.gateBlocked(ctx, tx, by, f, now, r)
+	}
+	return nil
+}
+
+// gateBlocked leaves a method that takes no more answers: for another one, or
+// for the dead end when there is none.
+func (s *Service) gateBlocked(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, r *Reply) error {
+	fresh, _, err := s.now(ctx, tx, *f, now)
+	if err != nil {
+		return err
+	}
+	if wait := fresh.wait(); wait > 0 || !fresh.enough(fresh.passed) {
+		return s.stop(ctx, tx, by, f, r, problem.Blocked, max(wait, r.RetryAfter))
+	}
+	f.State, f.MethodID = Choosing, ""
+	return s.save(ctx, tx, *f)
+}
+
+// gatePassed ends every other flow of the account: whoever proved something last
+// goes on. Merely starting flows, which a stranger can, ends nobody's.
+func (s *Service) gatePassed(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts) error {
+	if err := s.endOthers(ctx, tx, by, *f); err != nil {
+		return err
+	}
+	fresh, proved, err := s.now(ctx, tx, *f, now)
+	if err != nil {
+		return err
+	}
+	f.State, f.MethodID = Choosing, ""
+	if fresh.proved(proved) >= fresh.gates() {
+		f.State = ChoosingPassword
+	}
+	return s.save(ctx, tx, *f)
+}
+
+// gateFailed counts the flow's first wrong answer as an identity failure.
+func (s *Service) gateFailed(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, r *Reply) error {
+	if f.failed {
+		return nil
+	}
+	v, err := throttle.Take(ctx, tx, failuresKey(f.OrgID, f.AccountID), now.org.Policy.Throttle.IdentityFailures)
+	if err != nil {
+		return err
+	}
+	if !v.Allowed {
+		return s.block(ctx, tx, by, f, r, v, "identity_failures")
+	}
+	f.failed = true
+	return s.save(ctx, tx, *f)
+}
+
+func (s *Service) endOthers(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow) error {
+	others, err := selectOthers(ctx, tx, f.OrgID, f.AccountID, f.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range others {
+		if _, err := endFlow(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := s.d.Challenges.EndOwner(ctx, tx, id); err != nil {
+			return err
+		}
+		e := s.event(f, audit.ResetAbandoned, audit.Denied, "replaced")
+		if err := s.d.Audit.Record(ctx, tx, by, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

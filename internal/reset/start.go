@@ -1,0 +1,344 @@
+package reset
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/challenge"
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+// Start begins a flow and gives it with the token for the browser's cookie. A
+// dead end is a flow too, in state Problem, with the same work behind it; no
+// caller can tell from the time taken whether there is such an account.
+// Problems: Required, BadInput.
+func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flow, string, error) {
+	userID := directory.NormalizeUserID(in.UserID)
+	if userID == "" {
+		return Flow{}, "", problem.New(problem.Required).On("user_id")
+	}
+	switch in.Reason {
+	case Forgot, NeverReceived, Locked:
+	case "":
+		in.Reason = Forgot
+	default:
+		return Flow{}, "", problem.New(problem.BadInput).On("reason")
+	}
+	f, err := s.gather(ctx, userID, in.Reason)
+	unavailable := errors.Is(err, problem.New(problem.DirectoryUnavailable)) || errors.Is(err, problem.New(problem.DirectoryRefused))
+	if err != nil && !unavailable {
+		return Flow{}, "", err
+	}
+	flow := Flow{ID: store.NewID(), UserID: userID, Reason: in.Reason, Lang: in.Lang, State: Choosing}
+	if f.org != nil {
+		flow.OrgID, flow.AccountID = f.org.ID, f.account.ID
+	}
+	rule := ""
+	if unavailable {
+		p, _ := problem.As(err)
+		flow.State, flow.Problem, rule = Problem, p.Code, string(p.Code)
+	} else {
+		for _, r := range judge(f) {
+			if !r.OK {
+				flow.State, flow.Problem, rule = Problem, r.Problem, r.Name
+				break
+			}
+		}
+	}
+	if flow.Problem == problem.Blocked {
+		flow.RetryAt = s.d.DB.Now().Add(f.wait())
+	}
+	token, err := s.keep(ctx, by, &flow, f, rule)
+	return flow, token, err
+}
+
+// keep writes a new flow. Unknown accounts get a row of the same size.
+func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, rule string) (string, error) {
+	token := store.NewToken()
+	typed, err := s.d.Keys.Seal([]byte(f.UserID), "reset|"+f.ID)
+	if err != nil {
+		return "", fmt.Errorf("start reset: %w", err)
+	}
+	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		f.StartedAt, f.ExpiresAt = tx.Now(), tx.Now().Add(Life)
+		if err := insertFlow(ctx, tx, *f, s.tokenHash(token), typed); err != nil {
+			return fmt.Errorf("start reset: %w", err)
+		}
+		if f.Problem == problem.Blocked {
+			if err := s.lock(ctx, tx, by, *f, now); err != nil {
+				return err
+			}
+		}
+		e := s.event(*f, audit.ResetStarted, audit.Success, string(f.Reason))
+		if f.State == Problem {
+			e = s.event(*f, audit.ResetRefused, audit.Denied, string(f.Problem))
+			e.Detail = map[string]string{"rule": rule}
+		}
+		return s.d.Audit.Record(ctx, tx, by, e)
+	})
+	return token, err
+}
+
+// lock makes a full count a lock: coming back to a blocked account is the try
+// that goes over the limit.
+func (s *Service) lock(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts) error {
+	for _, c := range counts(f.OrgID, f.AccountID, now.org.Policy.Throttle, f) {
+		v, err := throttle.Peek(ctx, tx, c.key, c.limit)
+		if err != nil {
+			return err
+		}
+		if v.Allowed {
+			continue
+		}
+		if v, err = throttle.Take(ctx, tx, c.key, c.limit); err != nil {
+			return err
+		}
+		if v.JustLocked {
+			if err := s.d.Audit.Record(ctx, tx, by, s.event(f, audit.ResetBlocked, audit.Denied, c.reason)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) event(f Flow, k audit.Kind, o audit.Outcome, reason string) audit.Event {
+	e := audit.Event{Kind: k, Org: f.OrgID, Target: f.AccountID, Outcome: o, Reason: reason}
+	if f.AccountID != "" {
+		e.TargetUserID = f.UserID
+	}
+	return e
+}
+
+// Explain answers "can this person reset, and if not, why" with every rule.
+func (s *Service) Explain(ctx context.Context, o *org.Organization, userID string) ([]Rule, error) {
+	f, err := s.gatherIn(ctx, o, directory.NormalizeUserID(userID), Forgot)
+	if err != nil {
+		return nil, err
+	}
+	return judge(f), nil
+}
+
+// gather finds everything that decides, for a user ID. No transaction is open:
+// the directory is asked.
+func (s *Service) gather(ctx context.Context, userID string, reason Reason) (facts, error) {
+	var o *org.Organization
+	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		o, err = s.d.Orgs.ForUserID(ctx, tx, userID)
+		return err
+	})
+	if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
+		return facts{}, err
+	}
+	return s.gatherIn(ctx, o, userID, reason)
+}
+
+func (s *Service) gatherIn(ctx context.Context, o *org.Organization, userID string, reason Reason) (facts, error) {
+	f := facts{org: o, reason: reason, now: s.d.DB.Now()}
+	if o != nil {
+		d, err := s.d.Accounts.Directory(o)
+		if err != nil {
+			return f, err
+		}
+		f.can = d.Capabilities()
+		f.account, err = s.d.Accounts.Find(ctx, o, userID)
+		if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
+			return f, err
+		}
+		f.known = err == nil
+	}
+	return f, s.d.DB.Read(ctx, func(tx *store.Tx) error { return s.stored(ctx, tx, &f, userID) })
+}
+
+// stored adds what our own rows say. For nobody it asks the same questions about
+// an account that cannot be.
+func (s *Service) stored(ctx context.Context, tx *store.Tx, f *facts, userID string) error {
+	orgID, accountID := "-", hex.EncodeToString(s.d.Keys.Index("reset nobody", userID)[:16])
+	limits := org.Defaults().Throttle
+	if f.org != nil {
+		orgID, limits = f.org.ID, f.org.Policy.Throttle
+	}
+	if f.known {
+		accountID = f.account.ID
+	}
+	var err error
+	if f.methods, err = s.d.Methods.List(ctx, tx, orgID, accountID); err != nil {
+		return err
+	}
+	return s.throttles(ctx, tx, f, orgID, accountID, limits, Flow{})
+}
+
+// throttles adds what is blocked now, for a flow that may be one of those counted.
+func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, accountID string, limits org.Throttles, flow Flow) error {
+	f.retryAfter, f.locked = 0, map[string]time.Duration{}
+	for _, c := range counts(orgID, accountID, limits, flow) {
+		v, err := throttle.Peek(ctx, tx, c.key, c.limit)
+		if err != nil {
+			return err
+		}
+		if !v.Allowed && !c.counted {
+			f.retryAfter = max(f.retryAfter, v.RetryAfter)
+		}
+	}
+	for _, m := range f.methods {
+		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m.ID)
+		if err != nil {
+			return err
+		}
+		if !v.Allowed {
+			f.locked[m.ID] = v.RetryAfter
+		}
+	}
+	return nil
+}
+
+type count struct {
+	key     string
+	limit   throttle.Limit
+	reason  string
+	counted bool // the flow is one of them
+}
+
+func counts(orgID, accountID string, limits org.Throttles, f Flow) []count {
+	return []count{
+		{failuresKey(orgID, accountID), limits.IdentityFailures, "identity_failures", f.failed},
+		{resetsKey(orgID, accountID), limits.Resets, "resets", f.counted},
+	}
+}
+
+func failuresKey(orgID, accountID string) string {
+	return "identity_failures:" + orgID + ":" + accountID
+}
+func resetsKey(orgID, accountID string) string { return "resets:" + orgID + ":" + accountID }
+
+func (s *Service) tokenHash(token string) []byte { return s.d.Keys.Index("reset token", token) }
+
+// Open gives the flow of a cookie's token as it is now. A flow that outlived its
+// minutes is in state Problem with Expired. Problem Cookies: there is no such flow.
+func (s *Service) Open(ctx context.Context, token string) (Flow, error) {
+	if token == "" {
+		return Flow{}, problem.New(problem.Cookies)
+	}
+	var f Flow
+	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		r, err := selectByToken(ctx, tx, s.tokenHash(token))
+		if err != nil {
+			return err
+		}
+		f, err = s.opened(tx, r)
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return Flow{}, problem.New(problem.Cookies)
+	}
+	if err != nil {
+		return Flow{}, fmt.Errorf("open reset: %w", err)
+	}
+	return f, nil
+}
+
+func (s *Service) opened(tx *store.Tx, r row) (Flow, error) {
+	typed, err := s.d.Keys.Open(r.typed, "reset|"+r.ID)
+	if err != nil {
+		return Flow{}, err
+	}
+	f := r.Flow
+	f.UserID = string(typed)
+	if !f.State.Over() && !f.ExpiresAt.After(tx.Now()) {
+		f.State, f.Problem = Problem, problem.Expired
+	}
+	return f, nil
+}
+
+// again gives the flow as it is stored now, with the account locked.
+func (s *Service) again(ctx context.Context, tx *store.Tx, f Flow) (Flow, error) {
+	if err := challenge.Lock(ctx, tx, f.OrgID, f.AccountID); err != nil {
+		return Flow{}, err
+	}
+	r, err := selectFlow(ctx, tx, f.ID)
+	if err != nil {
+		return Flow{}, fmt.Errorf("reset flow: %w", err)
+	}
+	return s.opened(tx, r)
+}
+
+// save writes a flow that is not over.
+func (s *Service) save(ctx context.Context, tx *store.Tx, f Flow) error {
+	n, err := updateFlow(ctx, tx, f)
+	if err != nil || n != 1 {
+		return fmt.Errorf("save reset flow: %d rows: %w", n, err)
+	}
+	return nil
+}
+
+// now gathers the facts of a flow inside a transaction: what the directory said
+// was loaded before, the policy and our own rows are read here.
+func (s *Service) now(ctx context.Context, tx *store.Tx, f Flow, loaded facts) (facts, []method.Method, error) {
+	o, err := s.d.Orgs.Get(ctx, tx, f.OrgID)
+	if err != nil {
+		return facts{}, nil, err
+	}
+	loaded.org, loaded.now, loaded.reason = o, tx.Now(), f.Reason
+	if loaded.account, err = s.d.Accounts.Refresh(ctx, tx, loaded.account); err != nil {
+		return facts{}, nil, err
+	}
+	if loaded.methods, err = s.d.Methods.List(ctx, tx, f.OrgID, f.AccountID); err != nil {
+		return facts{}, nil, err
+	}
+	if err := s.throttles(ctx, tx, &loaded, f.OrgID, f.AccountID, o.Policy.Throttle, f); err != nil {
+		return facts{}, nil, err
+	}
+	passed, err := s.d.Challenges.Passed(ctx, tx, f.ID)
+	if err != nil {
+		return facts{}, nil, err
+	}
+	var by []method.Method
+	for _, c := range passed {
+		if c.Purpose != challenge.Reset || c.AccountID != f.AccountID || c.OrgID != f.OrgID {
+			continue
+		}
+		for _, m := range loaded.methods {
+			if m.ID == c.MethodID && loaded.still(m) {
+				by = append(by, m)
+			}
+		}
+	}
+	loaded.passed = kinds(by)
+	return loaded, by, nil
+}
+
+func kinds(of []method.Method) []method.Kind {
+	all := make([]method.Kind, len(of))
+	for i, m := range of {
+		all[i] = m.Kind
+	}
+	return all
+}
+
+// load asks the directory about the flow's account. No transaction is open.
+func (s *Service) load(ctx context.Context, f Flow) (facts, error) {
+	var o *org.Organization
+	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		o, err = s.d.Orgs.Get(ctx, tx, f.OrgID)
+		return err
+	})
+	if err != nil {
+		return facts{}, err
+	}
+	d, err := s.d.Accounts.Directory(o)
+	if err != nil {
+		return facts{}, err
+	}
+	loaded := facts{org: o, can: d.Capabilities(), known: true}
+	loaded.account, err = s.d.Accounts.Load(ctx, o, f.AccountID)
+	return loaded, err
+}
