@@ -17,10 +17,10 @@ import (
 
 // Times and bounds of the queue, in the order a job meets them.
 const (
-	fetchCooldown     = 10 * time.Millisecond  // between two fetches: with 16 workers far above what one node sends
-	fetchPoll         = 500 * time.Millisecond // when no notice of a new job came
-	jobTimeout        = 20 * time.Second       // one attempt
-	rescueAfter       = 30 * time.Second       // a job whose node died runs again after this; River's own default is an hour
+	fetchCooldown     = 10 * time.Millisecond // between two fetches: with 16 workers far above what one node sends
+	fetchPoll         = 50 * time.Millisecond // a notice that falls into the cooldown is dropped; then this is the wait
+	jobTimeout        = 20 * time.Second      // one attempt
+	rescueAfter       = 30 * time.Second      // a job whose node died runs again after this; River's own default is an hour
 	defaultWorkers    = 16
 	defaultAttempts   = 12 // with the back-off below, about an hour
 	keepFinished      = time.Hour

@@ -109,8 +109,10 @@ func TestASessionEndsByItself(t *testing.T) {
 		if _, err := b.current(token); err != nil {
 			t.Fatalf("in use, after %v: %v", 22*(session.Idle-time.Minute), err)
 		}
-		b.do(func(tx *store.Tx) error { return b.s.Touch(t.Context(), tx, s.ID) })
-		clock.Advance(session.Idle - time.Minute)
+		for range 2 {
+			b.do(func(tx *store.Tx) error { return b.s.Touch(t.Context(), tx, s.ID) })
+			clock.Advance(session.Idle - time.Minute)
+		}
 		b.signedOut(token, "after a day in use")
 		token, _ = b.signIn(token, "alain", session.Full)
 		clock.Advance(session.Idle)
