@@ -17,17 +17,19 @@ import (
 
 // Times and bounds of the queue, in the order a job meets them.
 const (
-	fetchCooldown     = 10 * time.Millisecond // between two fetches: with 16 workers far above what one node sends
-	fetchPoll         = 50 * time.Millisecond // a notice that falls into the cooldown is dropped; then this is the wait
-	jobTimeout        = 20 * time.Second      // one attempt
-	rescueAfter       = 30 * time.Second      // a job whose node died runs again after this; River's own default is an hour
+	fetchCooldown     = 10 * time.Millisecond  // between two fetches: with 16 workers far above what one node sends
+	fetchPoll         = 500 * time.Millisecond // when no notice of a new job came
+	jobTimeout        = 20 * time.Second       // one attempt
+	rescueAfter       = 30 * time.Second       // a job whose node died runs again after this; River's own default is an hour
 	defaultWorkers    = 16
-	defaultAttempts   = 12 // with the back-off below, about an hour
+	defaultAttempts   = 16 // with the pauses below, half an hour on average and 67 minutes at most
+	spareAttempts     = 3  // of River's, so that a job whose node died at its last attempt still comes back to be given up
 	keepFinished      = time.Hour
 	keepGivenUp       = 7 * 24 * time.Hour
-	stopPatience      = 15 * time.Second
+	softStop          = 10 * time.Second // running work may finish; then it is asked to end
+	stopPatience      = 15 * time.Second // and then it is left behind, to run again
 	firstPause        = time.Second
-	longestPause      = 10 * time.Minute
+	topPause          = 10 * time.Minute
 	periodicAttempts  = 1
 	periodicJobPrefix = "every:"
 )
@@ -46,7 +48,8 @@ func (j Job) Last() bool { return j.Attempt >= j.MaxAttempts }
 // Handler does a job. An error has it tried again, unless it is a Discard.
 type Handler func(ctx context.Context, j Job) error
 
-// GiveUp is told of a job that will not be tried again.
+// GiveUp is told of a job that will not be tried again, once, or again when the
+// node dies while it is being told.
 type GiveUp func(ctx context.Context, j Job, cause error)
 
 type discard struct{ cause error }
@@ -134,24 +137,36 @@ func (s *Service) Every(name string, d time.Duration, run func(ctx context.Conte
 	defer s.mu.Unlock()
 	s.periodic = append(s.periodic, river.NewPeriodicJob(river.PeriodicInterval(d),
 		func() (river.JobArgs, *river.InsertOpts) {
-			return envelope{Job: kind}, &river.InsertOpts{
-				MaxAttempts: periodicAttempts,
-				UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
-					rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
-					rivertype.JobStateRetryable, rivertype.JobStateScheduled,
-				}},
-			}
+			return envelope{Job: kind}, &river.InsertOpts{MaxAttempts: periodicAttempts + spareAttempts, UniqueOpts: unfinished}
 		}, &river.PeriodicJobOpts{RunOnStart: true}))
 }
 
+// unfinished has one job of a kind and key wait or run at a time.
+var unfinished = river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
+	rivertype.JobStateRetryable, rivertype.JobStateScheduled,
+}}
+
 // Option changes how one job is enqueued.
-type Option func(*river.InsertOpts)
+type Option func(*order)
+
+// order is what Enqueue asks of River.
+type order struct {
+	river.InsertOpts
+	key string
+}
 
 // At has the job wait until a time of the wall clock.
-func At(t time.Time) Option { return func(o *river.InsertOpts) { o.ScheduledAt = t } }
+func At(t time.Time) Option { return func(o *order) { o.ScheduledAt = t } }
 
 // MaxAttempts has the job given up after n attempts.
-func MaxAttempts(n int) Option { return func(o *river.InsertOpts) { o.MaxAttempts = n } }
+func MaxAttempts(n int) Option { return func(o *order) { o.MaxAttempts = max(n, 1) } }
+
+// Unique has nothing enqueued while another job of the same kind and key waits
+// or runs. Once that one is done or given up, the key is free again.
+func Unique(key string) Option {
+	return func(o *order) { o.UniqueOpts, o.key = unfinished, key }
+}
 
 // Enqueue writes a job in the caller's transaction: no commit, no job. The
 // payload is JSON and is kept in clear, so it holds identifiers, never secrets.
@@ -160,20 +175,22 @@ func (s *Service) Enqueue(ctx context.Context, tx *store.Tx, kind string, payloa
 	if err != nil {
 		return fmt.Errorf("job %s: %w", kind, err)
 	}
-	o := &river.InsertOpts{MaxAttempts: defaultAttempts}
+	o := order{InsertOpts: river.InsertOpts{MaxAttempts: defaultAttempts}}
 	for _, option := range options {
-		option(o)
+		option(&o)
 	}
+	o.MaxAttempts += spareAttempts
 	s.mu.RLock()
 	e := s.engine
 	s.mu.RUnlock()
-	if err := e.insert(ctx, tx, envelope{Job: kind, Payload: data}, o); err != nil {
+	if err := e.insert(ctx, tx, envelope{Job: kind, Key: o.key, Payload: data}, &o.InsertOpts); err != nil {
 		return fmt.Errorf("job %s: %w", kind, err)
 	}
 	return nil
 }
 
-// Start begins to work jobs and returns. Handlers are fixed from here on.
+// Start begins to work jobs and returns. Handlers are fixed from here on. When
+// ctx ends, so does the work, as by Stop; call Stop to wait for it.
 func (s *Service) Start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,6 +209,7 @@ func (s *Service) Start(ctx context.Context) error {
 		JobTimeout:                  min(jobTimeout, s.deps.RescueAfter*2/3),
 		RescueStuckJobsAfter:        s.deps.RescueAfter,
 		RetryPolicy:                 backOff{},
+		SoftStopTimeout:             softStop,
 		CompletedJobRetentionPeriod: keepFinished,
 		CancelledJobRetentionPeriod: keepGivenUp,
 		DiscardedJobRetentionPeriod: keepGivenUp,
@@ -206,8 +224,8 @@ func (s *Service) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop takes no new jobs, lets running ones finish, and leaves the rest in the
-// database for the next start.
+// Stop takes no new jobs, lets running ones finish for ten seconds, cancels
+// their context then, and leaves the rest in the database for the next start.
 func (s *Service) Stop(ctx context.Context) error {
 	s.mu.RLock()
 	e, started := s.engine, s.started

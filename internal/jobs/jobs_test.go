@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -23,7 +22,7 @@ const patience = 60 * time.Second
 
 func service(t testing.TB, db *store.DB) *jobs.Service {
 	t.Helper()
-	s, err := jobs.New(jobs.Deps{DB: db, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s, err := jobs.New(jobs.Deps{DB: db, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +144,6 @@ func TestAThousandJobsOnTwoNodesRunOnceEach(t *testing.T) {
 
 func TestAFailedJobIsTriedAgainAndGivenUpOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		ctx := t.Context()
 		s := service(t, db)
 		attempts := make(chan jobs.Job, 10)
 		given := make(chan jobs.Job, 10)
@@ -160,20 +158,14 @@ func TestAFailedJobIsTriedAgainAndGivenUpOnce(t *testing.T) {
 			})
 		}
 		start(t, s)
-		enqueue := func(kind string, o ...jobs.Option) {
-			t.Helper()
-			if err := db.Write(ctx, func(tx *store.Tx) error { return s.Enqueue(ctx, tx, kind, nil, o...) }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		enqueue("fails", jobs.MaxAttempts(2))
+		enqueue(t, db, s, "fails", nil, jobs.MaxAttempts(2))
 		if a, b := wait(t, attempts), wait(t, attempts); a.Attempt != 1 || b.Attempt != 2 || a.Last() || !b.Last() {
 			t.Errorf("attempts %+v and %+v", a, b)
 		}
 		if j := wait(t, given); j.Kind != "fails" {
 			t.Errorf("gave up %+v", j)
 		}
-		enqueue("final")
+		enqueue(t, db, s, "final", nil)
 		wait(t, attempts)
 		if j := wait(t, given); j.Kind != "final" || j.Attempt != 1 {
 			t.Errorf("gave up %+v", j)
@@ -221,80 +213,77 @@ func TestStopLetsARunningJobFinish(t *testing.T) {
 	})
 }
 
-// The child takes a job, says so and never finishes it; the test kills it.
-const childEnv = "KUNCI_JOBS_TEST_CHILD"
-
-func TestMain(m *testing.M) {
-	if url := os.Getenv(childEnv); url != "" {
-		child(url)
-		return
+// enqueue writes one job in a transaction of its own.
+func enqueue(t *testing.T, db *store.DB, s *jobs.Service, kind string, payload any, o ...jobs.Option) {
+	t.Helper()
+	ctx := t.Context()
+	if err := db.Write(ctx, func(tx *store.Tx) error { return s.Enqueue(ctx, tx, kind, payload, o...) }); err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(m.Run())
 }
 
-func child(url string) {
-	ctx := context.Background()
-	db, err := store.Open(ctx, url, store.Options{})
-	if err != nil {
-		panic(err)
-	}
-	s, err := jobs.New(jobs.Deps{DB: db, Log: slog.Default(), RescueAfter: time.Hour})
-	if err != nil {
-		panic(err)
-	}
-	s.Handle("survive", func(context.Context, jobs.Job) error {
-		_, _ = os.Stdout.WriteString("taken\n")
-		select {}
+func TestOneUnfinishedJobOfAKey(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := service(t, db)
+		done := make(chan string, 10)
+		s.Handle("tidy", func(_ context.Context, j jobs.Job) error { done <- string(j.Payload); return nil })
+		s.Handle("other", func(_ context.Context, j jobs.Job) error { done <- string(j.Payload); return nil })
+		for n := range 3 {
+			enqueue(t, db, s, "tidy", n, jobs.Unique("a")) // the first alone counts
+		}
+		enqueue(t, db, s, "tidy", 10, jobs.Unique("b"))
+		enqueue(t, db, s, "other", 20, jobs.Unique("a"))
+		start(t, s)
+		seen := make(map[string]bool)
+		for range 3 {
+			seen[wait(t, done)] = true
+		}
+		if !seen["0"] || !seen["10"] || !seen["20"] {
+			t.Errorf("ran %v", seen)
+		}
+		select {
+		case p := <-done:
+			t.Errorf("%s ran beside the first of its key", p)
+		default:
+		}
 	})
-	if err := s.Start(ctx); err != nil {
-		panic(err)
-	}
-	err = db.Write(ctx, func(tx *store.Tx) error { return s.Enqueue(ctx, tx, "survive", nil) })
-	if err != nil {
-		panic(err)
-	}
-	select {}
 }
 
-func TestAKilledNodesJobRunsAgain(t *testing.T) {
-	for _, kind := range storetest.Kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			url := storetest.URL(t, kind)
-			node := exec.CommandContext(t.Context(), os.Args[0])
-			node.Env = append(os.Environ(), childEnv+"="+url)
-			out, err := node.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := node.Start(); err != nil {
-				t.Fatal(err)
-			}
-			line := make([]byte, 6)
-			if _, err := io.ReadFull(out, line); err != nil || string(line) != "taken\n" {
-				t.Fatalf("the node said %q, error %v", line, err)
-			}
-			if err := node.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = node.Wait() // it was killed
-			db, err := store.Open(t.Context(), url, store.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
-			s, err := jobs.New(jobs.Deps{DB: db, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), RescueAfter: 3 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			done := make(chan int, 10)
-			s.Handle("survive", func(_ context.Context, j jobs.Job) error { done <- j.Attempt; return nil })
-			start(t, s)
-			if attempt := wait(t, done); attempt != 2 {
-				t.Errorf("the job came back as attempt %d, want 2", attempt)
-			}
-		})
-	}
+func TestAJobWaitsForItsTime(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := service(t, db)
+		ran := make(chan time.Time, 1)
+		s.Handle("later", func(context.Context, jobs.Job) error { ran <- time.Now(); return nil })
+		start(t, s)
+		due := time.Now().Add(time.Second)
+		enqueue(t, db, s, "later", nil, jobs.At(due))
+		if at := wait(t, ran); at.Before(due) {
+			t.Errorf("ran %v before its time", due.Sub(at))
+		}
+	})
+}
+
+// A job of a kind that nobody does here waits for a node that does.
+func TestAJobNobodyDoesIsKept(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		first := service(t, db)
+		other := make(chan struct{}, 1)
+		first.Handle("other", func(context.Context, jobs.Job) error { other <- struct{}{}; return nil })
+		if err := first.Start(context.WithoutCancel(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		enqueue(t, db, first, "unknown", nil)
+		enqueue(t, db, first, "other", nil)
+		wait(t, other)
+		if err := first.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		second := service(t, db)
+		done := make(chan struct{}, 1)
+		second.Handle("unknown", func(context.Context, jobs.Job) error { done <- struct{}{}; return nil })
+		start(t, second)
+		wait(t, done)
+	})
 }
 
 // River's makers test core and drivers of one version together, and SQLite's

@@ -14,9 +14,11 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// envelope is the one job type River knows: our kind, and our payload.
+// envelope is the one job type River knows: our kind, our payload, and the key
+// that Unique compares together with the kind.
 type envelope struct {
-	Job     string          `json:"job"`
+	Job     string          `json:"job" river:"unique"`
+	Key     string          `json:"key" river:"unique"`
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
@@ -28,30 +30,37 @@ type worker struct {
 	service *Service
 }
 
+// errDied is the cause of giving up a job that was never heard of after its last attempt.
+var errDied = errors.New("the node died at the last attempt")
+
 // Work hands a job to its handler and says what becomes of it.
-func (w *worker) Work(ctx context.Context, raw *river.Job[envelope]) (err error) {
+func (w *worker) Work(ctx context.Context, raw *river.Job[envelope]) error {
 	s := w.service
-	job := Job{Kind: raw.Args.Job, Payload: raw.Args.Payload, Attempt: raw.Attempt, MaxAttempts: raw.MaxAttempts}
+	job := Job{Kind: raw.Args.Job, Payload: raw.Args.Payload, Attempt: raw.Attempt, MaxAttempts: raw.MaxAttempts - spareAttempts}
 	s.mu.RLock()
 	handle, giveUp := s.handlers[job.Kind], s.giveUps[job.Kind]
 	s.mu.RUnlock()
-	if handle == nil {
-		return fmt.Errorf("nobody does jobs of the kind %q", job.Kind)
+	var err error
+	switch {
+	case handle == nil:
+		err = fmt.Errorf("nobody does jobs of the kind %q", job.Kind)
+	case job.Attempt > job.MaxAttempts:
+		err = errDied
+	default:
+		err = guarded(ctx, handle, job)
 	}
-	err = guarded(ctx, handle, job)
 	if err == nil {
 		return nil
 	}
-	var final discard
-	permanent := errors.As(err, &final)
-	s.deps.Log.Warn("job failed", "job", job.Kind, "attempt", job.Attempt, "of", job.MaxAttempts, "givenUp", permanent || job.Last(), "error", err)
-	if giveUp != nil && (permanent || job.Last()) {
+	final := errors.As(err, new(discard)) || job.Last()
+	s.deps.Log.Warn("job failed", "job", job.Kind, "attempt", job.Attempt, "of", job.MaxAttempts, "givenUp", final, "error", err)
+	if !final {
+		return err
+	}
+	if giveUp != nil {
 		giveUp(context.WithoutCancel(ctx), job, err)
 	}
-	if permanent {
-		return river.JobCancel(err)
-	}
-	return err
+	return river.JobCancel(err)
 }
 
 // guarded turns a handler's panic into an error: one bad job must not end the node.
@@ -64,21 +73,27 @@ func guarded(ctx context.Context, handle Handler, job Job) (err error) {
 	return handle(ctx, job)
 }
 
-// backOff doubles from one second to ten minutes, with full jitter so that a
-// mail server that comes back is not met by everyone at once.
+// backOff doubles from one second to ten minutes, with full jitter: anything
+// between nothing and that, so that a mail server that comes back is not met by
+// everyone at once (AWS Architecture Blog, "Exponential Backoff And Jitter").
 type backOff struct{}
 
-// NextRetry is when a failed job runs again.
+// NextRetry is when a failed job runs again. Errors holds the attempts before this one.
 func (backOff) NextRetry(job *rivertype.JobRow) time.Time {
-	most := longestPause
-	if n := len(job.Errors); n < 10 {
-		most = min(longestPause, firstPause<<n)
-	}
-	pause := most / 2
-	if n, err := rand.Int(rand.Reader, big.NewInt(int64(most/2))); err == nil {
-		pause += time.Duration(n.Int64())
+	pause := longestPause(len(job.Errors))
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(pause)))
+	if err == nil {
+		pause = time.Duration(n.Int64())
 	}
 	return time.Now().Add(pause)
+}
+
+// longestPause is the most that a job waits after it failed so many times before.
+func longestPause(failures int) time.Duration {
+	if failures >= 10 {
+		return topPause
+	}
+	return min(topPause, firstPause<<failures)
 }
 
 // quiet keeps River's own lines out of ours below warnings.

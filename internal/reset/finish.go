@@ -234,6 +234,16 @@ func rules(o *org.Organization) password.Policy {
 	}
 }
 
+// shownRules are the rules that are judged here: without a filter nothing is
+// said about breaches.
+func (s *Service) shownRules(o *org.Organization) password.Policy {
+	p := rules(o)
+	if s.d.Breached == nil {
+		p.Breached = ""
+	}
+	return p
+}
+
 func about(now facts) password.Context {
 	e := now.account.Entry
 	return password.Context{

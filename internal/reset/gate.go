@@ -46,7 +46,7 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 	v.Org, v.Gates, v.Gate = now.org, now.gates(), min(passed+1, now.gates())
 	v.Step = Next(v.Flow, passed, v.Gates)
 	v.Choices, v.CanUnlock = now.choices(kinds(by)), now.unlocks()
-	v.Rules = password.Rules(rules(now.org))
+	v.Rules = password.Rules(s.shownRules(now.org))
 	for _, c := range v.Choices {
 		if c.ID == v.Flow.MethodID {
 			v.Chosen = c

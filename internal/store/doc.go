@@ -8,6 +8,7 @@
 //     have no effect outside the transaction (use Tx.AfterCommit).
 //   - On SQLite there is one writer and every commit is on disk (WAL,
 //     synchronous=FULL); readers cannot write.
+//   - Who waits fifteen seconds for a connection is refused with problem.Busy.
 //   - Tx.Now is one instant for the whole transaction, from the one clock.
 //
 // Every room may use it. It knows no room, and no room's statements.

@@ -54,15 +54,18 @@ func readMigrations(kind Kind) ([]migration, error) {
 	return all, nil
 }
 
-const schemaTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
-	name TEXT PRIMARY KEY,
-	sum TEXT NOT NULL,
-	applied_at BIGINT NOT NULL
-)`
+// schemaTable remembers which migrations a database has, and what they said.
+var schemaTable = map[Kind]string{
+	SQLite: `CREATE TABLE IF NOT EXISTS schema_migrations (
+		name TEXT PRIMARY KEY, sum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT`,
+	PostgreSQL: `CREATE TABLE IF NOT EXISTS schema_migrations (
+		name TEXT PRIMARY KEY, sum TEXT NOT NULL, applied_at BIGINT NOT NULL)`,
+}
 
 // Migrate brings the database to this version and tells what it applied. Two
-// nodes may do it at once: one waits for the other. A migration that was
-// applied and has changed since stops it, named.
+// nodes may do it at once: one waits for the other. It is one transaction: a
+// migration that fails leaves the database at its old version, whole. One that
+// was applied and has changed since stops it, named.
 func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	all, err := readMigrations(db.kind)
 	if err != nil {
@@ -74,7 +77,7 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 		if err := tx.Lock(ctx, "store.migrate"); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, schemaTable); err != nil {
+		if _, err := tx.Exec(ctx, schemaTable[db.kind]); err != nil {
 			return err
 		}
 		done, err := appliedSums(ctx, tx)

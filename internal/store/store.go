@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"kunci.dev/kunci/internal/problem"
 )
 
 // Kind names a database engine.
@@ -104,7 +106,8 @@ const tries = 6
 
 // Write runs fn in a transaction that may change things: committed when fn
 // returns nil, rolled back otherwise. A transaction that lost against another
-// (serialization, deadlock, busy) is run again a few times.
+// (serialization, deadlock, busy) is run again a few times. A Write does not
+// go inside another: on SQLite there is one writer.
 func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.write(ctx, fn)
@@ -122,52 +125,93 @@ func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 
 func (db *DB) write(ctx context.Context, fn func(tx *Tx) error) error {
 	if db.kind == PostgreSQL {
-		return db.inPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
+		return committed(db.inPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn))
 	}
-	return db.inSQLite(ctx, db.writer, nil, fn)
+	return committed(db.inSQLite(ctx, db.writer, nil, fn))
 }
 
-// Read runs fn in a transaction in which every change is refused.
+// Read runs fn in a transaction in which every change is refused, and which
+// sees one state of the database from its first statement to its last.
 func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 	if db.kind == PostgreSQL {
-		return db.inPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+		return committed(db.inPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn))
 	}
-	return db.inSQLite(ctx, db.reader, &sql.TxOptions{ReadOnly: true}, fn)
+	return committed(db.inSQLite(ctx, db.reader, &sql.TxOptions{ReadOnly: true}, fn))
 }
 
-func (db *DB) inSQLite(ctx context.Context, on *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) error {
-	raw, err := on.BeginTx(ctx, o)
+// committed runs what waits for the commit. The connection is free again by
+// then, so that it may open a transaction of its own.
+func committed(tx *Tx, err error) error {
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
+	}
+	for _, fn := range tx.after {
+		fn()
+	}
+	return nil
+}
+
+func (db *DB) inSQLite(ctx context.Context, on *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) (*Tx, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := on.Conn(waiting)
+	if err != nil {
+		return nil, busy(ctx, err)
+	}
+	defer func() { _ = conn.Close() }() // gives it back; a broken one has failed the transaction already
+	raw, err := conn.BeginTx(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
 	}
 	tx := &Tx{kind: SQLite, sqlite: raw, now: db.Now()}
 	defer func() { _ = raw.Rollback() }() // after a commit this does nothing
 	if err := fn(tx); err != nil {
-		return err
+		return nil, err
 	}
 	if err := raw.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return nil, fmt.Errorf("commit: %w", err)
 	}
-	tx.committed()
-	return nil
+	return tx, nil
 }
 
-func (db *DB) inPostgres(ctx context.Context, o pgx.TxOptions, fn func(tx *Tx) error) error {
-	raw, err := db.pool.BeginTx(ctx, o)
+func (db *DB) inPostgres(ctx context.Context, o pgx.TxOptions, fn func(tx *Tx) error) (*Tx, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := db.pool.Acquire(waiting)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return nil, busy(ctx, err)
+	}
+	defer conn.Release()
+	raw, err := conn.BeginTx(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
 	}
 	tx := &Tx{kind: PostgreSQL, pg: raw, now: db.Now()}
 	// A rollback must reach the server although the request was given up.
 	defer func() { _ = raw.Rollback(context.WithoutCancel(ctx)) }()
 	if err := fn(tx); err != nil {
-		return err
+		return nil, err
 	}
 	if err := raw.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return nil, fmt.Errorf("commit: %w", err)
 	}
-	tx.committed()
-	return nil
+	return tx, nil
+}
+
+// patience bounds the wait for a free connection. It is longer than any step
+// takes; who waits longer meets an overloaded node, or has opened a Write
+// inside a Write, which would wait for itself for ever.
+const patience = 15 * time.Second
+
+// busy is what a transaction that got no connection in time ends with; a
+// caller who gave up hears of that instead.
+func busy(ctx context.Context, err error) error {
+	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no connection to the database: %w", err)
+	}
+	refusal := problem.New(problem.Busy).After(time.Second)
+	refusal.Cause = fmt.Errorf("no connection to the database became free in %v: %w", patience, err)
+	return refusal
 }
 
 // conflict tells whether running the transaction again can help.

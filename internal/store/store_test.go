@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -144,157 +144,191 @@ func TestNowStandsStillInATransaction(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatIsNoDatabase(t *testing.T) {
-	for _, url := range []string{"", "mysql://x", "sqlite:", "postgres://127.0.0.1:1/none", "sqlite:/no/such/folder/x.db"} {
-		if db, err := store.Open(t.Context(), url, store.Options{}); err == nil {
-			_ = db.Close()
-			t.Errorf("%q opened", url)
-		}
-	}
-}
-
-func TestMigrationsHaveTheSameNames(t *testing.T) {
-	lite, err := store.Migrations(store.SQLite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	postgres, err := store.Migrations(store.PostgreSQL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(lite, postgres) || len(lite) == 0 {
-		t.Errorf("SQLite has %v, PostgreSQL %v", lite, postgres)
-	}
-}
-
-func TestMigrateTwiceAtOnce(t *testing.T) {
-	for _, kind := range storetest.Kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			ctx := t.Context()
-			db := storetest.Open(t, kind, store.Options{})
-			if pending, err := db.Pending(ctx); err != nil || len(pending) != 0 {
-				t.Fatalf("pending %v, error %v", pending, err)
-			}
-			dropAll(t, db)
-			all, err := store.Migrations(kind)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if pending, err := db.Pending(ctx); err != nil || !slices.Equal(pending, all) {
-				t.Fatalf("pending %v, error %v", pending, err)
-			}
-			var mu sync.Mutex
-			var applied []string
-			parallel(t, 4, func() error {
-				names, err := db.Migrate(ctx)
-				mu.Lock()
-				defer mu.Unlock()
-				applied = append(applied, names...)
-				return err
-			})
-			if !slices.Equal(applied, all) {
-				t.Errorf("applied %v, want each of %v once", applied, all)
-			}
-		})
-	}
-}
-
-func TestAChangedMigrationIsRefusedByName(t *testing.T) {
+// On PostgreSQL a statement that fails ends the transaction; a statement that
+// says what to do about a conflict does not fail.
+func TestAConflictIsSeenInTheRowsAffected(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeTable(t, db)
 		ctx := t.Context()
 		err := db.Write(ctx, func(tx *store.Tx) error {
-			_, err := tx.Exec(ctx, `UPDATE schema_migrations SET sum = 'other' WHERE name = (SELECT MIN(name) FROM schema_migrations)`)
+			for want := int64(1); want >= 0; want-- {
+				n, err := tx.Exec(ctx, `INSERT INTO counter (name, n) VALUES ('a', 1) ON CONFLICT (name) DO NOTHING`)
+				if err != nil || n != want {
+					return fmt.Errorf("%d rows, want %d; error %w", n, want, err)
+				}
+			}
+			_, err := tx.Exec(ctx, `UPDATE counter SET n = 7 WHERE name = 'a'`)
 			return err
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.Migrate(ctx); err == nil {
-			t.Error("a migration that changed after it was applied was not noticed")
+		if err != nil || count(t, db, "a") != 7 {
+			t.Errorf("n %d, error %v", count(t, db, "a"), err)
 		}
 	})
 }
 
-// dropAll empties the database, as before its first migration.
-func dropAll(t *testing.T, db *store.DB) {
-	t.Helper()
-	ctx := t.Context()
-	for _, table := range tables(t, db) {
-		err := db.Write(ctx, func(tx *store.Tx) error {
-			cascade := ""
-			if db.Kind() == store.PostgreSQL {
-				cascade = " CASCADE"
-			}
-			_, err := tx.Exec(ctx, `DROP TABLE IF EXISTS `+table+cascade)
-			return err
+func TestNoRowsIsOneError(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeTable(t, db)
+		err := db.Read(t.Context(), func(tx *store.Tx) error {
+			var n int
+			return tx.QueryRow(t.Context(), `SELECT n FROM counter WHERE name = $1`, "none").Scan(&n)
 		})
-		if err != nil {
-			t.Fatal(err)
+		if !errors.Is(err, store.ErrNoRows) {
+			t.Errorf("error %v", err)
 		}
-	}
+	})
 }
 
-func tables(t *testing.T, db *store.DB) []string {
-	t.Helper()
-	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sqlite_sequence', 'sqlite_stat1') ORDER BY name`
-	if db.Kind() == store.PostgreSQL {
-		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY table_name`
-	}
-	return texts(t, db, query)
-}
-
-func texts(t *testing.T, db *store.DB, query string, args ...any) []string {
-	t.Helper()
-	var all []string
-	err := db.Read(context.Background(), func(tx *store.Tx) error {
-		rows, err := tx.Query(t.Context(), query, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var s string
-			if err := rows.Scan(&s); err != nil {
-				return err
-			}
-			all = append(all, s)
-		}
-		return rows.Err()
+// Two that hold what the other wants: one is refused by the database, and run
+// again by Write without its caller seeing it.
+func TestADeadlockIsRunAgain(t *testing.T) {
+	db := storetest.Open(t, store.PostgreSQL, store.Options{})
+	makeTable(t, db)
+	ctx := t.Context()
+	err := db.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO counter (name, n) VALUES ('a', 0), ('b', 0)`)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
+	var runs, effects atomic.Int32
+	var met sync.WaitGroup
+	met.Add(2)
+	order := make(chan [2]string, 2)
+	order <- [2]string{"a", "b"}
+	order <- [2]string{"b", "a"}
+	parallel(t, 2, func() error {
+		rows, first := <-order, true
+		return db.Write(ctx, func(tx *store.Tx) error {
+			runs.Add(1)
+			tx.AfterCommit(func() { effects.Add(1) })
+			if _, err := tx.Exec(ctx, `SET LOCAL deadlock_timeout = '10ms'`); err != nil {
+				return err
+			}
+			for _, row := range rows {
+				if _, err := tx.Exec(ctx, `UPDATE counter SET n = n + 1 WHERE name = $1`, row); err != nil {
+					return err
+				}
+				if first { // each holds one row before either asks for the other
+					first = false
+					met.Done()
+					met.Wait()
+				}
+			}
+			return nil
+		})
+	})
+	if count(t, db, "a") != 2 || count(t, db, "b") != 2 || effects.Load() != 2 {
+		t.Errorf("a %d, b %d, effects %d; want 2 each", count(t, db, "a"), count(t, db, "b"), effects.Load())
+	}
+	if runs.Load() < 3 {
+		t.Errorf("%d runs: there was no deadlock to mend", runs.Load())
+	}
 }
 
-func TestBothEnginesHaveTheSameTablesAndColumns(t *testing.T) {
-	columns := make(map[store.Kind][]string)
-	for _, kind := range storetest.Kinds {
-		db := storetest.Open(t, kind, store.Options{})
-		for _, table := range tables(t, db) {
-			if strings.HasPrefix(table, "river_") {
-				continue // the queue's own, different by design
-			}
-			query := `SELECT name FROM pragma_table_info($1) ORDER BY name`
-			if kind == store.PostgreSQL {
-				query = `SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1 ORDER BY column_name`
-			}
-			for _, column := range texts(t, db, query, table) {
-				columns[kind] = append(columns[kind], table+"."+column)
-			}
+// twoHandles opens one file twice: what a second process would be, a command
+// run beside the server.
+func twoHandles(t *testing.T) (a, b *store.DB) {
+	t.Helper()
+	url := storetest.URL(t, store.SQLite)
+	for _, db := range []**store.DB{&a, &b} {
+		var err error
+		if *db, err = store.Open(t.Context(), url, store.Options{}); err != nil {
+			t.Fatal(err)
 		}
-		slices.Sort(columns[kind])
+		t.Cleanup(func() { _ = (*db).Close() })
 	}
-	lite, postgres := columns[store.SQLite], columns[store.PostgreSQL]
-	for _, c := range lite {
-		if !slices.Contains(postgres, c) {
-			t.Errorf("only SQLite has %s", c)
+	makeTable(t, a)
+	return a, b
+}
+
+func TestTwoOnOneFileLoseNothing(t *testing.T) {
+	a, b := twoHandles(t)
+	ctx := t.Context()
+	handles := make(chan *store.DB, 50)
+	for range 25 {
+		handles <- a
+		handles <- b
+	}
+	parallel(t, 50, func() error {
+		return (<-handles).Write(ctx, func(tx *store.Tx) error {
+			_, err := tx.Exec(ctx, `INSERT INTO counter (name, n) VALUES ('a', 1) ON CONFLICT (name) DO UPDATE SET n = counter.n + 1`)
+			return err
+		})
+	})
+	if n := count(t, a, "a"); n != 50 {
+		t.Errorf("%d of 50 increments are left", n)
+	}
+}
+
+// A writing transaction is alone from its beginning, not from its first
+// change: what it read before is still true when it writes.
+func TestAWriterOfSQLiteIsAloneFromTheStart(t *testing.T) {
+	a, b := twoHandles(t)
+	ctx := t.Context()
+	err := a.Write(ctx, func(*store.Tx) error {
+		impatient, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		return b.Write(impatient, func(*store.Tx) error {
+			t.Error("two write at once")
+			return nil
+		})
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the second ended with %v", err)
+	}
+}
+
+// Who gives up does not wait for who works, and leaves nothing behind.
+func TestGivingUpEndsTheWait(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeTable(t, db)
+		ctx := t.Context()
+		insert := func(ctx context.Context, tx *store.Tx) error {
+			if err := tx.Lock(ctx, "one"); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, `INSERT INTO counter (name, n) VALUES ('a', 1) ON CONFLICT (name) DO UPDATE SET n = counter.n + 1`)
+			return err
 		}
-	}
-	for _, c := range postgres {
-		if !slices.Contains(lite, c) {
-			t.Errorf("only PostgreSQL has %s", c)
+		err := db.Write(ctx, func(tx *store.Tx) error {
+			if err := insert(ctx, tx); err != nil {
+				return err
+			}
+			impatient, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			err := db.Write(impatient, func(tx *store.Tx) error { return insert(impatient, tx) })
+			if !errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("the one that gave up ended with %w", err)
+			}
+			return nil
+		})
+		if err != nil || count(t, db, "a") != 1 {
+			t.Fatalf("n %d, error %v", count(t, db, "a"), err)
 		}
-	}
+		if err := db.Write(ctx, func(tx *store.Tx) error { return insert(ctx, tx) }); err != nil || count(t, db, "a") != 2 {
+			t.Errorf("afterwards: n %d, error %v", count(t, db, "a"), err)
+		}
+	})
+}
+
+// What runs after the commit may write: the connection is free again.
+func TestAfterCommitMayWrite(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeTable(t, db)
+		ctx := t.Context()
+		insert := func(tx *store.Tx) error {
+			_, err := tx.Exec(ctx, `INSERT INTO counter (name, n) VALUES ('a', 1)`)
+			return err
+		}
+		var later error
+		err := db.Write(ctx, func(tx *store.Tx) error {
+			tx.AfterCommit(func() { later = db.Write(ctx, insert) })
+			return nil
+		})
+		if err != nil || later != nil || count(t, db, "a") != 1 {
+			t.Errorf("n %d, errors %v and %v", count(t, db, "a"), err, later)
+		}
+	})
 }

@@ -26,14 +26,9 @@ func (tx *Tx) Now() time.Time { return tx.now }
 // Kind tells which engine this is.
 func (tx *Tx) Kind() Kind { return tx.kind }
 
-// AfterCommit runs fn once the transaction is committed; never when it is not.
+// AfterCommit runs fn once the transaction is committed and its connection is
+// free; never when it is not. Several run in order.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
-
-func (tx *Tx) committed() {
-	for _, fn := range tx.after {
-		fn()
-	}
-}
 
 // SQLTx is the transaction underneath on SQLite, nil elsewhere. For the job queue alone.
 func (tx *Tx) SQLTx() *sql.Tx { return tx.sqlite }

@@ -91,6 +91,7 @@ func Start(t testing.TB, o Options) *Server {
 	}()
 	t.Cleanup(func() {
 		_ = server.Close()
+		_ = listener.Close() // Serve may not have told the server of it yet
 		<-done
 	})
 	return s

@@ -187,6 +187,9 @@ func makeTemplate(cluster string) (string, error) {
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(7217)`); err != nil {
 		return "", err
 	}
+	if err := sweep(ctx, conn, name); err != nil {
+		return "", err
+	}
 	var there int
 	if err := conn.QueryRow(ctx, `SELECT COUNT(*) FROM pg_database WHERE datname = $1`, name).Scan(&there); err != nil {
 		return "", err
@@ -205,6 +208,38 @@ func makeTemplate(cluster string) (string, error) {
 	}
 	_, err = conn.Exec(ctx, `ALTER DATABASE `+making+` RENAME TO `+name)
 	return name, err
+}
+
+// stale is the age at which nobody can be using a test's database any more: no
+// test process is given that long.
+const stale = time.Hour
+
+// sweep drops what killed test processes left, and templates of migrations of
+// days ago.
+func sweep(ctx context.Context, conn *pgx.Conn, current string) error {
+	rows, err := conn.Query(ctx, `SELECT datname, COALESCE((pg_stat_file('base/' || oid || '/PG_VERSION', true)).modification, now())
+		FROM pg_database WHERE datname LIKE 't\_%' OR datname LIKE 'template\_%'`)
+	if err != nil {
+		return err
+	}
+	type database struct {
+		Name string
+		Made time.Time
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[database])
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		age := time.Since(d.Made)
+		if d.Name == current || age < stale || strings.HasPrefix(d.Name, "template_") && age < 24*stale {
+			continue
+		}
+		if _, err := conn.Exec(ctx, `DROP DATABASE IF EXISTS `+d.Name+` WITH (FORCE)`); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func admin(cluster, statement string) error {

@@ -1,0 +1,59 @@
+# Kunci: what one does here. "make" alone prints this list.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# go test -race needs a C compiler; the product itself is built without one.
+export CGO_ENABLED := 1
+
+# Packages tested at once. Most of them wait for a database or a browser, so
+# more than the cores helps little, and Chromium wants its own.
+PACKAGES_AT_ONCE ?= 2
+TESTS_AT_ONCE ?= 4
+FUZZ_TIME ?= 10s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help run parts stop test vet format lint e2e bench fuzz build clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## the demo at http://localhost:8080: organization Contoso, nothing to set up
+	go run ./cmd/kunci demo
+
+parts: ## install and start what tests need: PostgreSQL, Chromium (Debian packages; root the first time)
+	@scripts/parts install
+	@scripts/parts start
+
+stop: ## end the PostgreSQL that "make parts" started
+	@scripts/parts stop
+
+test: parts format vet ## everything: rules, rooms on both databases, journeys in Chromium
+	go test -race -p $(PACKAGES_AT_ONCE) -parallel $(TESTS_AT_ONCE) -timeout 10m ./...
+
+vet: ## what the compiler lets pass and should not
+	go vet ./...
+
+format: ## fails on files that gofmt would change, and names them
+	@wrong=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0r gofmt -l); \
+	if [ -n "$$wrong" ]; then printf 'gofmt would change:\n%s\n' "$$wrong" >&2; exit 1; fi
+
+lint: format vet ## vet and staticcheck, and golangci-lint where it is installed
+	go run $(STATICCHECK) ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; fi
+
+e2e: parts ## journeys in Chromium alone
+	go test -race -timeout 10m -count=1 ./e2e/
+
+bench: parts ## the numbers this product is held to
+	scripts/each-test Benchmark -run '^$$' -benchmem
+
+fuzz: ## every fuzz target for FUZZ_TIME (10s)
+	scripts/each-test Fuzz -run '^$$' -fuzztime $(FUZZ_TIME)
+
+build: ## one static binary: dist/kunci
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o dist/kunci ./cmd/kunci
+
+clean: ## remove what building leaves
+	rm -rf dist

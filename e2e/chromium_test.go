@@ -1,0 +1,204 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// patience bounds a whole journey; nothing in it waits that long unless it is broken.
+const patience = 40 * time.Second
+
+// startChromium runs a browser of its own, with a fresh profile, until the test ends.
+func startChromium(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is not installed; run: make parts")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-dev-shm-usage", true),
+	)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	t.Cleanup(stop)
+	allocator, end := chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(end)
+	browser, quit := chromedp.NewContext(allocator)
+	t.Cleanup(quit)
+	if err := chromedp.Run(browser); err != nil {
+		t.Fatalf("chromium does not start: %v", err)
+	}
+	return browser
+}
+
+// device is what a person holds: a width, a language, scripts or none, light or dark.
+type device struct {
+	name     string
+	width    int64
+	height   int64
+	language string
+	scripts  bool
+	dark     bool
+}
+
+// tab is one fresh profile of the browser on a device.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+	on   device
+}
+
+func openTab(t *testing.T, base string, on device) *tab {
+	t.Helper()
+	ctx := startChromium(t)
+	scheme := "light"
+	if on.dark {
+		scheme = "dark"
+	}
+	err := chromedp.Run(ctx,
+		emulation.SetDeviceMetricsOverride(on.width, on.height, 1, on.width < 600),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+		emulation.SetScriptExecutionDisabled(!on.scripts),
+		network.Enable(),
+		network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": on.language}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tab{t: t, ctx: ctx, base: base, on: on}
+}
+
+func (b *tab) run(what string, actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		b.shot("failed")
+		b.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// open goes to a path and waits for the named page.
+func (b *tab) open(path, page string) *tab {
+	b.t.Helper()
+	b.run("opening "+path, chromedp.Navigate(b.base+path))
+	return b.at(page)
+}
+
+// at waits until the named page is shown, then judges how it is built.
+func (b *tab) at(page string) *tab {
+	b.t.Helper()
+	b.run("waiting for the page "+page, chromedp.WaitVisible(`main[data-page="`+page+`"]`, chromedp.ByQuery))
+	b.judge(page)
+	return b
+}
+
+func (b *tab) fill(name, value string) *tab {
+	b.t.Helper()
+	selector := `[name="` + name + `"]`
+	b.run("filling "+name, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.SendKeys(selector, value, chromedp.ByQuery))
+	return b
+}
+
+func (b *tab) click(selector string) *tab {
+	b.t.Helper()
+	b.run("clicking "+selector, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	return b
+}
+
+// press presses the page's one primary button.
+func (b *tab) press() *tab {
+	b.t.Helper()
+	return b.click(`main .primary`)
+}
+
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	var text string
+	b.run("reading "+selector, chromedp.Text(selector, &text, chromedp.ByQuery))
+	return strings.TrimSpace(text)
+}
+
+// shot keeps a picture of the page under shots/ for people to look at.
+func (b *tab) shot(name string) {
+	b.t.Helper()
+	var picture []byte
+	if err := chromedp.Run(b.ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
+		b.t.Logf("no picture of %s: %v", name, err)
+		return
+	}
+	if err := os.MkdirAll("shots", 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join("shots", b.on.name+"-"+name+".png"), picture, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+var axeSource = sync.OnceValues(func() (string, error) {
+	source, err := os.ReadFile(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		return "", fmt.Errorf("axe-core is not installed (%w); run: make parts", err)
+	}
+	return string(source), nil
+})
+
+const axeRun = `axe.run(document, {runOnly: {type: "tag", values: ["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"]}})
+	.then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html + " — " + n.failureSummary)}))))`
+
+// judge fails on an accessibility violation and on a page wider than the screen.
+// Its scripts run in the inspector, so they need no script of the page's own;
+// where the page's scripts are off they are let run for the judging only.
+func (b *tab) judge(page string) {
+	b.t.Helper()
+	source, err := axeSource()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var result string
+	var overflow int64
+	var ready any
+	if !b.on.scripts {
+		b.run("letting the judge run", emulation.SetScriptExecutionDisabled(false))
+		defer b.run("stopping the judge", emulation.SetScriptExecutionDisabled(true))
+	}
+	b.run("judging "+page,
+		chromedp.Evaluate(source+";0", &ready),
+		chromedp.Evaluate(axeRun, &result, chromedp.EvalAsValue, awaitPromise),
+		chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow),
+	)
+	var violations []struct {
+		ID, Help string
+		Nodes    []string
+	}
+	if err := json.Unmarshal([]byte(result), &violations); err != nil {
+		b.t.Fatalf("axe's answer on %s: %v", page, err)
+	}
+	for _, v := range violations {
+		b.t.Errorf("%s on %s: %s (%s)\n  %s", page, b.on.name, v.Help, v.ID, strings.Join(v.Nodes, "\n  "))
+	}
+	if overflow > 0 {
+		b.shot(page + "-too-wide")
+		b.t.Errorf("%s on %s is %d px wider than the screen", page, b.on.name, overflow)
+	}
+}
+
+func (b *tab) attribute(selector, name string) string {
+	b.t.Helper()
+	var value string
+	var there bool
+	b.run("reading "+name+" of "+selector, chromedp.AttributeValue(selector, name, &value, &there, chromedp.ByQuery))
+	return value
+}

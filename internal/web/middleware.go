@@ -1,0 +1,217 @@
+package web
+
+import (
+	"crypto/rand"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/web/portal"
+)
+
+// policy allows our own files and nothing else; no page has script or style inside.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; " +
+	"manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// maxBody bounds a form; maxPath an address.
+const (
+	maxBody = 64 << 10
+	maxPath = 2048
+)
+
+// answer remembers what was answered, for the log.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(data []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(data)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// observe gives each request its support code and language, logs it without
+// what was typed, and turns a panic into an error page.
+func (s *server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := s.Now()
+		correlation := strings.ToLower(rand.Text()[:12])
+		address := clientAddress(r, s.TrustedProxies)
+		r = r.WithContext(page.WithRequest(r.Context(), s.language(w, r), correlation, address))
+		a := &answer{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				s.Log.Error("panic", "correlation", correlation, "panic", p)
+				if a.status == 0 {
+					s.Pages.Fail(a, r, problem.New(problem.Internal))
+				}
+			}
+			took := s.Now().Sub(begun)
+			s.Log.Debug("request", "method", r.Method, "route", r.Pattern, "status", a.status, "took", took, "correlation", correlation)
+			if s.Count != nil {
+				s.Count(r.Pattern, a.status, took)
+			}
+		}()
+		next.ServeHTTP(a, r)
+	})
+}
+
+const languageCookie = "kunci-lang"
+
+// language is what was chosen on a page, else what the browser asks for, else
+// Indonesian. Choosing one keeps it for a year.
+func (s *server) language(w http.ResponseWriter, r *http.Request) string {
+	if chosen := r.URL.Query().Get("lang"); i18n.Known(chosen) {
+		http.SetCookie(w, &http.Cookie{
+			Name: languageCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600,
+			Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		})
+		return chosen
+	}
+	if c, err := r.Cookie(languageCookie); err == nil && i18n.Known(c.Value) {
+		return c.Value
+	}
+	return i18n.Match(r.Header.Get("Accept-Language"), "id")
+}
+
+// guard sets the headers that every answer carries. A handler with a stricter
+// policy of its own sets it over this one.
+func (s *server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+		h.Set("Cache-Control", "no-store")
+		if s.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// admit refuses what no page should see: another host's name, a body or an
+// address too long; it sends old browsers to the page made for them.
+func (s *server) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !s.ours(r):
+			s.Pages.Fail(w, r, problem.New(problem.WrongHost))
+			return
+		case len(r.URL.Path) > maxPath || r.ContentLength > maxBody:
+			s.Pages.Fail(w, r, problem.New(problem.TooLong))
+			return
+		case r.Method == http.MethodGet && pageFor(r.URL.Path) && portal.Unsupported(r.UserAgent()):
+			http.Redirect(w, r, "/unsupported-browser", http.StatusSeeOther)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// pageFor tells pages people look at from files and machines' addresses.
+func pageFor(path string) bool {
+	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/healthz", "/readyz", "/unsupported-browser", "/favicon.ico"} {
+		if strings.HasPrefix(path, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// ours tells whether a request came under our own name. Health checks ask by address.
+func (s *server) ours(r *http.Request) bool {
+	if strings.EqualFold(r.Host, s.host) || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	return s.local && loopback(strings.Trim(host, "[]"))
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
+}
+
+// methods lets through the three methods that pages are made of.
+func (s *server) methods(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodPost:
+			next.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Allow", "GET, HEAD, POST")
+			s.Pages.Fail(w, r, problem.New(problem.WrongMethod))
+		}
+	})
+}
+
+func (s *server) crossOrigin(http.ResponseWriter, *http.Request) error {
+	return problem.New(problem.CrossOrigin)
+}
+
+func (s *server) home(w http.ResponseWriter, r *http.Request) error {
+	return page.See(w, r, s.Portal.Home(r))
+}
+
+// maxHops bounds how many proxies are looked through.
+const maxHops = 10
+
+// clientAddress is the address of the client: the peer, or, where the peer is
+// a trusted proxy, the last address in X-Forwarded-For that is not one. What
+// stands left of it was written by the client and is not believed. A hop that
+// cannot be read ends the search at the proxy that sent it.
+func clientAddress(r *http.Request, trusted []netip.Prefix) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	address := peer.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && len(hops)-i <= maxHops && within(address, trusted); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		address = hop.Unmap().WithZone("")
+	}
+	return address.String()
+}
+
+func within(address netip.Addr, networks []netip.Prefix) bool {
+	for _, n := range networks {
+		if n.Contains(address) {
+			return true
+		}
+	}
+	return false
+}

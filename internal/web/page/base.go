@@ -1,0 +1,203 @@
+package page
+
+import (
+	"bytes"
+	"html/template"
+	"net/http"
+	"strconv"
+	"time"
+
+	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/problem"
+)
+
+// Brand is what people recognize their organization by.
+type Brand struct {
+	Name    string // the organization's, or the product's where none is known
+	Logo    string // address of the picture, empty: none
+	Support Support
+}
+
+// Support is the helpdesk's own contact, shown at the foot of every page.
+type Support struct {
+	Email, URL, Phone string
+}
+
+// Any tells whether there is a contact to show.
+func (s Support) Any() bool { return s != Support{} }
+
+// Base is what every page shows. Embed it in the page's struct.
+type Base struct {
+	Name    string // data-page
+	Problem string // data-problem, on dead ends
+	Title   string // catalogue key of the heading
+	Brand   Brand
+	// UserID is shown above the heading with a way back; BackTo is where it leads.
+	UserID, BackTo string
+	// Alert is the refusal to show; nil when there is none.
+	Alert *Alert
+	// Notice is the catalogue key of a message that something went well, with its arguments.
+	Notice     string
+	NoticeArgs []any
+	// Refresh reloads the page after so many seconds; 0: never.
+	Refresh int
+
+	printer *i18n.Printer
+	path    string
+	support string
+}
+
+// Alert is a refusal as it is shown.
+type Alert struct {
+	Code  problem.Code
+	Field string
+	Text  string
+}
+
+// T gives a sentence of the page's language; arguments are name, value pairs.
+func (b Base) T(key string, args ...any) string { return b.printer.T(key, args...) }
+
+// TMap is T with the arguments as a map.
+func (b Base) TMap(key string, args map[string]any) string { return b.printer.TMap(key, args) }
+
+// Minutes says how long to wait, in words.
+func (b Base) Minutes(d time.Duration) string { return b.T("page.minutes", "count", minutes(d)) }
+
+func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
+
+// Lang is the page's language.
+func (b Base) Lang() string { return b.printer.Lang() }
+
+// Dir is the page's writing direction.
+func (b Base) Dir() string { return b.printer.Dir() }
+
+// SupportCode is what people tell the helpdesk: it finds the request in log and audit.
+func (b Base) SupportCode() string { return b.support }
+
+// DateTime writes a time in the page's language.
+func (b Base) DateTime(t time.Time) string { return b.printer.DateTime(t) }
+
+// Date writes a day in the page's language.
+func (b Base) Date(t time.Time) string { return b.printer.Date(t) }
+
+// NoticeText is the message that something went well.
+func (b Base) NoticeText() string { return b.T(b.Notice, b.NoticeArgs...) }
+
+// AlertFor is the refusal's text when it is about this field, else empty.
+func (b Base) AlertFor(field string) string {
+	if b.Alert != nil && b.Alert.Field == field {
+		return b.Alert.Text
+	}
+	return ""
+}
+
+// Language is one entry of the language switch.
+type Language struct {
+	Code, Name string
+	Current    bool
+}
+
+// Languages is the language switch.
+func (b Base) Languages() []Language {
+	var all []Language
+	for _, code := range i18n.Languages() {
+		all = append(all, Language{code, i18n.For(code).Name(), code == b.Lang()})
+	}
+	return all
+}
+
+// LanguagePath is this page's address in another language.
+func (b Base) LanguagePath(code string) string { return b.path + "?lang=" + code }
+
+func (b *Base) base() *Base { return b }
+
+// Page is a struct that embeds Base.
+type Page interface{ base() *Base }
+
+// Refuse puts a refusal on the page: its sentence in the page's language.
+func (b *Base) Refuse(p *problem.Error, lang string) {
+	printer := i18n.For(lang)
+	args := make(map[string]any, len(p.Args)+1)
+	for name, value := range p.Args {
+		args[name] = value
+	}
+	text := printer.TMap("problem."+string(p.Code), args)
+	if p.RetryAfter > 0 {
+		text += " " + printer.T("page.retry", "count", minutes(p.RetryAfter))
+	}
+	b.Alert = &Alert{Code: p.Code, Field: p.Field, Text: text}
+}
+
+// Status is the HTTP status of a refusal.
+func Status(code problem.Code) int {
+	switch code {
+	case problem.BadInput, problem.TooLong:
+		return http.StatusBadRequest
+	case problem.NotFound:
+		return http.StatusNotFound
+	case problem.Forbidden, problem.CrossOrigin:
+		return http.StatusForbidden
+	case problem.Blocked, problem.SendLimit, problem.SignInLocked:
+		return http.StatusTooManyRequests
+	case problem.Busy, problem.Unavailable, problem.DirectoryUnavailable:
+		return http.StatusServiceUnavailable
+	case problem.WrongHost:
+		return http.StatusMisdirectedRequest
+	case problem.WrongMethod:
+		return http.StatusMethodNotAllowed
+	case problem.Conflict:
+		return http.StatusConflict
+	case problem.Internal:
+		return http.StatusInternalServerError
+	}
+	return http.StatusUnprocessableEntity
+}
+
+// Templates parses a layout-based set: every file of pages defines "main".
+func Templates(layout string, pages map[string]string) (map[string]*template.Template, error) {
+	set := make(map[string]*template.Template, len(pages))
+	for name, text := range pages {
+		t, err := template.New("layout").Funcs(functions).Parse(layout)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := t.New(name).Parse(text); err != nil {
+			return nil, err
+		}
+		set[name] = t
+	}
+	return set, nil
+}
+
+var functions = template.FuncMap{"asset": AssetPath}
+
+// Write renders a page into memory and answers with it: a template that fails
+// leaves no half page behind.
+func (r *Renderer) Write(w http.ResponseWriter, req *http.Request, status int, template string, p Page) error {
+	b := p.base()
+	r.complete(req, b)
+	t, ok := r.templates[template]
+	if !ok {
+		return problem.New(problem.Internal).On("template " + template)
+	}
+	var out bytes.Buffer
+	if err := t.ExecuteTemplate(&out, "layout", p); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", b.Lang())
+	h.Set("Content-Length", strconv.Itoa(out.Len()))
+	w.WriteHeader(status)
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func (r *Renderer) complete(req *http.Request, b *Base) {
+	b.printer = i18n.For(Lang(req))
+	b.path = req.URL.Path
+	b.support = Correlation(req)
+	if b.Brand.Name == "" {
+		b.Brand.Name = "Kunci"
+	}
+}

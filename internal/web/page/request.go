@@ -1,0 +1,70 @@
+package page
+
+import (
+	"context"
+	"net/http"
+	"unicode/utf8"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/problem"
+)
+
+type contextKey int
+
+const (
+	languageKey contextKey = iota
+	correlationKey
+	addressKey
+)
+
+// WithRequest notes what the middleware found out about a request.
+func WithRequest(ctx context.Context, language, correlation, address string) context.Context {
+	ctx = context.WithValue(ctx, languageKey, language)
+	ctx = context.WithValue(ctx, correlationKey, correlation)
+	return context.WithValue(ctx, addressKey, address)
+}
+
+func text(r *http.Request, key contextKey) string {
+	s, _ := r.Context().Value(key).(string)
+	return s
+}
+
+// Lang is the language of the request.
+func Lang(r *http.Request) string { return text(r, languageKey) }
+
+// Correlation is the request's support code.
+func Correlation(r *http.Request) string { return text(r, correlationKey) }
+
+// Address is the client's IP address, as far as it can be trusted.
+func Address(r *http.Request) string { return text(r, addressKey) }
+
+// Actor is who asks, before anybody is known.
+func Actor(r *http.Request) audit.Actor {
+	return audit.Actor{Kind: audit.Anonymous, IP: Address(r), UserAgent: r.UserAgent(), Correlation: Correlation(r)}
+}
+
+// Form is what was sent, one value a field.
+type Form map[string]string
+
+// longest bounds a field, in bytes; a password of 256 four-byte characters fits.
+const longest = 4096
+
+// ReadForm reads the body of a POST. A field that stands twice, a name with
+// brackets, text that is not UTF-8 or too long is refused: a form of ours
+// sends none (CWE-235). What the address line holds is not part of a form.
+func ReadForm(r *http.Request) (Form, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, problem.New(problem.BadInput).Because(err)
+	}
+	form := make(Form, len(r.PostForm))
+	for name, values := range r.PostForm {
+		if len(values) != 1 || !utf8.ValidString(values[0]) {
+			return nil, problem.New(problem.BadInput).On(name)
+		}
+		if len(values[0]) > longest || len(name) > 64 {
+			return nil, problem.New(problem.TooLong).On(name)
+		}
+		form[name] = values[0]
+	}
+	return form, nil
+}

@@ -1,0 +1,140 @@
+package portal
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"kunci.dev/kunci/internal/captcha"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Templates are the pages' templates, for the renderer.
+func Templates() (fs.FS, error) { return fs.Sub(templates, "templates") }
+
+// Deps are what the pages call.
+type Deps struct {
+	DB      *store.DB
+	Orgs    *org.Service
+	Reset   *reset.Service
+	Captcha *captcha.Service
+	Pages   *page.Renderer
+	Log     *slog.Logger
+	// PublicURL is the address people open.
+	PublicURL string
+	// Secure says that people come over https: cookies are then bound to this host and to https.
+	Secure bool
+}
+
+// Portal is the pages.
+type Portal struct {
+	Deps
+}
+
+// New refuses missing parts.
+func New(d Deps) (*Portal, error) {
+	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil {
+		return nil, errors.New("portal: a part is missing")
+	}
+	return &Portal{d}, nil
+}
+
+// Route is one method and path with its code.
+type Route struct {
+	Pattern string // "GET /reset"
+	Handler page.Handler
+}
+
+// Routes lists every page.
+func (p *Portal) Routes() []Route {
+	return p.resetRoutes()
+}
+
+// cookie names, without the prefix that a secure host adds.
+const (
+	resetCookie = "kunci-reset"
+	probeCookie = "kunci-probe"
+)
+
+// cookieName adds "__Host-" where the browser can hold us to it (RFC 6265bis, 4.1.3.2).
+func (p *Portal) cookieName(name string) string {
+	if p.Secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+func (p *Portal) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		Secure: p.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func (p *Portal) dropCookie(w http.ResponseWriter, name string) {
+	p.setCookie(w, name, "", -time.Second)
+}
+
+func (p *Portal) cookie(r *http.Request, name string) string {
+	c, err := r.Cookie(p.cookieName(name))
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// brandOf is how an organization is shown; nil is the product itself.
+func brandOf(o *org.Organization) page.Brand {
+	if o == nil {
+		return page.Brand{}
+	}
+	b := page.Brand{Name: o.Name, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
+	if len(o.Branding.Logo) > 0 {
+		b.Logo = "/logo/" + o.Slug
+	}
+	return b
+}
+
+// onlyOrg is the organization of an installation that has just one: its people
+// see its name before they typed anything.
+func (p *Portal) onlyOrg(ctx context.Context) *org.Organization {
+	var all []*org.Organization
+	err := p.DB.Read(ctx, func(tx *store.Tx) (err error) { all, err = p.Orgs.List(ctx, tx); return err })
+	if err != nil {
+		p.Log.Warn("organizations cannot be listed", "error", err)
+		return nil
+	}
+	if len(all) != 1 {
+		return nil
+	}
+	return all[0]
+}
+
+// logo serves an organization's picture.
+func (p *Portal) logo(w http.ResponseWriter, r *http.Request) error {
+	var o *org.Organization
+	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		o, err = p.Orgs.BySlug(r.Context(), tx, r.PathValue("org"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", o.Branding.LogoType)
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	_, err = w.Write(o.Branding.Logo)
+	return err
+}
+
+// Home is where the start page leads.
+func (p *Portal) Home(*http.Request) string { return "/reset" }

@@ -1,0 +1,232 @@
+package portal
+
+import (
+	"net/http"
+	"time"
+
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+// verifyPage is one gate: choosing a method, then proving it.
+type verifyPage struct {
+	page.Base
+	Gate, Gates int
+	Choices     []reset.Choice
+	Chosen      reset.Choice
+	Sent        bool
+	Digits      int
+	Minutes     int
+	Several     bool
+}
+
+func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
+	view, answered, err := p.view(w, r)
+	if answered || err != nil {
+		return err
+	}
+	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", p.verifyPage(view))
+}
+
+func (p *Portal) verifyPage(v reset.View) *verifyPage {
+	shown := &verifyPage{Gate: v.Gate, Gates: v.Gates, Choices: v.Choices, Chosen: v.Chosen}
+	if v.Step.Page == reset.PageChoose {
+		shown.Base = baseOf(v, string(reset.PageChoose), "reset.choose.title")
+		return shown
+	}
+	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
+	shown.BackTo = ""
+	shown.Sent = !v.Challenge.SentAt.IsZero()
+	shown.Digits, shown.Minutes = digitsOf(v), v.Org.Policy.Codes.Minutes
+	usable := 0
+	for _, c := range v.Choices {
+		if c.Usable {
+			usable++
+		}
+	}
+	shown.Several = usable > 1
+	return shown
+}
+
+func digitsOf(v reset.View) int {
+	if v.Chosen.Kind == method.Email {
+		return v.Org.Policy.Codes.Digits
+	}
+	return 6
+}
+
+func (p *Portal) postVerify(w http.ResponseWriter, r *http.Request) error {
+	form, err := page.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	flow, answered, err := p.flow(w, r)
+	if answered || err != nil {
+		return err
+	}
+	reply, err := p.verifyStep(r, flow, form)
+	if err != nil {
+		refusal, ok := problem.As(err)
+		if !ok || page.Status(refusal.Code) >= http.StatusInternalServerError {
+			return p.failed(w, r, err)
+		}
+		reply = reset.Reply{Flow: flow, Code: refusal.Code, RetryAfter: refusal.RetryAfter}
+	}
+	if reply.Code == "" {
+		return page.See(w, r, reply.Step.Path)
+	}
+	return p.verifyRefused(w, r, reply)
+}
+
+// verifyStep does what the form asks for: choosing a method also sends its code.
+func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (reset.Reply, error) {
+	by := page.Actor(r)
+	switch {
+	case form["action"] == "back":
+		return p.Reset.Back(r.Context(), by, flow)
+	case form["action"] == "resend":
+		return p.Reset.Resend(r.Context(), by, flow)
+	case form["action"] == "verify" || form["action"] == "" && form["code"] != "":
+		chosen := form["method"]
+		if chosen == "" {
+			chosen = flow.MethodID
+		}
+		return p.Reset.Answer(r.Context(), by, flow, chosen, form["code"])
+	case form["method"] == "":
+		return reset.Reply{Flow: flow, Code: problem.Required}, nil
+	}
+	reply, err := p.Reset.Choose(r.Context(), by, flow, form["method"])
+	if err != nil || reply.Code != "" {
+		return reply, err
+	}
+	return p.Reset.Send(r.Context(), by, reply.Flow)
+}
+
+// verifyRefused shows the page where the flow stands now, with the refusal.
+func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply reset.Reply) error {
+	flow, answered, err := p.flow(w, r)
+	if answered || err != nil {
+		return err
+	}
+	view, err := p.Reset.View(r.Context(), flow)
+	if err != nil {
+		return p.failed(w, r, err)
+	}
+	if view.Step.Path != r.URL.Path {
+		return page.See(w, r, view.Step.Path)
+	}
+	shown := p.verifyPage(view)
+	refusal := problem.New(reply.Code).After(reply.RetryAfter)
+	if view.Step.Page == reset.PageVerify {
+		refusal = refusal.On("code")
+	}
+	if reply.Code == problem.CodeWrong && reply.Left > 0 && reply.Left < 3 {
+		shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
+	}
+	return p.refuse(w, r, "reset_verify", shown, &shown.Base, refusal)
+}
+
+// passwordPage asks for the new password.
+type passwordPage struct {
+	page.Base
+	Rules     []ruleLine
+	CanUnlock bool
+	First     bool
+}
+
+type ruleLine struct {
+	Name  string
+	Text  string
+	Count any
+}
+
+func (p *Portal) newPasswordPage(r *http.Request, v reset.View) *passwordPage {
+	shown := &passwordPage{Base: baseOf(v, string(reset.PagePassword), "reset.password.title"), CanUnlock: v.CanUnlock, First: v.Flow.Reason == reset.NeverReceived}
+	shown.BackTo = ""
+	for _, rule := range v.Rules {
+		shown.Rules = append(shown.Rules, ruleLine{Name: rule.Name, Text: printerOf(r).TMap("password.rule."+rule.Name, rule.Args), Count: rule.Args["count"]})
+	}
+	return shown
+}
+
+func (p *Portal) getNewPassword(w http.ResponseWriter, r *http.Request) error {
+	view, answered, err := p.view(w, r)
+	if answered || err != nil {
+		return err
+	}
+	return p.Pages.Write(w, r, http.StatusOK, "reset_password", p.newPasswordPage(r, view))
+}
+
+func (p *Portal) postNewPassword(w http.ResponseWriter, r *http.Request) error {
+	form, err := page.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	view, answered, err := p.view(w, r)
+	if answered || err != nil {
+		return err
+	}
+	refuse := func(refusal *problem.Error) error {
+		shown := p.newPasswordPage(r, view)
+		return p.refuse(w, r, "reset_password", shown, &shown.Base, refusal)
+	}
+	var reply reset.Reply
+	switch {
+	case form["action"] == "unlock":
+		reply, err = p.Reset.Unlock(r.Context(), page.Actor(r), view.Flow)
+	case form["new_password"] == "":
+		return refuse(problem.New(problem.Required).On("new_password"))
+	case form["new_password"] != form["confirm_password"]:
+		return refuse(problem.New(problem.PasswordMismatch).On("confirm_password"))
+	default:
+		reply, err = p.Reset.SetPassword(r.Context(), page.Actor(r), view.Flow, form["new_password"])
+	}
+	if refusal, ok := problem.As(err); ok && refusal.Code == problem.Busy {
+		return refuse(refusal)
+	}
+	if err != nil {
+		return p.failed(w, r, err)
+	}
+	if reply.Code == "" {
+		return page.See(w, r, reply.Step.Path)
+	}
+	shown := p.newPasswordPage(r, view)
+	refusal := problem.New(reply.Code).On("new_password").After(reply.RetryAfter)
+	shown.Refuse(refusal, page.Lang(r))
+	if len(reply.Refusals) > 0 {
+		first := reply.Refusals[0]
+		shown.Alert.Text = printerOf(r).TMap("password.refused."+first.Rule, first.Args)
+	}
+	page.RetryAfter(w, reply.RetryAfter)
+	return p.Pages.Write(w, r, page.Status(reply.Code), "reset_password", shown)
+}
+
+// donePage says that it worked.
+type donePage struct {
+	page.Base
+	Unlocked bool
+}
+
+func (p *Portal) getDone(w http.ResponseWriter, r *http.Request) error {
+	view, answered, err := p.view(w, r)
+	if answered || err != nil {
+		return err
+	}
+	name := string(view.Step.Page)
+	shown := &donePage{Base: baseOf(view, name, "reset.done.title"), Unlocked: view.Step.Page == reset.PageUnlockDone}
+	if shown.Unlocked {
+		shown.Title = "reset.unlocked.title"
+	}
+	shown.BackTo = ""
+	return p.Pages.Write(w, r, http.StatusOK, "reset_done", shown)
+}
+
+// waitLeft is how long a blocked person waits.
+func waitLeft(f reset.Flow, now time.Time) time.Duration {
+	if f.RetryAt.After(now) {
+		return f.RetryAt.Sub(now)
+	}
+	return 0
+}

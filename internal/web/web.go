@@ -1,0 +1,87 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/web/portal"
+)
+
+// Deps are what the server is made of.
+type Deps struct {
+	PublicURL string
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	Portal         *portal.Portal
+	Pages          *page.Renderer
+	// Extra adds handlers by pattern, for the demo.
+	Extra map[string]http.Handler
+	// Ready tells whether requests can be answered.
+	Ready func(ctx context.Context) error
+	// Contact is the address for reports of weaknesses, for security.txt.
+	Contact string
+	// Count is told of every answered request; it may be nil.
+	Count func(route string, status int, took time.Duration)
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+type server struct {
+	Deps
+	host   string
+	secure bool
+	local  bool // public_url is this machine itself
+}
+
+// New gives the handler of the whole product.
+func New(d Deps) (http.Handler, error) {
+	if d.Portal == nil || d.Pages == nil || d.Ready == nil || d.Log == nil || d.Now == nil {
+		return nil, errors.New("web: a part is missing")
+	}
+	u, err := url.Parse(d.PublicURL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("web: the public address %q cannot be read", d.PublicURL)
+	}
+	s := &server{Deps: d, host: u.Host, secure: u.Scheme == "https", local: loopback(u.Hostname())}
+	protection := http.NewCrossOriginProtection()
+	if err := protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	protection.SetDenyHandler(s.Pages.Handle(s.crossOrigin))
+	return s.observe(s.guard(s.admit(protection.Handler(s.methods(s.mux()))))), nil
+}
+
+func (s *server) healthy(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
+
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.Ready(r.Context()); err != nil {
+		s.Log.Warn("not ready", "error", err)
+		plain(w, http.StatusServiceUnavailable, "not ready\n")
+		return
+	}
+	plain(w, http.StatusOK, "ready\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // the client may be gone
+}
+
+// securityText says where weaknesses are reported (RFC 9116).
+func (s *server) securityText(w http.ResponseWriter, r *http.Request) {
+	if s.Contact == "" {
+		http.NotFound(w, r)
+		return
+	}
+	plain(w, http.StatusOK, fmt.Sprintf("Contact: mailto:%s\nExpires: %s\nPreferred-Languages: id, en\nCanonical: %s/.well-known/security.txt\n",
+		s.Contact, s.Now().AddDate(0, 6, 0).UTC().Format(time.RFC3339), s.PublicURL))
+}
