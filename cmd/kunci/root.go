@@ -36,6 +36,13 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use: "kunci", Short: "Self-service password reset and security info for your directory",
 		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("there is no command %q; see: kunci --help", args[0])}
+			}
+			return usageError{errors.New("say what to do; see: kunci --help")}
+		},
 	}
 	root.PersistentFlags().StringVar(&c.config, "config", os.Getenv("KUNCI_CONFIG"), "configuration file (or KUNCI_CONFIG)")
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print data as JSON")

@@ -1,6 +1,7 @@
 package org
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -76,18 +77,22 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 			Text: "expected kunci, entra, nist_aal2 or asvs"}}
 	}
 	d.Policy = start
-	if err := part.Decode(&d); err != nil {
-		if faults, ok := err.(config.Faults); ok {
-			return d, faults
-		}
+	var faults config.Faults
+	if err := part.Decode(&d); err != nil && !errors.As(err, &faults) {
 		return d, config.Faults{{Text: err.Error()}}
 	}
 	d.Policy.Preset = name
-	var faults config.Faults
+	unread := make(map[string]bool, len(faults)) // what could not be read is not judged besides
+	for _, f := range faults {
+		unread[f.Key] = true
+	}
 	if err := d.readLogo(folder); err != nil {
 		faults = append(faults, config.Fault{Line: part.Line("branding", "logo"), Key: "branding.logo", Text: err.Error()})
 	}
 	for _, p := range d.Check() {
+		if unread[p.Key] {
+			continue
+		}
 		p.Line = part.Line(keyPath(p.Key)...)
 		faults = append(faults, p.fault())
 	}
