@@ -131,6 +131,8 @@ type Record struct {
 	Detail       map[string]string `json:"detail,omitempty"`
 	// Erased tells that the key of a person in it was destroyed.
 	Erased bool `json:"erased,omitempty"`
+	// Damaged tells that a part of it cannot be read; Verify says more.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // longest bounds every text of an event, in bytes.

@@ -1,10 +1,12 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,11 +18,18 @@ import (
 
 // batch bounds how many events one step sequences, so that the writer of
 // SQLite is not held for long.
-const batch = 500
+const batch = 1000
+
+// spacing is how far apart older checkpoints are kept. The newest one vouches
+// for everything before it; older ones tell where a rewritten history begins.
+const spacing = 1024
 
 // Sequence gives waiting events their places in the log, in the order of
-// their time, and signs a checkpoint. It tells how many it took; call it until
-// that is zero. Two nodes may call it at once.
+// their time and identifier, and signs a checkpoint. It tells how many it took;
+// call it until that is zero. Two nodes may call it at once.
+//
+// It signs nothing on top of a log that is not the one it signed before:
+// otherwise whoever rewrote the tables would have it sign the new history.
 func (s *Service) Sequence(ctx context.Context) (int, error) {
 	taken := 0
 	err := s.deps.DB.Write(ctx, func(tx *store.Tx) error {
@@ -28,29 +37,75 @@ func (s *Service) Sequence(ctx context.Context) (int, error) {
 		if err := tx.Lock(ctx, "audit.sequence"); err != nil {
 			return err
 		}
-		events, err := waiting(ctx, tx, batch)
-		if err != nil || len(events) == 0 {
-			return err
-		}
 		last, err := newestCheckpoint(ctx, tx)
 		if err != nil {
 			return err
 		}
-		hashes := &storedHashes{ctx: ctx, tx: tx, fresh: make(map[int64]tlog.Hash)}
-		size := last.size
-		for _, event := range events {
-			if err := hashes.add(size, event); err != nil {
-				return err
-			}
-			size++
+		events, err := placeWaiting(ctx, tx, last.size, batch)
+		if err != nil || len(events) == 0 {
+			return err
 		}
 		taken = len(events)
-		return s.sign(ctx, tx, hashes, size)
+		return s.grow(ctx, tx, last, events)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("audit: sequencing: %w", err)
 	}
 	return taken, nil
+}
+
+// grow appends events that have just got their places to the tree of the last
+// checkpoint, and signs the next one.
+func (s *Service) grow(ctx context.Context, tx *store.Tx, last checkpoint, events []row) error {
+	hashes := &storedHashes{ctx: ctx, tx: tx, blocks: make(map[int64][]byte)}
+	if err := s.mustMatch(last, hashes); err != nil {
+		return err
+	}
+	slices.SortFunc(events, func(a, b row) int { return cmp.Compare(a.leaf, b.leaf) })
+	size := last.size
+	for _, event := range events {
+		if event.leaf != size {
+			return fmt.Errorf("event %s got place %d instead of %d", event.id, event.leaf, size)
+		}
+		added, err := tlog.StoredHashes(size, event.leafData(), hashes)
+		if err != nil {
+			return err
+		}
+		for i, hash := range added {
+			if err := hashes.append(tlog.StoredHashIndex(0, size)+int64(i), hash); err != nil {
+				return err
+			}
+		}
+		size++
+	}
+	if err := hashes.flush(); err != nil {
+		return err
+	}
+	if last.size > 0 && last.size/spacing == size/spacing {
+		if err := deleteCheckpoint(ctx, tx, last.size); err != nil {
+			return err
+		}
+	}
+	return s.sign(ctx, tx, hashes, size)
+}
+
+// mustMatch holds the stored hashes against the signed checkpoint they lead to.
+func (s *Service) mustMatch(last checkpoint, hashes tlog.HashReader) error {
+	if last.size == 0 {
+		return nil
+	}
+	signed, err := s.openCheckpoint(last.text)
+	if err != nil {
+		return err
+	}
+	root, err := tlog.TreeHash(last.size, hashes)
+	if err != nil {
+		return err
+	}
+	if signed.size != last.size || signed.root != root {
+		return errors.New("the stored hashes are not those of the newest checkpoint; run: kunci audit verify")
+	}
+	return nil
 }
 
 // Run sequences everything that waits.
@@ -63,47 +118,73 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// storedHashes reads and writes the hashes of the log in a transaction. What
-// was written in it is remembered, so that a batch does not read it back.
+// blockHashes is how many stored hashes make a full block.
+const blockHashes = 256
+
+// storedHashes reads and appends the hashes of the log in a transaction. They
+// are kept in blocks, in the order in which tlog numbers them: appending an
+// event appends hashes. Blocks stay in memory until they are flushed.
 type storedHashes struct {
-	ctx   context.Context
-	tx    *store.Tx
-	fresh map[int64]tlog.Hash
+	ctx    context.Context
+	tx     *store.Tx
+	blocks map[int64][]byte
+	dirty  []int64 // ascending
+}
+
+func (h *storedHashes) block(number int64) ([]byte, error) {
+	if block, ok := h.blocks[number]; ok {
+		return block, nil
+	}
+	block, err := selectBlock(h.ctx, h.tx, number)
+	if err != nil {
+		return nil, fmt.Errorf("hashes of block %d: %w", number, err)
+	}
+	h.blocks[number] = block
+	return block, nil
 }
 
 // ReadHashes is what tlog reads the tree through.
 func (h *storedHashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	all := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {
-		if hash, ok := h.fresh[index]; ok {
-			all[i] = hash
-			continue
-		}
-		data, err := selectHash(h.ctx, h.tx, index)
+		block, err := h.block(index / blockHashes)
 		if err != nil {
-			return nil, fmt.Errorf("hash %d: %w", index, err)
+			return nil, err
 		}
-		if len(data) != tlog.HashSize {
-			return nil, fmt.Errorf("hash %d is damaged", index)
+		at := int(index % blockHashes * tlog.HashSize)
+		if len(block) < at+tlog.HashSize {
+			return nil, fmt.Errorf("the stored hash %d is missing", index)
 		}
-		all[i] = tlog.Hash(data)
+		all[i] = tlog.Hash(block[at : at+tlog.HashSize])
 	}
 	return all, nil
 }
 
-func (h *storedHashes) add(leaf int64, event row) error {
-	hashes, err := tlog.StoredHashes(leaf, event.leafData(), h)
+// append refuses to leave a gap or to write over a hash that is there.
+func (h *storedHashes) append(index int64, hash tlog.Hash) error {
+	number := index / blockHashes
+	block, err := h.block(number)
 	if err != nil {
 		return err
 	}
-	first := tlog.StoredHashIndex(0, leaf)
-	for i, hash := range hashes {
-		if err := insertHash(h.ctx, h.tx, first+int64(i), hash[:]); err != nil {
+	if int64(len(block)) != index%blockHashes*tlog.HashSize {
+		return fmt.Errorf("the stored hashes do not end before hash %d; run: kunci audit verify", index)
+	}
+	h.blocks[number] = append(block, hash[:]...)
+	if n := len(h.dirty); n == 0 || h.dirty[n-1] != number {
+		h.dirty = append(h.dirty, number)
+	}
+	return nil
+}
+
+func (h *storedHashes) flush() error {
+	for _, number := range h.dirty {
+		if err := upsertBlock(h.ctx, h.tx, number, h.blocks[number]); err != nil {
 			return err
 		}
-		h.fresh[first+int64(i)] = hash
 	}
-	return setLeaf(h.ctx, h.tx, event.id, leaf)
+	h.dirty = nil
+	return nil
 }
 
 func (s *Service) sign(ctx context.Context, tx *store.Tx, hashes tlog.HashReader, size int64) error {
@@ -119,7 +200,7 @@ func (s *Service) sign(ctx context.Context, tx *store.Tx, hashes tlog.HashReader
 	if err != nil {
 		return err
 	}
-	return insertCheckpoint(ctx, tx, checkpoint{size: size, at: store.Micros(tx.Now()), text: string(signed)})
+	return insertCheckpoint(ctx, tx, checkpoint{size: size, text: string(signed)})
 }
 
 // headText is the text of a C2SP tlog-checkpoint: origin, size, root.
@@ -140,11 +221,15 @@ func (s *Service) openCheckpoint(text string) (head, error) {
 	if err != nil {
 		return head{}, err
 	}
+	return openHead(verifier, text)
+}
+
+func openHead(verifier note.Verifier, text string) (head, error) {
 	opened, err := note.Open([]byte(text), note.VerifierList(verifier))
 	if err != nil {
 		return head{}, errCheckpoint
 	}
-	return parseHead(s.deps.Origin, opened.Text)
+	return parseHead(verifier.Name(), opened.Text)
 }
 
 func parseHead(origin, text string) (head, error) {
@@ -176,49 +261,3 @@ func (s *Service) Checkpoint(ctx context.Context) (string, error) {
 
 // PublicKey is the key that checks the log's checkpoints, for verifiers elsewhere.
 func (s *Service) PublicKey() (string, error) { return s.deps.Keys.PublicKey(s.deps.Origin) }
-
-// Proof shows that an event is in the log: the hashes that lead from its leaf
-// to the root of the checkpoint (RFC 6962, 2.1.1).
-type Proof struct {
-	Leaf       int64    `json:"leaf"`
-	LeafHash   []byte   `json:"leaf_hash"`
-	Data       []byte   `json:"data"` // what the leaf hashes
-	Hashes     [][]byte `json:"hashes"`
-	Checkpoint string   `json:"checkpoint"`
-}
-
-// Prove makes the proof for one event; store.ErrNoRows when there is no such event or it has no place yet.
-func (s *Service) Prove(ctx context.Context, id string) (Proof, error) {
-	var p Proof
-	err := s.deps.DB.Read(ctx, func(tx *store.Tx) error {
-		leaf, err := leafOf(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if leaf < 0 {
-			return store.ErrNoRows
-		}
-		c, err := newestCheckpoint(ctx, tx)
-		if err != nil {
-			return err
-		}
-		proof, err := tlog.ProveRecord(c.size, leaf, &storedHashes{ctx: ctx, tx: tx})
-		if err != nil {
-			return err
-		}
-		for _, hash := range proof {
-			p.Hashes = append(p.Hashes, hash[:])
-		}
-		p.Leaf, p.Checkpoint = leaf, c.text
-		return eachEvent(ctx, tx, func(r row) error {
-			p.Data = r.leafData()
-			hash := tlog.RecordHash(p.Data)
-			p.LeafHash = hash[:]
-			return nil
-		}, `WHERE id = $1`, id)
-	})
-	if err != nil {
-		return Proof{}, fmt.Errorf("audit: proof: %w", err)
-	}
-	return p, nil
-}

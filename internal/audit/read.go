@@ -18,8 +18,10 @@ type Query struct {
 	From, To    time.Time
 	// Before continues after a page: the identifier of its last record.
 	Before string
-	// Limit is how many, at most 1,000; 0 means 100.
+	// Limit is how many, at most 1,000; 0 means 100. Export has no limit.
 	Limit int
+	// WithoutPeople leaves out what identifies people: user IDs, addresses, user agents.
+	WithoutPeople bool
 }
 
 const mostListed = 1000
@@ -37,12 +39,16 @@ func (s *Service) List(ctx context.Context, tx *store.Tx, q Query) ([]Record, er
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
+	return s.openAll(ctx, tx, q, rows)
+}
+
+func (s *Service) openAll(ctx context.Context, tx *store.Tx, q Query, rows []row) ([]Record, error) {
 	records := make([]Record, 0, len(rows))
 	keys := make(map[string][]byte)
 	for _, r := range rows {
-		record, err := s.open(ctx, tx, keys, r)
+		record, err := s.open(ctx, tx, q, keys, r)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("audit: %w", err)
 		}
 		records = append(records, record)
 	}
@@ -50,7 +56,9 @@ func (s *Service) List(ctx context.Context, tx *store.Tx, q Query) ([]Record, er
 }
 
 // open turns a row into a record; keys keeps the person keys already opened.
-func (s *Service) open(ctx context.Context, tx *store.Tx, keys map[string][]byte, r row) (Record, error) {
+// A damaged event is shown as far as it can be read, and marked: one bad row
+// must not hide the others.
+func (s *Service) open(ctx context.Context, tx *store.Tx, q Query, keys map[string][]byte, r row) (Record, error) {
 	record := Record{
 		ID: r.id, Time: store.Time(r.at), Leaf: r.leaf, Kind: Kind(r.kind), Org: r.org, Target: r.target,
 		Outcome: Outcome(r.outcome), Reason: r.reason, MethodID: r.methodID, MethodKind: r.methodKind,
@@ -58,64 +66,95 @@ func (s *Service) open(ctx context.Context, tx *store.Tx, keys map[string][]byte
 	}
 	record.Actor.Kind, record.Actor.Account = ActorKind(r.actorKind), r.actor
 	if err := json.Unmarshal([]byte(r.detail), &record.Detail); err != nil {
-		return Record{}, fmt.Errorf("audit: event %s: its detail is damaged", r.id)
+		record.Detail, record.Damaged = nil, true
 	}
-	actor, erased, err := s.unseal(ctx, tx, keys, r.id, "actor", r.actorKey, r.actorData)
-	if err != nil {
+	if q.WithoutPeople {
+		return record, nil
+	}
+	actor, err := s.unseal(ctx, tx, keys, r.id, "actor", r.actorKey, r.actorData)
+	if err := record.mark(err); err != nil {
 		return Record{}, err
 	}
-	target, erasedTarget, err := s.unseal(ctx, tx, keys, r.id, "target", r.targetKey, r.targetData)
-	if err != nil {
+	target, err := s.unseal(ctx, tx, keys, r.id, "target", r.targetKey, r.targetData)
+	if err := record.mark(err); err != nil {
 		return Record{}, err
 	}
 	record.Actor.UserID, record.Actor.IP, record.Actor.UserAgent = actor.UserID, actor.IP, actor.UserAgent
-	record.TargetUserID, record.Erased = target.UserID, erased || erasedTarget
+	record.TargetUserID = target.UserID
 	return record, nil
 }
 
-func (s *Service) unseal(ctx context.Context, tx *store.Tx, keys map[string][]byte, event, part, keyID string, data []byte) (who, bool, error) {
-	if keyID == "" {
-		return who{}, false, nil
+// mark takes note of why somebody is not shown and gives back any other error.
+func (r *Record) mark(err error) error {
+	switch {
+	case errors.Is(err, errErased):
+		r.Erased = true
+	case errors.Is(err, errDamaged):
+		r.Damaged = true
+	default:
+		return err
 	}
-	key, ok := keys[keyID]
-	if !ok {
-		sealed, err := personByID(ctx, tx, keyID)
-		if errors.Is(err, store.ErrNoRows) {
-			return who{}, true, nil
-		}
-		if err != nil {
-			return who{}, false, fmt.Errorf("audit: %w", err)
-		}
-		if key, err = s.deps.Keys.Open(sealed, "audit.person|"+keyID); err != nil {
-			return who{}, false, fmt.Errorf("audit: event %s: %w", event, err)
-		}
-		keys[keyID] = key
+	return nil
+}
+
+func (s *Service) unseal(ctx context.Context, tx *store.Tx, keys map[string][]byte, event, part, keyID string, data []byte) (who, error) {
+	if keyID == "" {
+		return who{}, nil
+	}
+	key, err := s.keyByID(ctx, tx, keys, keyID)
+	if err != nil {
+		return who{}, err
 	}
 	box, err := box(key)
-	if err != nil {
-		return who{}, false, err
-	}
-	if len(data) < box.NonceSize() {
-		return who{}, false, fmt.Errorf("audit: event %s: %w", event, errDamaged)
+	if err != nil || len(data) < box.NonceSize() {
+		return who{}, errDamaged
 	}
 	plain, err := box.Open(nil, data[:box.NonceSize()], data[box.NonceSize():], []byte(part+"|"+event))
 	if err != nil {
-		return who{}, false, fmt.Errorf("audit: event %s: %w", event, errDamaged)
+		return who{}, errDamaged
 	}
 	var w who
-	if err := json.Unmarshal(plain, &w); err != nil {
-		return who{}, false, fmt.Errorf("audit: event %s: %w", event, errDamaged)
+	if json.Unmarshal(plain, &w) != nil {
+		return who{}, errDamaged
 	}
-	return w, false, nil
+	return w, nil
 }
+
+func (s *Service) keyByID(ctx context.Context, tx *store.Tx, keys map[string][]byte, id string) ([]byte, error) {
+	if key, ok := keys[id]; ok {
+		return key, nil
+	}
+	subject, sealed, err := personByID(ctx, tx, id)
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, errErased
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.deps.Keys.Open(sealed, personAD(id, subject))
+	if err != nil {
+		return nil, errDamaged
+	}
+	keys[id] = key
+	return key, nil
+}
+
+var errErased = errors.New("the key of the person was destroyed")
 
 var errDamaged = errors.New("what it seals is damaged")
 
 // Export writes events as JSON lines, oldest first, one event a line, and
-// records that somebody did. It tells how many it wrote.
+// records that somebody did, and whether with what identifies people. It tells
+// how many it wrote.
 func (s *Service) Export(ctx context.Context, w io.Writer, by Actor, q Query) (int, error) {
+	people := "opened"
+	if q.WithoutPeople {
+		people = "left out"
+	}
 	err := s.deps.DB.Write(ctx, func(tx *store.Tx) error {
-		return s.Record(ctx, tx, by, Event{Kind: ExportCreated, Org: q.Org, Outcome: Success, Reason: "audit"})
+		return s.Record(ctx, tx, by, Event{
+			Kind: ExportCreated, Org: q.Org, Outcome: Success, Reason: "audit", Detail: map[string]string{"people": people},
+		})
 	})
 	if err != nil {
 		return 0, err
@@ -161,15 +200,8 @@ func (s *Service) exportPage(ctx context.Context, q Query, after string) ([]Reco
 		if err != nil {
 			return err
 		}
-		keys := make(map[string][]byte)
-		for _, r := range rows {
-			record, err := s.open(ctx, tx, keys, r)
-			if err != nil {
-				return err
-			}
-			page = append(page, record)
-		}
-		return nil
+		page, err = s.openAll(ctx, tx, q, rows)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("audit: export: %w", err)

@@ -6,10 +6,12 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
@@ -107,9 +109,9 @@ func (s *Service) sealFor(ctx context.Context, tx *store.Tx, r row, part, accoun
 	if w == (who{}) {
 		return "", nil, nil
 	}
-	subject := "account:" + account
+	subject := subjectOf(account)
 	if account == "" {
-		subject = "day:" + r.org + ":" + store.Time(r.at).Format("2006-01-02")
+		subject = subjectOfDay(r.org, store.Time(r.at))
 	}
 	id, key, err := s.personKey(ctx, tx, subject)
 	if err != nil {
@@ -148,7 +150,7 @@ func (s *Service) personKey(ctx context.Context, tx *store.Tx, subject string) (
 			return "", nil, fmt.Errorf("audit: %w", err)
 		}
 		newID := store.NewID()
-		made, err := s.deps.Keys.Seal(key, "audit.person|"+newID)
+		made, err := s.deps.Keys.Seal(key, personAD(newID, index))
 		if err != nil {
 			return "", nil, err
 		}
@@ -163,36 +165,81 @@ func (s *Service) personKey(ctx context.Context, tx *store.Tx, subject string) (
 	} else if err != nil {
 		return "", nil, fmt.Errorf("audit: %w", err)
 	}
-	key, err := s.deps.Keys.Open(sealed, "audit.person|"+id)
+	key, err := s.deps.Keys.Open(sealed, personAD(id, index))
 	return id, key, err
 }
 
+// personAD binds a key to its row and to whose it is, so that nobody's events
+// can be led under another's key.
+func personAD(id string, subject []byte) string {
+	return "audit.person|" + id + "|" + hex.EncodeToString(subject)
+}
+
+func subjectOf(account string) string { return "account:" + account }
+
+func subjectOfDay(org string, day time.Time) string {
+	return "day:" + org + ":" + day.UTC().Format("2006-01-02")
+}
+
+// leafFormat is the first line of what the log hashes.
+const leafFormat = "kunci event v1\n"
+
 // leafData is what the log hashes: every column with its length, so that no
 // two events have the same bytes. Changing this changes every log: do not.
-func (r row) leafData() []byte {
-	data := []byte("kunci event v1\n")
-	for _, text := range []string{
+func (r *row) leafData() []byte { return r.appendLeaf(nil) }
+
+func (r *row) appendLeaf(data []byte) []byte {
+	data = append(data, leafFormat...)
+	for _, text := range [...]string{
 		r.id, r.org, r.kind, r.outcome, r.reason, r.actorKind, r.actor, r.target,
 		r.methodID, r.methodKind, r.correlation, r.detail, r.actorKey, r.targetKey,
 	} {
 		data = binary.AppendUvarint(data, uint64(len(text)))
 		data = append(data, text...)
 	}
-	for _, sealed := range [][]byte{r.actorData, r.targetData} {
+	for _, sealed := range [...][]byte{r.actorData, r.targetData} {
 		data = binary.AppendUvarint(data, uint64(len(sealed)))
 		data = append(data, sealed...)
 	}
 	return binary.BigEndian.AppendUint64(data, uint64(r.at))
 }
 
+// erased is the reason of the event that records an erasure; its detail names the key.
+const (
+	erased    = "erased"
+	detailKey = "key"
+	detailDay = "day"
+)
+
 // Erase destroys the key of an account's person. What identified the person in
-// every event is gone for good; the events and the log over them stay.
+// every event is gone for good; the events and the log over them stay. A copy
+// of the database made before still holds the key, sealed under the keyset.
 func (s *Service) Erase(ctx context.Context, tx *store.Tx, by Actor, org, account string) error {
 	if account == "" {
 		return errors.New("audit: no account to erase")
 	}
-	if err := erasePerson(ctx, tx, s.deps.Keys.Index("audit.person", "account:"+account)); err != nil {
-		return fmt.Errorf("audit: %w", err)
+	return s.erase(ctx, tx, by, subjectOf(account), Event{Org: org, Target: account})
+}
+
+// EraseDay destroys the key of an organization's strangers of one day (UTC):
+// the addresses and user agents of those nobody knew.
+func (s *Service) EraseDay(ctx context.Context, tx *store.Tx, by Actor, org string, day time.Time) error {
+	return s.erase(ctx, tx, by, subjectOfDay(clean(org), day),
+		Event{Org: org, Detail: map[string]string{detailDay: day.UTC().Format("2006-01-02")}})
+}
+
+// erase records which key went: Verify takes one that went unrecorded for a loss.
+func (s *Service) erase(ctx context.Context, tx *store.Tx, by Actor, subject string, e Event) error {
+	id, err := erasePerson(ctx, tx, s.deps.Keys.Index("audit.person", subject))
+	if err != nil {
+		return fmt.Errorf("audit: erasing: %w", err)
 	}
-	return s.Record(ctx, tx, by, Event{Kind: ExportCreated, Org: org, Target: account, Outcome: Success, Reason: "erased"})
+	e.Kind, e.Outcome, e.Reason = ExportCreated, Success, erased
+	if id != "" {
+		if e.Detail == nil {
+			e.Detail = make(map[string]string)
+		}
+		e.Detail[detailKey] = id
+	}
+	return s.Record(ctx, tx, by, e)
 }

@@ -46,12 +46,37 @@ func eachEvent(ctx context.Context, tx *store.Tx, fn func(row) error, where stri
 	return rows.Err()
 }
 
-// waiting gives the oldest events without a place in the log.
-func waiting(ctx context.Context, tx *store.Tx, limit int) ([]row, error) {
+// inSpan are the conditions for the records at places from $1 up to $2. The
+// constant lets both engines use the index of places. It stands last because
+// SQLite begins at the bound that stands first, and would read from 0 each time.
+const inSpan = `WHERE leaf >= $1 AND leaf < $2 AND leaf >= 0`
+
+// placeWaiting gives the oldest waiting events the places from first on, in
+// the order of their time and identifier, in one statement, so that an event
+// that commits in between waits for the next step. It returns them as they
+// now are, in any order.
+func placeWaiting(ctx context.Context, tx *store.Tx, first int64, most int) ([]row, error) {
+	rows, err := tx.Query(ctx, `
+		UPDATE audit_event SET leaf = $1 + w.place
+		FROM (
+			SELECT event, ROW_NUMBER() OVER (ORDER BY since, event) - 1 AS place
+			FROM (SELECT id AS event, at AS since FROM audit_event WHERE leaf = -1 ORDER BY at, id LIMIT $2) AS oldest
+		) AS w
+		WHERE id = w.event
+		RETURNING `+eventColumns, first, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
 	var all []row
-	err := eachEvent(ctx, tx, func(r row) error { all = append(all, r); return nil },
-		`WHERE leaf = -1 ORDER BY at, id LIMIT $1`, limit)
-	return all, err
+	for rows.Next() {
+		r, err := scanEvent(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
 }
 
 func countWaiting(ctx context.Context, tx *store.Tx) (int64, error) {
@@ -60,12 +85,11 @@ func countWaiting(ctx context.Context, tx *store.Tx) (int64, error) {
 	return n, err
 }
 
-func setLeaf(ctx context.Context, tx *store.Tx, id string, leaf int64) error {
-	n, err := tx.Exec(ctx, `UPDATE audit_event SET leaf = $2 WHERE id = $1 AND leaf = -1`, id, leaf)
-	if err == nil && n != 1 {
-		err = fmt.Errorf("event %s already has a place", id)
-	}
-	return err
+// endOfRecords is the place after the last record's.
+func endOfRecords(ctx context.Context, tx *store.Tx) (int64, error) {
+	var end int64
+	err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(leaf), -1) + 1 FROM audit_event WHERE leaf >= 0`).Scan(&end)
+	return end, err
 }
 
 func leafOf(ctx context.Context, tx *store.Tx, id string) (int64, error) {
@@ -74,32 +98,70 @@ func leafOf(ctx context.Context, tx *store.Tx, id string) (int64, error) {
 	return leaf, err
 }
 
-func insertHash(ctx context.Context, tx *store.Tx, index int64, hash []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO audit_hash (idx, hash) VALUES ($1, $2)`, index, hash)
+// selectBlock gives a block of stored hashes, nil when there is none.
+func selectBlock(ctx context.Context, tx *store.Tx, block int64) ([]byte, error) {
+	var hashes []byte
+	err := tx.QueryRow(ctx, `SELECT hashes FROM audit_hash WHERE block = $1`, block).Scan(&hashes)
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, nil
+	}
+	return hashes, err
+}
+
+func upsertBlock(ctx context.Context, tx *store.Tx, block int64, hashes []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO audit_hash (block, hashes) VALUES ($1, $2)
+		ON CONFLICT (block) DO UPDATE SET hashes = excluded.hashes`, block, hashes)
 	return err
 }
 
-func selectHash(ctx context.Context, tx *store.Tx, index int64) ([]byte, error) {
-	var hash []byte
-	err := tx.QueryRow(ctx, `SELECT hash FROM audit_hash WHERE idx = $1`, index).Scan(&hash)
-	return hash, err
+// eachBlock streams the blocks from first up to end to fn.
+func eachBlock(ctx context.Context, tx *store.Tx, first, end int64, fn func(block int64, hashes []byte) error) error {
+	rows, err := tx.Query(ctx, `SELECT block, hashes FROM audit_hash WHERE block >= $1 AND block < $2 ORDER BY block`, first, end)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var block int64
+		var hashes []byte
+		if err := rows.Scan(&block, &hashes); err != nil {
+			return err
+		}
+		if err := fn(block, hashes); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// lastBlock gives the last block and how many bytes it has; -1 when there is none.
+func lastBlock(ctx context.Context, tx *store.Tx) (block, size int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT block, LENGTH(hashes) FROM audit_hash ORDER BY block DESC LIMIT 1`).Scan(&block, &size)
+	if errors.Is(err, store.ErrNoRows) {
+		return -1, 0, nil
+	}
+	return block, size, err
 }
 
 // checkpoint is a signed tree head as it is kept.
 type checkpoint struct {
 	size int64
-	at   int64
 	text string
 }
 
 func insertCheckpoint(ctx context.Context, tx *store.Tx, c checkpoint) error {
-	_, err := tx.Exec(ctx, `INSERT INTO audit_checkpoint (size, at, text) VALUES ($1, $2, $3)`, c.size, c.at, c.text)
+	_, err := tx.Exec(ctx, `INSERT INTO audit_checkpoint (size, text) VALUES ($1, $2)`, c.size, c.text)
+	return err
+}
+
+func deleteCheckpoint(ctx context.Context, tx *store.Tx, size int64) error {
+	_, err := tx.Exec(ctx, `DELETE FROM audit_checkpoint WHERE size = $1`, size)
 	return err
 }
 
 func newestCheckpoint(ctx context.Context, tx *store.Tx) (checkpoint, error) {
 	var c checkpoint
-	err := tx.QueryRow(ctx, `SELECT size, at, text FROM audit_checkpoint ORDER BY size DESC LIMIT 1`).Scan(&c.size, &c.at, &c.text)
+	err := tx.QueryRow(ctx, `SELECT size, text FROM audit_checkpoint ORDER BY size DESC LIMIT 1`).Scan(&c.size, &c.text)
 	if errors.Is(err, store.ErrNoRows) {
 		return checkpoint{}, nil
 	}
@@ -107,7 +169,7 @@ func newestCheckpoint(ctx context.Context, tx *store.Tx) (checkpoint, error) {
 }
 
 func allCheckpoints(ctx context.Context, tx *store.Tx) ([]checkpoint, error) {
-	rows, err := tx.Query(ctx, `SELECT size, at, text FROM audit_checkpoint ORDER BY size`)
+	rows, err := tx.Query(ctx, `SELECT size, text FROM audit_checkpoint ORDER BY size`)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +177,7 @@ func allCheckpoints(ctx context.Context, tx *store.Tx) ([]checkpoint, error) {
 	var all []checkpoint
 	for rows.Next() {
 		var c checkpoint
-		if err := rows.Scan(&c.size, &c.at, &c.text); err != nil {
+		if err := rows.Scan(&c.size, &c.text); err != nil {
 			return nil, err
 		}
 		all = append(all, c)
@@ -134,15 +196,47 @@ func insertPerson(ctx context.Context, tx *store.Tx, id string, subject, sealed 
 	return err
 }
 
-func personByID(ctx context.Context, tx *store.Tx, id string) (sealed []byte, err error) {
-	err = tx.QueryRow(ctx, `SELECT sealed FROM audit_person WHERE id = $1 AND erased_at = 0`, id).Scan(&sealed)
-	return sealed, err
+// personByID gives a living key; store.ErrNoRows when it was erased.
+func personByID(ctx context.Context, tx *store.Tx, id string) (subject, sealed []byte, err error) {
+	err = tx.QueryRow(ctx, `SELECT subject, sealed FROM audit_person WHERE id = $1 AND erased_at = 0`, id).Scan(&subject, &sealed)
+	return subject, sealed, err
 }
 
-func erasePerson(ctx context.Context, tx *store.Tx, subject []byte) error {
-	_, err := tx.Exec(ctx, `UPDATE audit_person SET sealed = $2, erased_at = $3 WHERE subject = $1 AND erased_at = 0`,
-		subject, []byte{}, store.Micros(tx.Now()))
-	return err
+// erasePerson empties the living key of a subject and gives its identifier, "" when there is none.
+func erasePerson(ctx context.Context, tx *store.Tx, subject []byte) (string, error) {
+	var id string
+	err := tx.QueryRow(ctx, `UPDATE audit_person SET sealed = $2, erased_at = $3 WHERE subject = $1 AND erased_at = 0 RETURNING id`,
+		subject, []byte{}, store.Micros(tx.Now())).Scan(&id)
+	if errors.Is(err, store.ErrNoRows) {
+		return "", nil
+	}
+	return id, err
+}
+
+// person is a key as it is kept.
+type person struct {
+	id       string
+	subject  []byte
+	sealed   []byte
+	erasedAt int64
+}
+
+func eachPerson(ctx context.Context, tx *store.Tx, fn func(person) error) error {
+	rows, err := tx.Query(ctx, `SELECT id, subject, sealed, erased_at FROM audit_person ORDER BY id`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p person
+		if err := rows.Scan(&p.id, &p.subject, &p.sealed, &p.erasedAt); err != nil {
+			return err
+		}
+		if err := fn(p); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // where turns a query into conditions with their arguments.

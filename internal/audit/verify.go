@@ -1,10 +1,12 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -19,12 +21,17 @@ const (
 	Changed       FaultKind = "changed"        // a record is not what was logged
 	Removed       FaultKind = "removed"        // a place in the log has no record
 	Reordered     FaultKind = "reordered"      // a record stands at another's place
+	Added         FaultKind = "added"          // a second record claims a place
+	Unsigned      FaultKind = "unsigned"       // a record is beyond the newest checkpoint
 	Truncated     FaultKind = "truncated"      // the log is shorter than a checkpoint says
 	HashChanged   FaultKind = "hash-changed"   // a stored hash is not the right one
+	HashAdded     FaultKind = "hash-added"     // there are stored hashes beyond the last record
 	BadCheckpoint FaultKind = "bad-checkpoint" // a checkpoint is not signed by the key, or says another root
+	KeyLost       FaultKind = "key-lost"       // a person's key is gone or damaged, and nobody recorded erasing it
 )
 
-// Fault is one thing that is wrong: at which place, and which record if one is there.
+// Fault is one thing that is wrong: at which place, and which record if one is
+// there. The fault of a person's key has the key as its identifier.
 type Fault struct {
 	Kind FaultKind `json:"kind"`
 	Leaf int64     `json:"leaf"`
@@ -35,7 +42,7 @@ type Fault struct {
 func (f Fault) String() string {
 	at := fmt.Sprintf("record %d", f.Leaf)
 	if f.ID != "" {
-		at += " (" + f.ID + ")"
+		at += " (" + clean(f.ID) + ")"
 	}
 	switch f.Kind {
 	case Changed:
@@ -44,10 +51,18 @@ func (f Fault) String() string {
 		return at + " was removed"
 	case Reordered:
 		return at + " stands at another record's place"
+	case Added:
+		return at + " was added at a place that is taken"
+	case Unsigned:
+		return at + " is covered by no signed checkpoint: it was added past the log, or checkpoints were removed"
 	case Truncated:
-		return fmt.Sprintf("the log ends at record %d although a signed checkpoint covers more", f.Leaf)
+		return fmt.Sprintf("the log ends before record %d although a signed checkpoint covers more", f.Leaf)
 	case HashChanged:
 		return "a stored hash of " + at + " was changed"
+	case HashAdded:
+		return fmt.Sprintf("there are stored hashes beyond the end of the log at record %d", f.Leaf)
+	case KeyLost:
+		return "the key " + clean(f.ID) + " of a person is gone or damaged, and no event says that it was erased"
 	}
 	return fmt.Sprintf("the checkpoint over %d records is not signed by this log's key or covers other records", f.Leaf)
 }
@@ -66,22 +81,32 @@ func (r Report) OK() bool { return len(r.Faults) == 0 }
 // maxFaults bounds a report: after that many the log is beyond naming single records.
 const maxFaults = 100
 
+// VerifyOptions are what a caller may choose.
+type VerifyOptions struct {
+	// Known are checkpoints that were kept elsewhere; they must lie on the same history.
+	Known []string
+	// Progress, when set, is told now and then how many of how many records are done.
+	Progress func(done, total int64)
+}
+
 // Verify computes the whole log again from the records and compares it with
 // the stored hashes and every checkpoint. Known are checkpoints that were kept
 // elsewhere; they must lie on the same history.
 func (s *Service) Verify(ctx context.Context, known ...string) (Report, error) {
-	v := &verifier{known: make(map[int64][]tlog.Hash)}
-	err := s.deps.DB.Read(ctx, func(tx *store.Tx) error {
-		if err := s.expected(ctx, tx, v, known); err != nil {
-			return err
-		}
-		if err := v.records(ctx, tx); err != nil {
-			return err
-		}
-		var err error
-		v.report.Waiting, err = countWaiting(ctx, tx)
-		return err
-	})
+	return s.VerifyWith(ctx, VerifyOptions{Known: known})
+}
+
+// VerifyWith is Verify with options. It streams: what it holds in memory are a
+// few thousand records and the identifier of every person's key.
+//
+// What it cannot see without a checkpoint kept elsewhere: a log that was cut
+// off, or made anew, together with all its checkpoints.
+func (s *Service) VerifyWith(ctx context.Context, o VerifyOptions) (Report, error) {
+	v := &verification{
+		service: s, known: make(map[int64][]tlog.Hash), progress: o.Progress,
+		keys: make(map[string]int64), erasures: make(map[string]bool),
+	}
+	err := v.run(ctx, o.Known)
 	if err != nil && !errors.Is(err, errEnough) {
 		return Report{}, fmt.Errorf("audit: verify: %w", err)
 	}
@@ -90,11 +115,21 @@ func (s *Service) Verify(ctx context.Context, known ...string) (Report, error) {
 
 var errEnough = errors.New("enough faults")
 
-type verifier struct {
-	report Report
+// verification is one run of Verify. One goroutine owns it; others read spans.
+type verification struct {
+	service  *Service
+	progress func(done, total int64)
+	report   Report
+
 	known  map[int64][]tlog.Hash // roots by size, from signed checkpoints
-	most   int64                 // the largest size a checkpoint covers
+	signed int64                 // the largest size a stored checkpoint covers
+	most   int64                 // the same, with the known ones
+	end    int64                 // the place after the last record's
 	tree   []node                // complete subtrees of what was read, large to small
+
+	misfits  []misfit
+	keys     map[string]int64 // person keys, and the first record that uses each
+	erasures map[string]bool  // person keys whose erasure was recorded
 }
 
 type node struct {
@@ -102,7 +137,34 @@ type node struct {
 	hash  tlog.Hash
 }
 
-func (v *verifier) fault(kind FaultKind, leaf int64, id string) error {
+// misfit is a record whose hash is not the stored one: changed, unless its
+// hash turns up at another place.
+type misfit struct {
+	fault int // in the report
+	hash  tlog.Hash
+}
+
+func (v *verification) run(ctx context.Context, known []string) error {
+	db := v.service.deps.DB
+	if err := db.Read(ctx, func(tx *store.Tx) error { return v.prepare(ctx, tx, known) }); err != nil {
+		return err
+	}
+	walked := v.walk(ctx)
+	if walked != nil && !errors.Is(walked, errEnough) {
+		return walked
+	}
+	return db.Read(ctx, func(tx *store.Tx) error {
+		if err := v.tellMoved(ctx, tx); err != nil {
+			return err
+		}
+		if walked != nil { // enough faults: the rest would only add to them
+			return walked
+		}
+		return v.finish(ctx, tx)
+	})
+}
+
+func (v *verification) fault(kind FaultKind, leaf int64, id string) error {
 	v.report.Faults = append(v.report.Faults, Fault{kind, leaf, id})
 	if len(v.report.Faults) >= maxFaults {
 		return errEnough
@@ -110,20 +172,35 @@ func (v *verifier) fault(kind FaultKind, leaf int64, id string) error {
 	return nil
 }
 
-// expected opens the checkpoints.
-func (s *Service) expected(ctx context.Context, tx *store.Tx, v *verifier, known []string) error {
+// prepare opens the checkpoints and finds the end of the records, in one state
+// of the database. What is appended afterwards is not looked at.
+func (v *verification) prepare(ctx context.Context, tx *store.Tx, known []string) error {
+	v.report.Faults = nil
 	stored, err := allCheckpoints(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, text := range known {
-		stored = append(stored, checkpoint{size: -1, text: text})
+	v.report.Checkpoints = len(stored) + len(known)
+	verifier, err := v.service.deps.Keys.Verifier(v.service.deps.Origin)
+	if err != nil {
+		return err
 	}
-	v.report.Checkpoints = len(stored)
 	for _, c := range stored {
-		opened, err := s.openCheckpoint(c.text)
-		if err != nil || (c.size >= 0 && opened.size != c.size) {
+		opened, err := openHead(verifier, c.text)
+		if err != nil || opened.size != c.size {
 			if err := v.fault(BadCheckpoint, max(c.size, 0), ""); err != nil {
+				return err
+			}
+			continue
+		}
+		v.known[opened.size] = append(v.known[opened.size], opened.root)
+		v.signed = max(v.signed, opened.size)
+	}
+	v.most = v.signed
+	for _, text := range known {
+		opened, err := openHead(verifier, text)
+		if err != nil {
+			if err := v.fault(BadCheckpoint, 0, ""); err != nil {
 				return err
 			}
 			continue
@@ -131,143 +208,88 @@ func (s *Service) expected(ctx context.Context, tx *store.Tx, v *verifier, known
 		v.known[opened.size] = append(v.known[opened.size], opened.root)
 		v.most = max(v.most, opened.size)
 	}
-	return nil
+	if v.end, err = endOfRecords(ctx, tx); err != nil {
+		return err
+	}
+	v.report.Records = min(v.end, v.most)
+	v.report.Waiting, err = countWaiting(ctx, tx)
+	return err
 }
 
-// records reads records and stored hashes side by side, in the order of the log.
-func (v *verifier) records(ctx context.Context, tx *store.Tx) error {
-	hashes, err := readAllHashes(ctx, tx)
+// finish looks at what stands beyond the walk: the ends, and the persons' keys.
+func (v *verification) finish(ctx context.Context, tx *store.Tx) error {
+	err := eachEvent(ctx, tx, func(r row) error { return v.fault(Unsigned, r.leaf, r.id) },
+		inSpan+` ORDER BY leaf LIMIT $3`, v.signed, v.end, maxFaults)
+	if err == nil && v.end < v.most {
+		err = v.fault(Truncated, v.end, "")
+	} else if err == nil {
+		err = v.extraHashes(ctx, tx)
+	}
+	if err == nil {
+		err = v.persons(ctx, tx)
+	}
+	return err
+}
+
+// extraHashes finds stored hashes beyond those of the newest checkpoint that
+// is stored now: one may have been signed since the walk began.
+func (v *verification) extraHashes(ctx context.Context, tx *store.Tx) error {
+	newest, err := newestCheckpoint(ctx, tx)
 	if err != nil {
 		return err
 	}
-	places := make(map[tlog.Hash]int64) // of stored leaf hashes, made when the first one does not fit
-	next := int64(0)
-	err = eachEvent(ctx, tx, func(r row) error {
-		for ; next < r.leaf; next++ {
-			if err := v.skip(hashes, next); err != nil {
-				return err
-			}
+	block, size, err := lastBlock(ctx, tx)
+	if err != nil {
+		return err
+	}
+	end := tlog.StoredHashIndex(0, max(newest.size, v.end))
+	if block*blockHashes*tlog.HashSize+size > end*tlog.HashSize {
+		return v.fault(HashAdded, max(newest.size, v.end), "")
+	}
+	return nil
+}
+
+// persons holds the keys that events use against the keys that are there: a
+// living one opens, and a missing one was erased by somebody who is on record.
+func (v *verification) persons(ctx context.Context, tx *store.Tx) error {
+	note := func(r row) error {
+		if key := r.erasedKey(); key != "" {
+			v.erasures[key] = true
 		}
-		next++
-		return v.record(hashes, places, r)
-	}, `WHERE leaf >= 0 ORDER BY leaf`)
+		return nil
+	}
+	// Erasures since the walk began count too, with or without a place.
+	if err := eachEvent(ctx, tx, note, `WHERE leaf = -1`); err != nil {
+		return err
+	}
+	if err := eachEvent(ctx, tx, note, `WHERE leaf >= $1 AND leaf >= 0`, v.end); err != nil {
+		return err
+	}
+	err := eachPerson(ctx, tx, func(p person) error {
+		leaf, used := v.keys[p.id]
+		delete(v.keys, p.id)
+		if p.erasedAt != 0 {
+			if used && !v.erasures[p.id] {
+				return v.fault(KeyLost, leaf, p.id)
+			}
+			return nil
+		}
+		if _, err := v.service.deps.Keys.Open(p.sealed, personAD(p.id, p.subject)); err != nil {
+			return v.fault(KeyLost, leaf, p.id)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	v.report.Records = next
-	if next < v.most {
-		return v.fault(Truncated, next, "")
-	}
-	return nil
-}
-
-// skip names a missing record and goes on with its stored hash, so that the
-// records after it are still judged one by one.
-func (v *verifier) skip(hashes [][]byte, leaf int64) error {
-	if err := v.fault(Removed, leaf, ""); err != nil {
-		return err
-	}
-	stored, _ := storedLeaf(hashes, leaf)
-	return v.grow(hashes, leaf, stored, "")
-}
-
-func storedLeaf(hashes [][]byte, leaf int64) (tlog.Hash, bool) {
-	index := tlog.StoredHashIndex(0, leaf)
-	if index >= int64(len(hashes)) || len(hashes[index]) != tlog.HashSize {
-		return tlog.Hash{}, false
-	}
-	return tlog.Hash(hashes[index]), true
-}
-
-func (v *verifier) record(hashes [][]byte, places map[tlog.Hash]int64, r row) error {
-	hash := tlog.RecordHash(r.leafData())
-	stored, ok := storedLeaf(hashes, r.leaf)
-	if ok && hash != stored {
-		if err := v.fault(misfit(hashes, places, hash), r.leaf, r.id); err != nil {
+	for _, id := range slices.Sorted(maps.Keys(v.keys)) { // in no row at all
+		if err := v.fault(KeyLost, v.keys[id], id); err != nil {
 			return err
 		}
-		// Go on with what was logged: the tree above is judged by itself.
-		hash = stored
-	}
-	return v.grow(hashes, r.leaf, hash, r.id)
-}
-
-// misfit tells a record that stands elsewhere from one that was changed.
-func misfit(hashes [][]byte, places map[tlog.Hash]int64, hash tlog.Hash) FaultKind {
-	if len(places) == 0 {
-		for leaf := int64(0); ; leaf++ {
-			stored, ok := storedLeaf(hashes, leaf)
-			if !ok {
-				break
-			}
-			places[stored] = leaf
-		}
-	}
-	if _, ok := places[hash]; ok {
-		return Reordered
-	}
-	return Changed
-}
-
-// grow adds a leaf to the tree, compares every hash that becomes complete with
-// the stored one, and the root with the checkpoints of this size.
-func (v *verifier) grow(hashes [][]byte, leaf int64, hash tlog.Hash, id string) error {
-	index := tlog.StoredHashIndex(0, leaf)
-	current := node{0, hash}
-	for {
-		if index >= int64(len(hashes)) || !bytes.Equal(hashes[index], current.hash[:]) {
-			if err := v.fault(HashChanged, leaf, id); err != nil {
-				return err
-			}
-		}
-		index++
-		if n := len(v.tree); n == 0 || v.tree[n-1].level != current.level {
-			break
-		}
-		left := v.tree[len(v.tree)-1]
-		v.tree = v.tree[:len(v.tree)-1]
-		current = node{current.level + 1, tlog.NodeHash(left.hash, current.hash)}
-	}
-	v.tree = append(v.tree, current)
-	size := leaf + 1
-	for _, want := range v.known[size] {
-		if v.root() != want {
-			if err := v.fault(BadCheckpoint, size, ""); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
 
-// root folds the complete subtrees from the right.
-func (v *verifier) root() tlog.Hash {
-	root := v.tree[len(v.tree)-1].hash
-	for i := len(v.tree) - 2; i >= 0; i-- {
-		root = tlog.NodeHash(v.tree[i].hash, root)
-	}
-	return root
-}
-
-// readAllHashes gives the stored hashes by index: 64 bytes a record, so a
-// million records take 64 MB while a verification runs.
-func readAllHashes(ctx context.Context, tx *store.Tx) ([][]byte, error) {
-	rows, err := tx.Query(ctx, `SELECT idx, hash FROM audit_hash ORDER BY idx`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all [][]byte
-	for rows.Next() {
-		var index int64
-		var hash []byte
-		if err := rows.Scan(&index, &hash); err != nil {
-			return nil, err
-		}
-		for int64(len(all)) < index {
-			all = append(all, nil)
-		}
-		all = append(all, hash)
-	}
-	return all, rows.Err()
-}
+// readers is how many spans are read at once: as many as there are processors,
+// and few enough to leave connections to everybody else.
+func readers() int { return min(max(runtime.GOMAXPROCS(0), 1), 3) }

@@ -51,3 +51,17 @@ func Kinds(t testing.TB, db *store.DB, s *audit.Service) []audit.Kind {
 	}
 	return kinds
 }
+
+// CheckLog fails the test when anything is wrong with the log, or with what was
+// recorded: the whole of it, from the rows.
+func CheckLog(t testing.TB, s *audit.Service, known ...string) audit.Report {
+	t.Helper()
+	report, err := s.Verify(t.Context(), known...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range report.Faults {
+		t.Errorf("the audit log: %s", fault)
+	}
+	return report
+}

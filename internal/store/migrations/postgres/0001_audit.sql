@@ -33,15 +33,15 @@ CREATE TABLE audit_person (
 );
 CREATE UNIQUE INDEX audit_person_subject ON audit_person (subject) WHERE erased_at = 0;
 
--- The stored hashes of the log, in the order of golang.org/x/mod/sumdb/tlog.
+-- The stored hashes of the log, in the order of golang.org/x/mod/sumdb/tlog,
+-- 256 of 32 bytes to a block; the last block grows.
 CREATE TABLE audit_hash (
-  idx  BIGINT PRIMARY KEY,
-  hash BYTEA NOT NULL
+  block  BIGINT PRIMARY KEY,
+  hashes BYTEA NOT NULL
 );
 
 -- Signed tree heads.
 CREATE TABLE audit_checkpoint (
   size BIGINT PRIMARY KEY,
-  at   BIGINT NOT NULL,
   text TEXT NOT NULL
 );

@@ -33,15 +33,15 @@ CREATE TABLE audit_person (
 ) STRICT;
 CREATE UNIQUE INDEX audit_person_subject ON audit_person (subject) WHERE erased_at = 0;
 
--- The stored hashes of the log, in the order of golang.org/x/mod/sumdb/tlog.
+-- The stored hashes of the log, in the order of golang.org/x/mod/sumdb/tlog,
+-- 256 of 32 bytes to a block; the last block grows.
 CREATE TABLE audit_hash (
-  idx  INTEGER PRIMARY KEY,
-  hash BLOB NOT NULL
+  block  INTEGER PRIMARY KEY,
+  hashes BLOB NOT NULL
 ) STRICT;
 
 -- Signed tree heads.
 CREATE TABLE audit_checkpoint (
   size INTEGER PRIMARY KEY,
-  at   INTEGER NOT NULL,
   text TEXT NOT NULL
 ) STRICT;

@@ -1,0 +1,115 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+func FuzzParseHead(f *testing.F) {
+	const origin = "kunci.test/audit"
+	f.Add(headText(origin, 10, tlog.Hash{1}))
+	f.Add(headText(origin, 0, tlog.Hash{}) + "more\n")
+	f.Add(origin + "\n+1\n" + strings.Repeat("A", 43) + "=\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := parseHead(origin, text)
+		if err == nil && headText(origin, h.size, h.root) != text {
+			t.Errorf("%q was read as size %d, root %v: two texts of one head", text, h.size, h.root)
+		}
+	})
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("x\x1b[2J\r\n\u202e\xff\x00")
+	f.Add(strings.Repeat("é", 300))
+	f.Fuzz(func(t *testing.T, s string) {
+		got := clean(s)
+		if len(got) > longest || !utf8.ValidString(got) || clean(got) != got {
+			t.Errorf("%q became %q", s, got)
+		}
+		for _, r := range got {
+			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+				t.Errorf("%q is in %q", r, got)
+			}
+		}
+	})
+}
+
+// The bytes that the log hashes are kept for ever: they must never come out otherwise.
+func TestTheLeafFormatStaysTheSame(t *testing.T) {
+	r := sample(7)
+	const want = "kunci event v1\n" + "\x0201" + "\x07contoso" + "\x10signin.succeeded" + "\x07success" + "\x00" +
+		"\x06person" + "\x02a7" + "\x02t7" + "\x00" + "\x05email" + "\x02c1" + "\x02{}" + "\x02k1" + "\x00" +
+		"\x03abc" + "\x00" + "\x00\x00\x00\x00\x00\x00\x00\x07"
+	if got := string(r.leafData()); got != want {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+func sample(n int64) row {
+	account := strconv.FormatInt(n, 10)
+	return row{
+		id: "01", org: "contoso", at: n, kind: string(SignInSucceeded), outcome: string(Success), actorKind: string(Person),
+		actor: "a" + account, target: "t" + account, methodKind: "email", correlation: "c1", detail: "{}",
+		actorKey: "k1", actorData: []byte("abc"), leaf: n,
+	}
+}
+
+// Moving bytes from one column to the next changes what is hashed.
+func TestColumnsDoNotRunTogether(t *testing.T) {
+	a, b := sample(1), sample(1)
+	a.actor, a.target = "ab", "c"
+	b.actor, b.target = "a", "bc"
+	if string(a.leafData()) == string(b.leafData()) {
+		t.Error("two events have the same bytes")
+	}
+}
+
+// memory is the stored hashes of a log in memory.
+type memory []tlog.Hash
+
+func (m memory) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	all := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		all[i] = m[index]
+	}
+	return all, nil
+}
+
+// BenchmarkHashing is what a verification costs without the database: encoding
+// and hashing the records, and the tree over them.
+func BenchmarkHashing(b *testing.B) {
+	rows := make([]row, spanSize)
+	s := span{to: spanSize, records: make([]leafRecord, spanSize)}
+	var hashes memory
+	for i := range rows {
+		rows[i] = sample(int64(i))
+		rows[i].id, rows[i].actor, rows[i].actorKey = strings.Repeat("i", 36), strings.Repeat("a", 36), strings.Repeat("k", 36)
+		rows[i].actorData = make([]byte, 100)
+		added, err := tlog.StoredHashes(int64(i), rows[i].leafData(), hashes)
+		if err != nil {
+			b.Fatal(err)
+		}
+		hashes = append(hashes, added...)
+	}
+	for _, hash := range hashes {
+		s.hashes = append(s.hashes, hash[:]...)
+	}
+	var buffer []byte
+	for b.Loop() {
+		for i := range rows {
+			buffer = rows[i].appendLeaf(append(buffer[:0], 0))
+			s.records[i] = leafRecord{rows[i].leaf, rows[i].id, sha256.Sum256(buffer)}
+		}
+		v := &verification{keys: make(map[string]int64), erasures: make(map[string]bool)}
+		if err := v.judge(s); err != nil || len(v.report.Faults) > 0 {
+			b.Fatal(err, v.report.Faults)
+		}
+	}
+	b.ReportMetric(float64(spanSize)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

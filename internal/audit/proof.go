@@ -1,0 +1,97 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"kunci.dev/kunci/internal/store"
+)
+
+// Proof shows that an event is in the log: the hashes that lead from its leaf
+// to the root of the checkpoint (RFC 6962, 2.1.1).
+type Proof struct {
+	Leaf       int64    `json:"leaf"`
+	LeafHash   []byte   `json:"leaf_hash"`
+	Data       []byte   `json:"data"` // what the leaf hashes
+	Hashes     [][]byte `json:"hashes"`
+	Checkpoint string   `json:"checkpoint"`
+}
+
+// errProof says that a proof does not hold.
+var errProof = errors.New("the proof does not lead from the event to the signed checkpoint")
+
+// Check holds a proof against the log's public key (Service.PublicKey). It
+// needs no database: whoever got the proof can do it.
+func (p Proof) Check(publicKey string) error {
+	verifier, err := note.NewVerifier(publicKey)
+	if err != nil {
+		return fmt.Errorf("the log's public key: %w", err)
+	}
+	signed, err := openHead(verifier, p.Checkpoint)
+	if err != nil {
+		return err
+	}
+	path := make(tlog.RecordProof, len(p.Hashes))
+	for i, hash := range p.Hashes {
+		if len(hash) != tlog.HashSize {
+			return errProof
+		}
+		path[i] = tlog.Hash(hash)
+	}
+	leaf := tlog.RecordHash(p.Data)
+	if string(leaf[:]) != string(p.LeafHash) || tlog.CheckRecord(path, signed.size, signed.root, p.Leaf, leaf) != nil {
+		return errProof
+	}
+	return nil
+}
+
+// Prove makes the proof for one event; store.ErrNoRows when there is no such
+// event or it has no place yet. Where the event was changed after it was
+// logged there is no proof, but an error.
+func (s *Service) Prove(ctx context.Context, id string) (Proof, error) {
+	var p Proof
+	err := s.deps.DB.Read(ctx, func(tx *store.Tx) error {
+		leaf, err := leafOf(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if leaf < 0 {
+			return store.ErrNoRows
+		}
+		c, err := newestCheckpoint(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if leaf >= c.size {
+			return errProof
+		}
+		path, err := tlog.ProveRecord(c.size, leaf, &storedHashes{ctx: ctx, tx: tx, blocks: make(map[int64][]byte)})
+		if err != nil {
+			return err
+		}
+		p = Proof{Leaf: leaf, Checkpoint: c.text}
+		for _, hash := range path {
+			p.Hashes = append(p.Hashes, hash[:])
+		}
+		return eachEvent(ctx, tx, func(r row) error {
+			p.Data = r.leafData()
+			hash := tlog.RecordHash(p.Data)
+			p.LeafHash = hash[:]
+			return nil
+		}, `WHERE id = $1`, id)
+	})
+	if err == nil {
+		var public string
+		if public, err = s.PublicKey(); err == nil {
+			err = p.Check(public)
+		}
+	}
+	if err != nil {
+		return Proof{}, fmt.Errorf("audit: proof: %w", err)
+	}
+	return p, nil
+}
