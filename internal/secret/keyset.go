@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -75,19 +77,9 @@ func assemble(sealing, deriving *keyset.Handle, signing ed25519.PrivateKey) (*Ke
 // Open reads a keyset file. A file that others on the machine may read is
 // refused: its keys must be taken for known.
 func Open(path string) (*Keyset, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the keyset %s is not there; make one with: kunci init", path)
-	}
+	data, err := readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("keyset: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("the keyset %s can be read by others (mode %04o); run: chmod 600 %s", path, mode, path)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("keyset: %w", err)
+		return nil, err
 	}
 	k, err := Parse(data)
 	if err != nil {
@@ -96,6 +88,34 @@ func Open(path string) (*Keyset, error) {
 	k.path = path
 	return k, nil
 }
+
+// readFile looks at the mode of the very file that it reads: asked by name, it
+// could be another one by then.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the keyset %s is not there; make one with: kunci init", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keyset: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("keyset: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("the keyset %s can be read by others (mode %04o); run: chmod 600 %s", path, mode, path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, largestFile))
+	if err != nil {
+		return nil, fmt.Errorf("keyset: %w", err)
+	}
+	return data, nil
+}
+
+// largestFile bounds what is read: a thousand rotations take about 300 kB.
+const largestFile = 1 << 20
 
 // Parse reads a keyset from the text of its file.
 func Parse(data []byte) (*Keyset, error) {
@@ -159,7 +179,8 @@ func (k *Keyset) Write(path string) error {
 	return nil
 }
 
-// writeFile makes a new file and has it on disk before it returns.
+// writeFile makes a new file and has it on disk before it returns. What it
+// could not finish it takes away again.
 func writeFile(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -169,19 +190,41 @@ func writeFile(path string, data []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return syncFolder(path)
+}
+
+// syncFolder has the name of a file on disk.
+func syncFolder(path string) error {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // Rotate adds a sealing key and makes it the one for new values; what older
-// keys sealed still opens. The file is replaced in one step.
+// keys sealed still opens. The file is replaced in one step. Other processes
+// that have the keyset open seal and open with what they read: restart them
+// before anything is sealed here that they must open.
 func (k *Keyset) Rotate() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.path == "" {
 		return errors.New("keyset: write it to a file before rotating")
 	}
-	before := k.sealing
-	manager := keyset.NewManagerFromHandle(before)
+	// Another process may have rotated since this one read the file. Its key
+	// must stay, or what it sealed is lost.
+	there, err := Open(k.path)
+	if err != nil {
+		return err
+	}
+	if !there.signing.Equal(k.signing) || !bytes.Equal(there.Derive("rotate"), k.Derive("rotate")) {
+		return fmt.Errorf("the keyset %s was replaced by another one since it was opened; nothing was changed", k.path)
+	}
+	manager := keyset.NewManagerFromHandle(there.sealing)
 	id, err := manager.Add(aead.AES256GCMKeyTemplate())
 	if err == nil {
 		err = manager.SetPrimary(id)
@@ -197,6 +240,7 @@ func (k *Keyset) Rotate() error {
 	if err != nil {
 		return fmt.Errorf("keyset: %w", err)
 	}
+	before := k.sealing
 	k.sealing = after
 	if err := k.replace(); err != nil {
 		k.sealing = before
@@ -223,11 +267,10 @@ func (k *Keyset) replace() error {
 	if err := os.Rename(temporary, k.path); err != nil {
 		return fmt.Errorf("keyset: %w", err)
 	}
-	folder, err := os.Open(filepath.Dir(k.path))
-	if err != nil {
+	if err := syncFolder(k.path); err != nil {
 		return fmt.Errorf("keyset: %w", err)
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return nil
 }
 
 // String hides the keys from %v and %s.
@@ -238,3 +281,6 @@ func (k *Keyset) GoString() string { return "[hidden]" }
 
 // MarshalJSON hides the keys from whoever prints a struct that holds them.
 func (k *Keyset) MarshalJSON() ([]byte, error) { return []byte(`"[hidden]"`), nil }
+
+// LogValue hides the keys from log lines.
+func (k *Keyset) LogValue() slog.Value { return slog.StringValue("[hidden]") }

@@ -177,7 +177,43 @@ func TestClearAndPurge(t *testing.T) {
 	})
 }
 
-// Two nodes on one database; SQLite has one node but many goroutines.
+// A node that stops and starts again, or another one, finds the same counters.
+func TestCountersOutliveTheirNode(t *testing.T) {
+	for _, kind := range storetest.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			url, clock := storetest.URL(t, kind), storetest.NewClock()
+			for n := range 7 {
+				db, err := store.Open(t.Context(), url, store.Options{Now: clock.Now})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v := take(t, db, "k", five); v.Allowed != (n < 5) || v.JustLocked != (n == 5) {
+					t.Errorf("try %d: %+v", n+1, v)
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// A policy that is made stricter counts what was tried before.
+func TestALowerLimitHoldsAtOnce(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
+		for range 4 {
+			take(t, db, "k", five)
+		}
+		stricter := five
+		stricter.Limit = 3
+		if v := take(t, db, "k", stricter); v.Allowed || !v.JustLocked {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
+// Two nodes on one database, the tries spread over both.
 func TestFiftyAtOnceAreJudgedFiveTimes(t *testing.T) {
 	for _, kind := range storetest.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
