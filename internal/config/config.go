@@ -2,15 +2,14 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +30,7 @@ type Config struct {
 
 	file  string // where it was read from
 	lines Document
+	set   map[string]string // keys that the environment set, with its variable
 }
 
 // SMTP says how mail leaves.
@@ -87,9 +87,10 @@ func Defaults() Config {
 }
 
 // Load reads a node's settings from its file (none when path is empty) and
-// from KUNCI_… variables of the environment, which win. Faults holds
-// everything that is wrong. Paths in the file are relative to its folder.
-func Load(path string, environment []string) (*Config, error) {
+// from KUNCI_… variables of the environment (entries are NAME=value), which win.
+// The error wraps Faults with everything that is wrong. Relative paths begin at
+// the file's folder, without a file at the working directory.
+func Load(path string, entries []string) (*Config, error) {
 	c := Defaults()
 	var faults Faults
 	folder := ""
@@ -110,14 +111,25 @@ func Load(path string, environment []string) (*Config, error) {
 			faults = append(faults, read...)
 		}
 	}
-	faults = append(faults, overlay(reflect.ValueOf(&c).Elem(), "KUNCI", environment)...)
+	e := newEnvironment(entries)
+	e.overlay(reflect.ValueOf(&c).Elem(), "")
+	c.set = e.used
 	c.resolve(folder)
-	faults = append(faults, c.check()...)
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("the configuration %s is wrong:\n%w", c.file, faults)
+	faults = append(append(faults, e.faults...), c.Check()...)
+	if len(faults) == 0 {
+		return &c, nil
 	}
-	return &c, nil
+	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
+	where := "the configuration"
+	if c.file != "" {
+		where += " " + c.file
+	}
+	return nil, fmt.Errorf("%s is wrong:\n%w", where, faults)
 }
+
+// File is where the settings were read from; empty when they came from the
+// environment alone.
+func (c *Config) File() string { return c.file }
 
 func (c *Config) read(data []byte) error {
 	documents, err := Read(bytes.NewReader(data))
@@ -144,83 +156,4 @@ func (c *Config) resolve(folder string) {
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok && path != "" && !filepath.IsAbs(path) {
 		c.Database = "sqlite:" + filepath.Join(folder, path)
 	}
-}
-
-func (c *Config) check() Faults {
-	var faults Faults
-	refuse := func(key, text string) {
-		faults = append(faults, Fault{Line: c.lines.Line(strings.Split(key, ".")...), Key: key, Text: text})
-	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		refuse("listen", "expected an address with a port, such as 127.0.0.1:8080")
-	}
-	if _, _, err := net.SplitHostPort(c.Metrics.Listen); c.Metrics.Listen != "" && err != nil {
-		refuse("metrics.listen", "expected an address with a port, such as 127.0.0.1:9090")
-	}
-	if text := wrongPublicURL(c.PublicURL); text != "" {
-		refuse("public_url", text)
-	}
-	if !strings.HasPrefix(c.Database, "sqlite:") && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
-		refuse("database", "expected sqlite:PATH or postgres://user@host/name")
-	}
-	for _, proxy := range c.TrustedProxies {
-		if _, err := netip.ParsePrefix(proxy); err != nil {
-			refuse("trusted_proxies", fmt.Sprintf("%q is no network; write it like 10.0.0.0/8", proxy))
-		}
-	}
-	oneOf := func(key, value string, allowed ...string) {
-		for _, a := range allowed {
-			if value == a {
-				return
-			}
-		}
-		refuse(key, "expected "+strings.Join(allowed, ", "))
-	}
-	oneOf("smtp.tls", c.SMTP.TLS, "none", "starttls", "tls")
-	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
-	oneOf("log.format", c.Log.Format, "text", "json")
-	if c.SMTP.Port < 1 || c.SMTP.Port > 65535 {
-		refuse("smtp.port", "expected a port, 1 to 65535")
-	}
-	for key, value := range map[string]string{"sms.provider": c.SMS.Provider, "voice.provider": c.Voice.Provider, "breach.filter": c.Breach.Filter} {
-		if value != "" {
-			refuse(key, "this version cannot do that yet; leave it empty")
-		}
-	}
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		refuse("tls", "cert_file and key_file belong together; name both or neither")
-	}
-	if c.SMTP.PasswordFile != "" {
-		data, err := os.ReadFile(c.SMTP.PasswordFile)
-		if err != nil {
-			refuse("smtp.password_file", "the file with the password cannot be read")
-		}
-		c.SMTP.Password = strings.TrimRight(string(data), "\r\n")
-	}
-	return faults
-}
-
-// wrongPublicURL says what is wrong with the address people use; empty when
-// nothing is. Passkeys and secure cookies need https, except on the machine itself.
-func wrongPublicURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil {
-		return "expected the address people open, such as https://reset.contoso.com"
-	}
-	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
-		return "expected an address without a path"
-	}
-	if u.Scheme == "http" && !Loopback(u.Hostname()) {
-		return "expected https: passwords do not travel in clear (http is for localhost only)"
-	}
-	return ""
-}
-
-// Loopback tells whether a host name or address is this machine itself.
-func Loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -17,6 +18,19 @@ func Encode(v any) ([]byte, error) {
 		return nil, fmt.Errorf("writing YAML: %w", err)
 	}
 	return data, nil
+}
+
+// EncodeJSON writes what Encode writes, as JSON with the same keys.
+func EncodeJSON(v any) ([]byte, error) {
+	data, err := Encode(v)
+	if err != nil {
+		return nil, err
+	}
+	var plain any
+	if err := yaml.Unmarshal(data, &plain); err != nil {
+		return nil, fmt.Errorf("writing JSON: %w", err)
+	}
+	return json.MarshalIndent(plain, "", "  ")
 }
 
 func encode(v reflect.Value) *yaml.Node {

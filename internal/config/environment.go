@@ -6,53 +6,65 @@ import (
 	"strings"
 )
 
-// overlay sets the keys that the environment names: KUNCI_SMTP_HOST is
-// smtp.host; lists are separated by commas.
-func overlay(v reflect.Value, prefix string, environment []string) Faults {
-	values := make(map[string]string)
-	for _, entry := range environment {
-		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, "KUNCI_") {
-			values[name] = value
-		}
-	}
-	return overlayStruct(v, prefix, values)
+// environment is what KUNCI_… variables say: KUNCI_SMTP_HOST is smtp.host;
+// lists are separated by commas. Other variables with the prefix are left
+// alone: Kubernetes makes some for a service of this name.
+type environment struct {
+	values map[string]string
+	// used has the variable that set each key.
+	used   map[string]string
+	faults Faults
 }
 
-func overlayStruct(v reflect.Value, prefix string, values map[string]string) Faults {
-	var faults Faults
-	for i := range v.NumField() {
-		key := KeyOf(v.Type().Field(i))
-		if key == "" {
-			continue
-		}
-		name := prefix + "_" + strings.ToUpper(key)
-		field := v.Field(i)
-		if field.Kind() == reflect.Struct {
-			faults = append(faults, overlayStruct(field, name, values)...)
-			continue
-		}
-		value, ok := values[name]
-		if !ok {
-			continue
-		}
-		switch field.Kind() {
-		case reflect.Int:
-			n, err := strconv.Atoi(value)
-			if err != nil {
-				faults = append(faults, Fault{Key: name, Text: "expected a whole number"})
-			}
-			field.SetInt(int64(n))
-		case reflect.Slice:
-			var list []string
-			for item := range strings.SplitSeq(value, ",") {
-				if item = strings.TrimSpace(item); item != "" {
-					list = append(list, item)
-				}
-			}
-			field.Set(reflect.ValueOf(list))
-		default:
-			field.SetString(value)
+func newEnvironment(entries []string) *environment {
+	e := &environment{values: make(map[string]string), used: make(map[string]string)}
+	for _, entry := range entries {
+		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, "KUNCI_") {
+			e.values[name] = value
 		}
 	}
-	return faults
+	return e
+}
+
+// overlay sets the keys below key that the environment names.
+func (e *environment) overlay(v reflect.Value, key string) {
+	for i := range v.NumField() {
+		name := KeyOf(v.Type().Field(i))
+		if name == "" {
+			continue
+		}
+		full := strings.TrimPrefix(key+"."+name, ".")
+		field := v.Field(i)
+		if field.Kind() == reflect.Struct {
+			e.overlay(field, full)
+			continue
+		}
+		variable := "KUNCI_" + strings.ToUpper(strings.ReplaceAll(full, ".", "_"))
+		if value, ok := e.values[variable]; ok {
+			e.used[full] = variable
+			e.set(field, variable, value)
+		}
+	}
+}
+
+func (e *environment) set(field reflect.Value, variable, value string) {
+	switch field.Kind() {
+	case reflect.Int:
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			e.faults = append(e.faults, Fault{Key: variable, Text: "expected a whole number"})
+			return
+		}
+		field.SetInt(int64(n))
+	case reflect.Slice:
+		var list []string
+		for item := range strings.SplitSeq(value, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				list = append(list, item)
+			}
+		}
+		field.Set(reflect.ValueOf(list))
+	default:
+		field.SetString(value)
+	}
 }

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"text/template"
@@ -26,7 +28,7 @@ database: {{q .Database}}
 keyset: {{q .Keyset}}
 
 # Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8.
-trusted_proxies: []
+trusted_proxies: [{{range $i, $p := .TrustedProxies}}{{if $i}}, {{end}}{{q $p}}{{end}}]
 
 # How mail leaves. tls is none, starttls (refused when the server has none) or tls.
 smtp:
@@ -35,13 +37,13 @@ smtp:
   tls: {{q .SMTP.TLS}}
   username: {{q .SMTP.Username}}
   password_file: {{q .SMTP.PasswordFile}}
-  ca_file: ""            # certificates of the mail server's issuer; empty: the system's
+  ca_file: {{q .SMTP.CAFile}}            # certificates of the mail server's issuer; empty: the system's
   from: {{q .SMTP.From}}
 
 # The node's own certificate; empty behind a proxy. Read again when it changes.
 tls:
-  cert_file: ""
-  key_file: ""
+  cert_file: {{q .TLS.CertFile}}
+  key_file: {{q .TLS.KeyFile}}
 
 # level is debug, info, warn or error; format is text or json.
 log:
@@ -50,7 +52,12 @@ log:
 
 # Prometheus metrics, on an address of their own; empty is off.
 metrics:
-  listen: ""
+  listen: {{q .Metrics.Listen}}
+
+# Texts, calls and the filter of breached passwords come with a later version.
+sms: {provider: ""}
+voice: {provider: ""}
+breach: {filter: ""}
 `))
 
 // quote writes a text so that YAML reads it as exactly this text.
@@ -60,6 +67,9 @@ func quote(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `
 // overwrites one.
 func Write(path string, c Config) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already and is not overwritten", path)
+	}
 	if err != nil {
 		return fmt.Errorf("the configuration cannot be written: %w", err)
 	}

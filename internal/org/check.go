@@ -48,6 +48,7 @@ func (d *Document) Check() []Problem {
 	d.checkPeople(c)
 	d.Policy.check(c)
 	c.problems = append(c.problems, d.Policy.forbidden()...)
+	slices.SortStableFunc(c.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })
 	return c.problems
 }
 
@@ -73,8 +74,12 @@ func (d *Document) checkNames(c *checker) {
 	if d.Branding.Color != "" && !colorForm.MatchString(d.Branding.Color) {
 		c.refuse("branding.color", `expected a colour like "#0f6cbd"`)
 	}
-	c.oneOf("directory.kind", d.Directory.Kind, Embedded)
+	if d.Directory.Kind != Embedded {
+		c.refuse("directory.kind", expectedDirectory)
+	}
 }
+
+const expectedDirectory = "this version keeps accounts itself; expected embedded"
 
 func notPrintable(r rune) bool {
 	return r < ' ' || r == 0x7f || r == 0x202e || r == 0x2066 || r == 0x2067
@@ -139,11 +144,15 @@ func (p *Policy) check(c *checker) {
 	c.between("policy.registration.skip_days", p.Registration.SkipDays, 0, 365)
 	c.between("policy.questions.to_register", p.Questions.ToRegister, 3, 5)
 	c.between("policy.questions.to_reset", p.Questions.ToReset, 3, p.Questions.ToRegister)
+	p.checkQuestions(c)
 	c.between("policy.administrators.gates", p.Administrators.Gates, 2, 2)
 	c.oneOf("policy.captcha", p.Captcha, CaptchaOff, CaptchaAdaptive, CaptchaAlways)
 	c.between("policy.codes.digits", p.Codes.Digits, 6, 12)
 	c.between("policy.codes.minutes", p.Codes.Minutes, 1, 10) // ASVS 6.5.5
 	c.between("policy.phone.per_day", p.Phone.PerDay, 1, 100)
+	if len(p.Phone.Countries) == 0 && slices.ContainsFunc(p.Reset.Methods, phone) {
+		c.refuse("policy.phone.countries", "name the countries that texts and calls may go to, such as [ID]")
+	}
 	for i, country := range p.Phone.Countries {
 		if !countryForm.MatchString(country) {
 			c.refuse(fmt.Sprintf("policy.phone.countries[%d]", i), "expected a country of two letters, such as ID")
@@ -173,6 +182,20 @@ func (p *Policy) checkMethods(c *checker) {
 	}
 	if slices.Contains(p.Reset.Methods, method.SecurityQuestions) && p.Reset.Gates < 2 {
 		c.refuse("policy.reset.methods", "security_questions count only beside something the person has: set gates to 2")
+	}
+}
+
+// phone tells whether a kind makes this version send texts or calls.
+func phone(k method.Kind) bool { return k.Built() && k.Class() == method.PhoneLine }
+
+func (p *Policy) checkQuestions(c *checker) {
+	for i, q := range p.Questions.Custom {
+		key := fmt.Sprintf("policy.questions.custom[%d]", i)
+		if n := utf8.RuneCountInString(strings.TrimSpace(q)); n < 3 || n > 200 || strings.ContainsFunc(q, notPrintable) {
+			c.refuse(key, "expected a question of 3 to 200 characters")
+		} else if slices.Contains(p.Questions.Custom[:i], q) {
+			c.refuse(key, "this question stands twice")
+		}
 	}
 }
 
@@ -230,5 +253,4 @@ func (p *Policy) checkLimits(c *checker) {
 	c.between("policy.temporary_access_pass.min_minutes", a.MinMinutes, 10, 43200)
 	c.between("policy.temporary_access_pass.max_minutes", a.MaxMinutes, a.MinMinutes, 43200)
 	c.between("policy.temporary_access_pass.default_minutes", a.DefaultMinutes, a.MinMinutes, a.MaxMinutes)
-	slices.SortFunc(c.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -1,14 +1,12 @@
 package org
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
 
 	"kunci.dev/kunci/internal/config"
-	"kunci.dev/kunci/internal/method"
 )
 
 // Document is an organization as an administrator writes it down.
@@ -77,6 +75,9 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 			Text: "expected kunci, entra, nist_aal2 or asvs"}}
 	}
 	d.Policy = start
+	if kind := part.Text("directory", "kind"); kind != "" && kind != Embedded {
+		return d, config.Faults{{Line: part.Line("directory", "kind"), Key: "directory.kind", Text: expectedDirectory}}
+	}
 	var faults config.Faults
 	if err := part.Decode(&d); err != nil && !errors.As(err, &faults) {
 		return d, config.Faults{{Text: err.Error()}}
@@ -96,6 +97,7 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 		p.Line = part.Line(keyPath(p.Key)...)
 		faults = append(faults, p.fault())
 	}
+	slices.SortStableFunc(faults, func(a, b config.Fault) int { return cmp.Compare(a.Line, b.Line) })
 	return d, faults
 }
 
@@ -116,50 +118,13 @@ func keyPath(key string) []string {
 	return path
 }
 
-// maxLogo is generous for a logo of 440 px at most.
-const maxLogo = 256 << 10
-
-// logoTypes are image formats that hold no script. SVG does, so it is not one of them.
-var logoTypes = map[string]string{".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
-
-func (d *Document) readLogo(folder string) error {
-	if d.Branding.Logo == "" {
-		return nil
-	}
-	kind, ok := logoTypes[filepath.Ext(d.Branding.Logo)]
-	if !ok {
-		return fmt.Errorf("expected a .png, .jpg or .webp picture")
-	}
-	path := d.Branding.Logo
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(folder, path)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("the picture cannot be read")
-	}
-	if len(data) > maxLogo {
-		return fmt.Errorf("the picture is larger than 256 KiB")
-	}
-	d.logo, d.logoType = data, kind
-	return nil
-}
-
 // Document is the organization as a document, the opposite of Apply.
 func (o *Organization) Document() Document {
 	return Document{
-		Slug: o.Slug, Name: o.Name, Domains: o.Domains, Language: o.Language,
-		Branding: BrandingFile{Color: o.Branding.Color}, Support: o.Support, Directory: o.Directory,
-		Administrators: o.Administrators, Policy: o.Policy,
+		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
+		Branding: BrandingFile{Logo: o.Branding.asDataURL(), Color: o.Branding.Color},
+		Support:  o.Support, Directory: o.Directory,
+		Administrators: slices.Clone(o.Administrators), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}
-}
-
-// KindNames is a list of kinds as texts.
-func KindNames(kinds []method.Kind) []string {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = string(k)
-	}
-	return names
 }

@@ -170,6 +170,15 @@ func Defaults() Policy {
 	}
 }
 
+// clone shares nothing with p.
+func (p Policy) clone() Policy {
+	for _, list := range []*[]string{&p.Reset.Groups, &p.Reset.ExcludeGroups, &p.Questions.Custom, &p.Phone.Countries, &p.Password.Banned} {
+		*list = slices.Clone(*list)
+	}
+	p.Reset.Methods = slices.Clone(p.Reset.Methods)
+	return p
+}
+
 // InScope tells whether somebody in these groups may reset at all.
 func (p Policy) InScope(groups []string) bool {
 	for _, g := range groups {

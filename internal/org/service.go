@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/config"
@@ -20,15 +21,28 @@ type Deps struct {
 	Audit *audit.Service
 }
 
-// Service keeps organizations.
-type Service struct{ audit *audit.Service }
+// Service keeps organizations. It is safe for concurrent use.
+type Service struct {
+	audit *audit.Service
+
+	// known holds each organization as it was last read: every page asks for
+	// one, and a logo makes reading a row dear. A revision is never used twice,
+	// so what is known is either what is stored or not asked for any more.
+	mu    sync.Mutex
+	known map[string]known
+}
+
+type known struct {
+	revision string
+	org      *Organization
+}
 
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.Audit == nil {
 		return nil, errors.New("org: no audit log")
 	}
-	return &Service{d.Audit}, nil
+	return &Service{audit: d.Audit, known: make(map[string]known)}, nil
 }
 
 // Change is one difference that a change made.
@@ -53,6 +67,14 @@ func (c Change) String() string {
 // nothing, when it is applied a second time. Problems: a config.Faults when
 // the document is wrong, Conflict when a domain belongs to another organization.
 func (s *Service) Apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document) ([]Change, error) {
+	return s.apply(ctx, tx, by, d, anyVersion)
+}
+
+const anyVersion = -1
+
+func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document, expected int64) ([]Change, error) {
+	// Check brings names into their form; the caller's document stays as it is.
+	d.Domains, d.Administrators, d.Policy = slices.Clone(d.Domains), slices.Clone(d.Administrators), d.Policy.clone()
 	if wrong := d.Check(); len(wrong) > 0 {
 		var faults config.Faults
 		for _, p := range wrong {
@@ -69,6 +91,12 @@ func (s *Service) Apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Doc
 	} else if err != nil {
 		return nil, err
 	}
+	if expected != anyVersion && before.Version != expected {
+		return nil, problem.New(problem.Conflict)
+	}
+	if before.hasOwner() && len(d.Administrators) == 0 {
+		return nil, config.Faults{{Key: "administrators", Text: "the last owner cannot be removed; name another owner first"}}
+	}
 	after := d.organization(before)
 	changes := Difference(before, after)
 	if len(changes) == 0 && before.Version > 0 {
@@ -78,6 +106,10 @@ func (s *Service) Apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Doc
 		return nil, err
 	}
 	return changes, s.recordChanges(ctx, tx, by, after, changes)
+}
+
+func (o *Organization) hasOwner() bool {
+	return slices.ContainsFunc(o.Administrators, func(a Administrator) bool { return a.Role == Owner })
 }
 
 func (d Document) organization(before *Organization) *Organization {
@@ -100,7 +132,7 @@ func (s *Service) SetPolicy(ctx context.Context, tx *store.Tx, by audit.Actor, o
 	}
 	d := before.Document()
 	d.Policy = p
-	_, err = s.Apply(ctx, tx, by, d)
+	_, err = s.apply(ctx, tx, by, d, expectedVersion)
 	return err
 }
 
@@ -216,12 +248,12 @@ func flatten(key string, v reflect.Value, into map[string]string) {
 
 // Get gives an organization by its identifier. Problem NotFound.
 func (s *Service) Get(ctx context.Context, tx *store.Tx, id string) (*Organization, error) {
-	return found(selectOne(ctx, tx, `id = $1`, id))
+	return found(s.one(ctx, tx, `id = $1`, id))
 }
 
 // BySlug gives an organization by its short name. Problem NotFound.
 func (s *Service) BySlug(ctx context.Context, tx *store.Tx, slug string) (*Organization, error) {
-	return found(selectOne(ctx, tx, `slug = $1`, slug))
+	return found(s.one(ctx, tx, `slug = $1`, slug))
 }
 
 // ForUserID gives the organization that a user ID belongs to: by the domain
@@ -229,7 +261,7 @@ func (s *Service) BySlug(ctx context.Context, tx *store.Tx, slug string) (*Organ
 func (s *Service) ForUserID(ctx context.Context, tx *store.Tx, userID string) (*Organization, error) {
 	domain := DomainOf(userID)
 	if domain != "" {
-		return found(selectOne(ctx, tx, `id = (SELECT org_id FROM organization_domain WHERE domain = $1)`, domain))
+		return found(s.one(ctx, tx, `id = (SELECT org_id FROM organization_domain WHERE domain = $1)`, domain))
 	}
 	all, err := s.List(ctx, tx)
 	if err != nil {
@@ -243,11 +275,38 @@ func (s *Service) ForUserID(ctx context.Context, tx *store.Tx, userID string) (*
 
 // List gives every organization by its short name.
 func (s *Service) List(ctx context.Context, tx *store.Tx) ([]*Organization, error) {
-	all, err := selectAll(ctx, tx)
+	ids, err := selectIDs(ctx, tx)
 	if err != nil {
 		return nil, fmt.Errorf("organizations: %w", err)
 	}
+	all := make([]*Organization, len(ids))
+	for i, id := range ids {
+		if all[i], err = s.Get(ctx, tx, id); err != nil {
+			return nil, err
+		}
+	}
 	return all, nil
+}
+
+// one reads an organization unless it is known as it is stored.
+func (s *Service) one(ctx context.Context, tx *store.Tx, where, value string) (*Organization, error) {
+	id, revision, err := selectRevision(ctx, tx, where, value)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	k := s.known[id]
+	s.mu.Unlock()
+	if k.revision == revision {
+		return k.org, nil
+	}
+	if k.org, k.revision, err = selectDocument(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known[id] = k
+	return k.org, nil
 }
 
 func found(o *Organization, err error) (*Organization, error) {

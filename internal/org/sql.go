@@ -12,12 +12,12 @@ import (
 // version it was read at; it tells whether it did.
 func saveRow(ctx context.Context, tx *store.Tx, o *Organization, document string, readVersion int64) (bool, error) {
 	if readVersion == 0 {
-		n, err := tx.Exec(ctx, `INSERT INTO organization (id, slug, document, version, created_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT DO NOTHING`, o.ID, o.Slug, document, o.Version, store.Micros(tx.Now()))
+		n, err := tx.Exec(ctx, `INSERT INTO organization (id, slug, document, version, revision, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`, o.ID, o.Slug, document, o.Version, store.NewID(), store.Micros(tx.Now()))
 		return n == 1, err
 	}
-	n, err := tx.Exec(ctx, `UPDATE organization SET document = $2, version = $3 WHERE id = $1 AND version = $4`,
-		o.ID, document, o.Version, readVersion)
+	n, err := tx.Exec(ctx, `UPDATE organization SET document = $2, version = $3, revision = $4 WHERE id = $1 AND version = $5`,
+		o.ID, document, o.Version, store.NewID(), readVersion)
 	return n == 1, err
 }
 
@@ -31,43 +31,41 @@ func insertDomain(ctx context.Context, tx *store.Tx, domain, orgID string) (bool
 	return n == 1, err
 }
 
-func selectOne(ctx context.Context, tx *store.Tx, where, value string) (*Organization, error) {
-	var id, text string
-	var version int64
-	err := tx.QueryRow(ctx, `SELECT id, document, version FROM organization WHERE `+where, value).Scan(&id, &text, &version)
-	if err != nil {
-		return nil, err
-	}
-	return read(id, text, version)
+func selectRevision(ctx context.Context, tx *store.Tx, where, value string) (id, revision string, err error) {
+	err = tx.QueryRow(ctx, `SELECT id, revision FROM organization WHERE `+where, value).Scan(&id, &revision)
+	return id, revision, err
 }
 
-func selectAll(ctx context.Context, tx *store.Tx) ([]*Organization, error) {
-	rows, err := tx.Query(ctx, `SELECT id, document, version FROM organization ORDER BY slug`)
+// selectDocument gives the revision too: another transaction may have
+// committed since it was asked for.
+func selectDocument(ctx context.Context, tx *store.Tx, id string) (*Organization, string, error) {
+	var text, revision string
+	o := &Organization{}
+	var version int64
+	err := tx.QueryRow(ctx, `SELECT document, version, revision FROM organization WHERE id = $1`, id).Scan(&text, &version, &revision)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := json.Unmarshal([]byte(text), o); err != nil {
+		return nil, "", fmt.Errorf("the stored document of %s is damaged: %w", id, err)
+	}
+	o.ID, o.Version = id, version
+	return o, revision, nil
+}
+
+func selectIDs(ctx context.Context, tx *store.Tx) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT id FROM organization ORDER BY slug`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var all []*Organization
+	var ids []string
 	for rows.Next() {
-		var id, text string
-		var version int64
-		if err := rows.Scan(&id, &text, &version); err != nil {
+		var id string
+		if err := rows.Scan(&id); err != nil {
 			return nil, err
 		}
-		o, err := read(id, text, version)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, o)
+		ids = append(ids, id)
 	}
-	return all, rows.Err()
-}
-
-func read(id, text string, version int64) (*Organization, error) {
-	o := &Organization{}
-	if err := json.Unmarshal([]byte(text), o); err != nil {
-		return nil, fmt.Errorf("the stored document of %s is damaged: %w", id, err)
-	}
-	o.ID, o.Version = id, version
-	return o, nil
+	return ids, rows.Err()
 }

@@ -4,6 +4,7 @@ CREATE TABLE organization (
   slug       TEXT NOT NULL UNIQUE,
   document   TEXT NOT NULL,
   version    INTEGER NOT NULL,
+  revision   TEXT NOT NULL,      -- another one with every change, never used twice
   created_at INTEGER NOT NULL
 ) STRICT;
 

@@ -1,0 +1,146 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Check gives everything that is wrong with the values. It reads the files
+// that are named, so that a missing one stops the start and not the first mail.
+func (c *Config) Check() Faults {
+	k := checker{c: c}
+	k.address("listen", c.Listen)
+	if c.Metrics.Listen != "" {
+		k.address("metrics.listen", c.Metrics.Listen)
+	}
+	if text := wrongPublicURL(c.PublicURL); text != "" {
+		k.refuse("public_url", text)
+	}
+	if !slices.ContainsFunc([]string{"sqlite:", "postgres://", "postgresql://"}, func(scheme string) bool {
+		return strings.HasPrefix(c.Database, scheme) && c.Database != scheme
+	}) {
+		k.refuse("database", "expected sqlite:PATH or postgres://user@host/name")
+	}
+	if c.Keyset == "" {
+		k.refuse("keyset", "expected the path of the file with the keys")
+	}
+	for _, proxy := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(proxy); err != nil {
+			k.refuse("trusted_proxies", fmt.Sprintf("%q is no network; write it like 10.0.0.0/8", proxy))
+		}
+	}
+	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("log.format", c.Log.Format, "text", "json")
+	k.unbuilt("sms.provider", c.SMS.Provider)
+	k.unbuilt("voice.provider", c.Voice.Provider)
+	k.unbuilt("breach.filter", c.Breach.Filter)
+	k.smtp()
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		k.refuse("tls", "cert_file and key_file belong together; name both or neither")
+	}
+	k.readable("tls.cert_file", c.TLS.CertFile)
+	k.readable("tls.key_file", c.TLS.KeyFile)
+	return k.faults
+}
+
+// checker collects what is wrong, each with the place to mend it.
+type checker struct {
+	c      *Config
+	faults Faults
+}
+
+func (k *checker) refuse(key, text string) {
+	if variable, ok := k.c.set[key]; ok {
+		k.faults = append(k.faults, Fault{Key: variable, Text: text})
+		return
+	}
+	k.faults = append(k.faults, Fault{Line: k.c.lines.Line(strings.Split(key, ".")...), Key: key, Text: text})
+}
+
+func (k *checker) address(key, value string) {
+	_, port, err := net.SplitHostPort(value)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		k.refuse(key, "expected an address with a port, such as 127.0.0.1:8080")
+	}
+}
+
+func (k *checker) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		k.refuse(key, "expected "+strings.Join(allowed, ", "))
+	}
+}
+
+func (k *checker) unbuilt(key, value string) {
+	if value != "" {
+		k.refuse(key, "this version cannot do that yet; leave it empty")
+	}
+}
+
+func (k *checker) readable(key, path string) {
+	if path == "" {
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		k.refuse(key, "the file "+path+" cannot be read")
+		return
+	}
+	_ = f.Close() // nothing was read
+}
+
+func (k *checker) smtp() {
+	m := &k.c.SMTP
+	if m.Host == "" || strings.ContainsAny(m.Host, " /:@") {
+		k.refuse("smtp.host", "expected the name of the mail server, such as smtp.contoso.com; the port has a key of its own")
+	}
+	if m.Port < 1 || m.Port > 65535 {
+		k.refuse("smtp.port", "expected a port, 1 to 65535")
+	}
+	k.oneOf("smtp.tls", m.TLS, "none", "starttls", "tls")
+	if _, err := mail.ParseAddress(m.From); err != nil {
+		k.refuse("smtp.from", `expected an address such as "Kunci <no-reply@contoso.com>"`)
+	}
+	k.readable("smtp.ca_file", m.CAFile)
+	if m.PasswordFile == "" {
+		return
+	}
+	data, err := os.ReadFile(m.PasswordFile)
+	if err != nil {
+		k.refuse("smtp.password_file", "the file "+m.PasswordFile+" with the password cannot be read")
+	}
+	m.Password = strings.TrimRight(string(data), "\r\n")
+}
+
+// wrongPublicURL says what is wrong with the address people use; empty when
+// nothing is. Passkeys and secure cookies need https, except on the machine itself.
+func wrongPublicURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil {
+		return "expected the address people open, such as https://reset.contoso.com"
+	}
+	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
+		return "expected an address without a path"
+	}
+	if u.Scheme == "http" && !Loopback(u.Hostname()) {
+		return "expected https: passwords do not travel in clear (http is for localhost only)"
+	}
+	return ""
+}
+
+// Loopback tells whether a host name or address is this machine itself.
+func Loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
+}
