@@ -1,0 +1,68 @@
+package portal
+
+import (
+	"log/slog"
+	"slices"
+	"testing"
+
+	"github.com/jba/templatecheck"
+
+	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+// A field or method that a template asks for and its struct lacks is found
+// here, not by the person who opens the page.
+func TestTemplatesFitTheirPages(t *testing.T) {
+	folder, err := Templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := page.NewRenderer(slog.New(slog.DiscardHandler), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	structs := map[string]any{
+		"reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
+		"reset_problem": &problemPage{}, "reset_contact": &contactPage{}, "reset_dispute": &disputePage{}, "unsupported_browser": &unsupportedPage{},
+	}
+	for name, data := range structs {
+		template := pages.Template(name)
+		if template == nil {
+			t.Errorf("there is no template %s", name)
+			continue
+		}
+		if err := templatecheck.CheckHTML(template.Lookup("layout"), data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range pages.Names() {
+		if _, ok := structs[name]; !ok && !slices.Contains([]string{"error"}, name) {
+			t.Errorf("the template %s is checked against nothing", name)
+		}
+	}
+}
+
+// Every page that can be a dead end has its words in every language.
+func TestEveryDeadEndHasItsWords(t *testing.T) {
+	for _, lang := range []string{"id", "en"} {
+		for _, code := range append(append([]string{"not-managed", "not-enabled", "not-verified", "expired", "cookies", "update-browser"}, codes(contactable)...), codes(faults)...) {
+			for _, part := range []string{"title", "text"} {
+				if key := "reset.problem." + code + "." + part; !printer(lang).Has(key) {
+					t.Errorf("%s lacks %s", lang, key)
+				}
+			}
+		}
+	}
+}
+
+func printer(lang string) *i18n.Printer { return i18n.For(lang) }
+
+func codes(list []problem.Code) []string {
+	names := make([]string, len(list))
+	for i, code := range list {
+		names[i] = string(code)
+	}
+	return names
+}
