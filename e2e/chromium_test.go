@@ -100,7 +100,7 @@ func (b *tab) open(path, page string) *tab {
 // at waits until the named page is shown, then judges how it is built.
 func (b *tab) at(page string) *tab {
 	b.t.Helper()
-	b.run("waiting for the page "+page, chromedp.WaitVisible(`main[data-page="`+page+`"]`, chromedp.ByQuery))
+	b.run("waiting for the page "+page, chromedp.WaitVisible(`main[data-page="`+page+`"]:not([data-left])`, chromedp.ByQuery))
 	b.judge(page)
 	return b
 }
@@ -118,9 +118,11 @@ func (b *tab) click(selector string) *tab {
 	return b
 }
 
-// press presses the page's one primary button.
+// press presses the page's one primary button. The page is marked as left, so
+// that the next one is waited for although it may have the same name.
 func (b *tab) press() *tab {
 	b.t.Helper()
+	b.run("leaving the page", chromedp.SetAttributeValue("main", "data-left", "yes", chromedp.ByQuery))
 	return b.click(`main .primary`)
 }
 
