@@ -293,3 +293,15 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestTheClosestKeyIsSuggested(t *testing.T) {
+	fields := Fields(reflect.TypeFor[Config]())
+	for unknown, want := range map[string]string{
+		"smpt": "did you mean smtp?", "listne": "did you mean listen?", "Keyset": "did you mean keyset?",
+		"publicurl": "did you mean public_url?", "colour": "there are breach, ",
+	} {
+		if got := expectedKeys(fields, unknown); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", unknown, got, want)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func EncodeJSON(v any) ([]byte, error) {
 
 func encode(v reflect.Value) *yaml.Node {
 	if v.Type() == durationType {
-		return scalar("!!str", shortDuration(time.Duration(v.Int())))
+		return scalar("!!str", Duration(time.Duration(v.Int())))
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -68,8 +68,8 @@ func scalar(tag, value string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
 }
 
-// shortDuration writes 24h, not 24h0m0s.
-func shortDuration(d time.Duration) string {
+// Duration is a time as a file has it: 24h, not 24h0m0s.
+func Duration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -26,6 +26,9 @@ type Administrator struct {
 	Role   Role   `json:"role"`
 }
 
+// String is the administrator in a list of changes.
+func (a Administrator) String() string { return a.UserID + " " + string(a.Role) }
+
 // Branding is what people recognize their organization by.
 type Branding struct {
 	Logo     []byte `json:"logo,omitempty"`

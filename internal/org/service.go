@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/config"
@@ -233,6 +234,9 @@ func flatten(key string, v reflect.Value, into map[string]string) {
 		return
 	}
 	text := fmt.Sprint(v.Interface())
+	if d, ok := v.Interface().(time.Duration); ok {
+		text = config.Duration(d)
+	}
 	if v.Kind() == reflect.Slice {
 		if v.Len() == 0 {
 			return
