@@ -12,159 +12,189 @@ import (
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/app"
-	"kunci.dev/kunci/internal/audit"
-	"kunci.dev/kunci/internal/i18n"
-	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/org"
-	"kunci.dev/kunci/internal/problem"
-	"kunci.dev/kunci/internal/store"
 )
 
-func accountCommand(c *common) *cobra.Command {
-	return group("account", "Accounts of an organization", accountImport(c), accountShow(c),
-		accountAct(c, "unlock", "Lift the directory's lock and the throttles of an account", unlock),
-		accountAct(c, "require-registration", "Ask for a new registration at the next sign-in", requireRegistration),
-		accountAct(c, "freeze", "Stop resets of an account", freeze),
-		accountAct(c, "unfreeze", "Allow resets of an account again", unfreeze))
+func (c *cli) accountCommand() *cobra.Command {
+	var lift bool
+	freeze := c.person("freeze USER_ID", "Stop every reset of an account, or allow them again (--lift)", "",
+		func(cmd *cobra.Command, a *app.App, p app.Person) error {
+			text := "Resets of %s are frozen. Allow them again with --lift."
+			if lift {
+				text = "Resets of %s are allowed again."
+			}
+			if err := a.Freeze(cmd.Context(), p, lift); err != nil {
+				return err
+			}
+			return say(cmd.OutOrStdout(), text, p.Account.Entry.UserID)
+		})
+	freeze.Flags().BoolVar(&lift, "lift", false, "allow resets again")
+	return group("account", "Accounts and their pre-registered methods",
+		c.accountImport(),
+		c.withJSON(c.person("show USER_ID", "Print what is known about an account", "", c.showPerson)),
+		c.person("unlock USER_ID", "Lift the lock of an account and the limits on its resets", "",
+			func(cmd *cobra.Command, a *app.App, p app.Person) error {
+				if err := a.Unlock(cmd.Context(), p); err != nil {
+					return err
+				}
+				return say(cmd.OutOrStdout(), "%s is unlocked.", p.Account.Entry.UserID)
+			}),
+		c.person("require-registration USER_ID", "Have somebody register their methods anew at the next sign-in", "",
+			func(cmd *cobra.Command, a *app.App, p app.Person) error {
+				if err := a.RequireRegistration(cmd.Context(), p); err != nil {
+					return err
+				}
+				return say(cmd.OutOrStdout(), "%s will be asked to register at the next sign-in.", p.Account.Entry.UserID)
+			}),
+		freeze)
 }
 
-func accountImport(c *common) *cobra.Command {
-	var slug, file string
-	var options account.ImportOptions
+// person is a command about one account.
+func (c *cli) person(use, short, long string, do func(cmd *cobra.Command, a *app.App, p app.Person) error) *cobra.Command {
+	var slug string
 	cmd := &cobra.Command{
-		Use: "import --org ORG -f FILE.csv|.ndjson", Short: "Bring in accounts and pre-registered methods", Args: exactly(0, "no arguments"),
+		Use: use, Short: short, Long: long, Args: arguments(1, "USER_ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.open(cmd.Context(), func(a *app.App) error {
+				p, err := a.Person(cmd.Context(), slug, args[0])
+				if err != nil {
+					return err
+				}
+				return do(cmd, a, p)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&slug, "org", "", "organization (default: the one with the user ID's domain)")
+	return cmd
+}
+
+func (c *cli) accountImport() *cobra.Command {
+	var slug, file, format string
+	var skipBad bool
+	cmd := c.withJSON(&cobra.Command{
+		Use: "import --org ORG -f FILE", Short: "Read accounts and pre-registered methods from a .csv or .ndjson file",
+		Long: `Reads accounts and pre-registered methods from a file. A bad row is named by its
+line, and nothing of the file is applied then, unless --skip-bad is given. Reading
+a file again changes nothing.
+
+Columns: user_id, display_name, given_name, family_name, password (plain or a PHC
+hash), groups (separated by ;), email, mobile_phone, office_phone, password_source
+(managed or external), language, disabled, must_change.`,
+		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			formats := map[string]account.Format{".csv": account.CSV, ".ndjson": account.NDJSON, ".jsonl": account.NDJSON}
-			format, ok := formats[strings.ToLower(filepath.Ext(file))]
-			if !ok {
-				return usageError{errors.New("name a .csv or .ndjson file with -f")}
+			if slug == "" {
+				return misuse(cmd, "name the organization: --org ORG")
 			}
-			r, _, err := open(cmd, file)
+			if format == "" {
+				format = strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
+			}
+			if format != string(account.CSV) && format != string(account.NDJSON) && file != "" {
+				return misuse(cmd, "expected a file that ends in .csv or .ndjson, or --format csv or ndjson")
+			}
+			in, err := input(cmd, file)
 			if err != nil {
 				return err
 			}
-			defer r.Close()
-			return c.with(cmd, func(a *app.App) error {
-				o, err := organization(cmd, a, slug)
-				if err != nil {
-					return err
-				}
-				options.Progress = progress(cmd.ErrOrStderr())
-				return importInto(cmd, c, a, o, r, format, options)
+			defer func() { _ = in.Close() }() // it was only read
+			return c.open(cmd.Context(), func(a *app.App) error {
+				bar := newProgress(cmd.ErrOrStderr(), "rows")
+				report, err := a.Import(cmd.Context(), slug, in, account.Format(format), account.ImportOptions{
+					SkipBad: skipBad, Progress: func(done int) { bar.show(int64(done), 0) },
+				})
+				bar.end()
+				return c.printImport(cmd, report, err)
 			})
 		},
-	}
-	cmd.Flags().StringVar(&slug, "org", "", "organization")
-	cmd.Flags().StringVarP(&file, "file", "f", "", "account file")
-	cmd.Flags().BoolVar(&options.SkipBad, "skip-bad", false, "apply the good rows of a file with bad ones")
+	})
+	cmd.Flags().StringVar(&slug, "org", "", "organization the accounts belong to")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file to read; - reads standard input")
+	cmd.Flags().StringVar(&format, "format", "", "csv or ndjson (default: by the file's name)")
+	cmd.Flags().BoolVar(&skipBad, "skip-bad", false, "apply the good rows of a file with bad ones")
 	return cmd
 }
 
-func importInto(cmd *cobra.Command, c *common, a *app.App, o *org.Organization, r io.Reader, format account.Format, options account.ImportOptions) error {
-	report, err := a.Accounts.Import(cmd.Context(), o, operator(), r, format, options)
+func (c *cli) printImport(cmd *cobra.Command, r account.ImportReport, err error) error {
 	var bad *account.FileError
 	if errors.As(err, &bad) {
-		for _, row := range bad.Rows {
-			fmt.Fprintln(cmd.ErrOrStderr(), row)
+		if err := printBad(cmd.ErrOrStderr(), bad.Rows, bad.Total); err != nil {
+			return err
 		}
-		return fmt.Errorf("%d bad rows, nothing was applied; correct them, or apply the others with --skip-bad", bad.Total)
+		return fmt.Errorf("nothing was applied because of %s; mend them, or leave them out with --skip-bad", plural(bad.Total, "bad row", "bad rows"))
 	}
 	if err != nil {
 		return err
 	}
-	for _, row := range report.Bad {
-		fmt.Fprintln(cmd.ErrOrStderr(), "skipped", row)
+	if err := printBad(cmd.ErrOrStderr(), r.Bad, r.BadTotal); err != nil {
+		return err
 	}
 	if c.json {
-		return printJSON(cmd.OutOrStdout(), report)
+		return printJSON(cmd.OutOrStdout(), map[string]int{
+			"rows": r.Rows, "created": r.Created, "updated": r.Updated, "unchanged": r.Unchanged,
+			"methods_added": r.MethodsAdded, "bad": r.BadTotal,
+		})
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d rows: %d accounts new, %d changed, %d as they were; %d methods added; %d rows skipped\n",
-		report.Rows, report.Created, report.Updated, report.Unchanged, report.MethodsAdded, report.BadTotal)
+	return say(cmd.OutOrStdout(), "%s: %d created, %d updated, %d unchanged, %d left out; %s added.",
+		plural(r.Rows, "row", "rows"), r.Created, r.Updated, r.Unchanged, r.BadTotal, plural(r.MethodsAdded, "method", "methods"))
+}
+
+func printBad(out io.Writer, rows []account.BadRow, total int) error {
+	for _, r := range rows {
+		if err := say(out, "%s", app.BadRow(r)); err != nil {
+			return err
+		}
+	}
+	if more := total - len(rows); more > 0 {
+		return say(out, "and %d more", more)
+	}
 	return nil
 }
 
-func accountShow(c *common) *cobra.Command {
-	slug := ""
-	cmd := &cobra.Command{
-		Use: "show --org ORG USER_ID", Short: "Show one account", Args: exactly(1, "a user ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.with(cmd, func(a *app.App) error {
-				o, found, err := findAccount(cmd, a, slug, args[0])
-				if err != nil {
-					return err
-				}
-				return show(cmd, c, a, o, found)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&slug, "org", "", "organization")
-	return cmd
-}
-
-func findAccount(cmd *cobra.Command, a *app.App, slug, userID string) (*org.Organization, account.Account, error) {
-	o, err := organization(cmd, a, slug)
-	if err != nil {
-		return nil, account.Account{}, err
-	}
-	found, err := a.Accounts.Find(cmd.Context(), o, userID)
-	if problem.Has(err, problem.NotFound) {
-		return nil, found, fmt.Errorf("%s has no account %q; check the spelling", slug, userID)
-	}
-	return o, found, err
-}
-
-// shownAccount is an account on a terminal: methods masked, nothing secret.
-type shownAccount struct {
-	UserID     string        `json:"user_id"`
-	Name       string        `json:"name,omitempty"`
-	Source     string        `json:"password_source"`
-	Password   bool          `json:"has_password"`
-	Disabled   bool          `json:"disabled"`
-	Locked     *time.Time    `json:"locked_until,omitempty"`
-	Frozen     bool          `json:"resets_frozen"`
-	Registered *time.Time    `json:"registered_at,omitempty"`
-	LastReset  *time.Time    `json:"last_reset_at,omitempty"`
-	Groups     []string      `json:"groups,omitempty"`
-	Methods    []shownMethod `json:"methods"`
+// shownPerson is what "account show" prints: no address or number in full.
+type shownPerson struct {
+	Organization  string        `json:"organization"`
+	UserID        string        `json:"user_id"`
+	ID            string        `json:"id"`
+	Name          string        `json:"name"`
+	Groups        []string      `json:"groups"`
+	Role          string        `json:"role,omitempty"`
+	Password      string        `json:"password"`
+	Disabled      bool          `json:"disabled"`
+	LockedUntil   *time.Time    `json:"locked_until"`
+	RegisteredAt  *time.Time    `json:"registered_at"`
+	MustRegister  bool          `json:"must_register"`
+	ReconfirmedAt *time.Time    `json:"reconfirmed_at"`
+	FrozenAt      *time.Time    `json:"frozen_at"`
+	LastResetAt   *time.Time    `json:"last_reset_at"`
+	Methods       []shownMethod `json:"methods"`
 }
 
 type shownMethod struct {
-	Kind   string `json:"kind"`
-	Value  string `json:"value,omitempty"`
-	Usable bool   `json:"usable"`
-	By     string `json:"proved_by,omitempty"`
+	ID       string `json:"id"`
+	Kind     string `json:"kind"`
+	Value    string `json:"value"`
+	Usable   bool   `json:"usable"`
+	ProvedBy string `json:"proved_by,omitempty"`
+	Default  bool   `json:"default"`
 }
 
-func show(cmd *cobra.Command, c *common, a *app.App, o *org.Organization, found account.Account) error {
-	var methods []method.Method
-	err := a.DB.Read(cmd.Context(), func(tx *store.Tx) (err error) {
-		methods, err = a.Methods.List(cmd.Context(), tx, o.ID, found.ID)
-		return err
-	})
-	if err != nil {
-		return err
+func (c *cli) showPerson(cmd *cobra.Command, _ *app.App, p app.Person) error {
+	e := p.Account.Entry
+	s := shownPerson{
+		Organization: p.Org.Slug, UserID: e.UserID, ID: p.Account.ID, Name: e.DisplayName, Groups: append([]string{}, e.Groups...),
+		Role: string(p.Role), Password: string(e.Source), Disabled: e.Disabled, LockedUntil: known(e.LockedUntil),
+		RegisteredAt: known(p.Account.RegisteredAt), MustRegister: p.Account.MustRegister,
+		ReconfirmedAt: known(p.Account.ReconfirmedAt), FrozenAt: known(p.Account.FrozenAt), LastResetAt: known(p.Account.LastResetAt),
+		Methods: []shownMethod{},
 	}
-	entry := found.Entry
-	s := shownAccount{
-		UserID: entry.UserID, Name: entry.DisplayName, Source: string(entry.Source), Password: entry.HasPassword,
-		Disabled: entry.Disabled, Frozen: found.Frozen(), Groups: entry.Groups,
-		Locked: future(entry.LockedUntil, a.DB.Now()), Registered: known(found.RegisteredAt), LastReset: known(found.LastResetAt),
+	if !e.HasPassword && s.Password == "managed" {
+		s.Password = "none yet"
 	}
-	for _, m := range methods {
-		s.Methods = append(s.Methods, shownMethod{string(m.Kind), m.Masked(), m.Usable(), m.ProvedBy})
+	for _, m := range p.Methods {
+		s.Methods = append(s.Methods, shownMethod{m.ID, string(m.Kind), m.Masked(), m.Usable(), m.ProvedBy, m.Default})
 	}
 	if c.json {
 		return printJSON(cmd.OutOrStdout(), s)
 	}
-	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "%s  %s\npassword: %s, set: %v\ndisabled: %v  resets frozen: %v\n", s.UserID, s.Name, s.Source, s.Password, s.Disabled, s.Frozen)
-	if s.Locked != nil {
-		fmt.Fprintf(w, "locked until %s\n", s.Locked.Format(time.RFC3339))
-	}
-	for _, m := range s.Methods {
-		fmt.Fprintf(w, "method: %s %s usable: %v (by the %s)\n", m.Kind, m.Value, m.Usable, m.By)
-	}
-	return nil
+	return say(cmd.OutOrStdout(), "%s", s.text())
 }
 
 func known(t time.Time) *time.Time {
@@ -174,118 +204,45 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
-func future(t, now time.Time) *time.Time {
-	if !t.After(now) {
-		return nil
-	}
-	return &t
-}
-
-// act is one change to one account.
-type act func(cmd *cobra.Command, a *app.App, o *org.Organization, found account.Account) error
-
-func accountAct(c *common, name, short string, do act) *cobra.Command {
-	slug := ""
-	cmd := &cobra.Command{
-		Use: name + " --org ORG USER_ID", Short: short, Args: exactly(1, "a user ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.with(cmd, func(a *app.App) error {
-				o, found, err := findAccount(cmd, a, slug, args[0])
-				if err != nil {
-					return err
-				}
-				if err := do(cmd, a, o, found); err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s done\n", found.Entry.UserID, name)
-				return nil
-			})
-		},
-	}
-	cmd.Flags().StringVar(&slug, "org", "", "organization")
-	return cmd
-}
-
-func unlock(cmd *cobra.Command, a *app.App, o *org.Organization, found account.Account) error {
-	d, err := a.Accounts.Directory(o)
-	if err != nil {
-		return err
-	}
-	if err := d.Unlock(cmd.Context(), found.Entry.Key); err != nil {
-		return fmt.Errorf("the directory did not unlock the account: %w", err)
-	}
-	return a.DB.Write(cmd.Context(), func(tx *store.Tx) error {
-		if err := a.Challenges.ClearLimits(cmd.Context(), tx, o.ID, found.ID); err != nil {
-			return err
+func (s shownPerson) text() string {
+	at := func(t *time.Time) string {
+		if t == nil {
+			return "never"
 		}
-		for _, kind := range []audit.Kind{audit.AccountUnlocked, audit.ThrottleCleared} {
-			err := a.Audit.Record(cmd.Context(), tx, operator(), audit.Event{
-				Kind: kind, Org: o.ID, Target: found.ID, TargetUserID: found.Entry.UserID, Outcome: audit.Success, Reason: "administrator",
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func requireRegistration(cmd *cobra.Command, a *app.App, o *org.Organization, found account.Account) error {
-	return a.DB.Write(cmd.Context(), func(tx *store.Tx) error {
-		return a.Accounts.RequireRegistration(cmd.Context(), tx, operator(), o.ID, found.ID)
-	})
-}
-
-func freeze(cmd *cobra.Command, a *app.App, o *org.Organization, found account.Account) error {
-	return a.DB.Write(cmd.Context(), func(tx *store.Tx) error {
-		return a.Accounts.Freeze(cmd.Context(), tx, operator(), o.ID, found.ID)
-	})
-}
-
-func unfreeze(cmd *cobra.Command, a *app.App, o *org.Organization, found account.Account) error {
-	return a.DB.Write(cmd.Context(), func(tx *store.Tx) error {
-		return a.Accounts.Unfreeze(cmd.Context(), tx, operator(), o.ID, found.ID)
-	})
-}
-
-func canResetCommand(c *common) *cobra.Command {
-	slug, lang := "", "en"
-	cmd := &cobra.Command{
-		Use: "can-reset --org ORG USER_ID", Short: "Say whether a person can reset, and if not why", Args: exactly(1, "a user ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.with(cmd, func(a *app.App) error {
-				o, err := organization(cmd, a, slug)
-				if err != nil {
-					return err
-				}
-				rules, err := a.Reset.Explain(cmd.Context(), o, args[0])
-				if err != nil {
-					return err
-				}
-				type line struct {
-					Rule    string       `json:"rule"`
-					OK      bool         `json:"ok"`
-					Text    string       `json:"text"`
-					Problem problem.Code `json:"problem,omitempty"`
-				}
-				var lines []line
-				can := true
-				for _, rule := range rules {
-					lines = append(lines, line{rule.Name, rule.OK, i18n.For(lang).TMap(rule.Key, rule.Args), rule.Problem})
-					can = can && rule.OK
-				}
-				if c.json {
-					return printJSON(cmd.OutOrStdout(), map[string]any{"user_id": args[0], "can_reset": can, "rules": lines})
-				}
-				for _, l := range lines {
-					fmt.Fprintf(cmd.OutOrStdout(), "%-4s %-12s %s\n", map[bool]string{true: "yes", false: "NO"}[l.OK], l.Rule, l.Text)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s can reset: %v\n", args[0], map[bool]string{true: "yes", false: "no"}[can])
-				return nil
-			})
-		},
+		return t.UTC().Format("2006-01-02 15:04 UTC")
 	}
-	cmd.Flags().StringVar(&slug, "org", "", "organization")
-	cmd.Flags().StringVar(&lang, "lang", lang, "language of the sentences")
-	return cmd
+	lines := []string{
+		s.UserID + " (" + s.Name + ")",
+		"organization   " + s.Organization,
+		"groups         " + strings.Join(s.Groups, ", "),
+		"password       " + s.Password,
+		"registered     " + at(s.RegisteredAt),
+		"last reset     " + at(s.LastResetAt),
+	}
+	if s.Role != "" {
+		lines = append(lines, "role           "+s.Role)
+	}
+	if s.Disabled {
+		lines = append(lines, "disabled       yes")
+	}
+	if s.LockedUntil != nil {
+		lines = append(lines, "locked until   "+at(s.LockedUntil))
+	}
+	if s.FrozenAt != nil {
+		lines = append(lines, "resets frozen  since "+at(s.FrozenAt))
+	}
+	if s.MustRegister {
+		lines = append(lines, "asked to register at the next sign-in")
+	}
+	for _, m := range s.Methods {
+		line := fmt.Sprintf("method         %s %s", m.Kind, m.Value)
+		if !m.Usable {
+			line += " (cannot be used)"
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	if len(s.Methods) == 0 {
+		lines = append(lines, "no method registered")
+	}
+	return strings.Join(lines, "\n")
 }

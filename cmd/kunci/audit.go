@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,94 +14,151 @@ import (
 	"kunci.dev/kunci/internal/audit"
 )
 
-func auditCommand(c *common) *cobra.Command {
-	return group("audit", "The log of what happened", auditVerify(c), auditExport(c), auditCheckpoint(c))
+func (c *cli) auditCommand() *cobra.Command {
+	return group("audit", "The log of what happened", c.auditVerify(), c.auditExport(), c.auditCheckpoint())
 }
 
-func auditVerify(c *common) *cobra.Command {
-	var kept []string
-	cmd := &cobra.Command{
-		Use: "verify", Short: "Find records that were changed, removed, reordered or cut off", Args: exactly(0, "no arguments"),
+func (c *cli) auditVerify() *cobra.Command {
+	var files []string
+	cmd := c.withJSON(&cobra.Command{
+		Use: "verify", Short: "Look for records that were changed, removed, reordered or cut off",
+		Long: `Computes the whole log again and compares it with its signed checkpoints. With
+--checkpoint it also has to continue the history of a checkpoint that was kept
+elsewhere, which finds a log that was cut off together with its checkpoints.`,
+		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var known []string
-			for _, path := range kept {
-				text, err := os.ReadFile(path)
+			for _, file := range files {
+				text, err := os.ReadFile(file)
 				if err != nil {
 					return fmt.Errorf("the checkpoint cannot be read: %w", err)
 				}
 				known = append(known, string(text))
 			}
-			return c.with(cmd, func(a *app.App) error {
-				report, err := a.Audit.Verify(cmd.Context(), known...)
+			return c.open(cmd.Context(), func(a *app.App) error {
+				bar := newProgress(cmd.ErrOrStderr(), "records")
+				report, err := a.Audit.VerifyWith(cmd.Context(), audit.VerifyOptions{Known: known, Progress: bar.show})
+				bar.end()
 				if err != nil {
 					return err
 				}
-				if c.json {
-					err = printJSON(cmd.OutOrStdout(), report)
-				} else {
-					for _, fault := range report.Faults {
-						fmt.Fprintln(cmd.OutOrStdout(), fault)
-					}
-					fmt.Fprintf(cmd.OutOrStdout(), "%d records, %d checkpoints, %d faults\n", report.Records, report.Checkpoints, len(report.Faults))
-				}
-				if err == nil && !report.OK() {
-					err = fmt.Errorf("the audit log is not what was logged; keep this database as evidence and compare it with a backup")
-				}
-				return err
+				return c.printReport(cmd, report)
 			})
 		},
-	}
-	cmd.Flags().StringArrayVar(&kept, "checkpoint", nil, "a checkpoint that was kept elsewhere (may be given several times)")
+	})
+	cmd.Flags().StringArrayVar(&files, "checkpoint", nil, "file with a checkpoint that was kept elsewhere")
 	return cmd
 }
 
-func auditExport(c *common) *cobra.Command {
-	slug := ""
+func (c *cli) printReport(cmd *cobra.Command, r audit.Report) error {
+	if c.json {
+		if err := printJSON(cmd.OutOrStdout(), r); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range r.Faults {
+			if err := say(cmd.OutOrStdout(), "%s", f); err != nil {
+				return err
+			}
+		}
+		text := "nothing was changed"
+		if !r.OK() {
+			text = plural(len(r.Faults), "fault", "faults")
+		}
+		err := say(cmd.OutOrStdout(), "%s (%d waiting for their place in the log), %s: %s.",
+			plural(r.Records, "record", "records"), r.Waiting, plural(r.Checkpoints, "checkpoint", "checkpoints"), text)
+		if err != nil {
+			return err
+		}
+	}
+	if !r.OK() {
+		return errTold
+	}
+	return nil
+}
+
+func (c *cli) auditExport() *cobra.Command {
+	var slug, from, to, file string
+	var q audit.Query
 	cmd := &cobra.Command{
-		Use: "export [--org ORG]", Short: "Print the events as JSON lines, oldest first", Args: exactly(0, "no arguments"),
+		Use: "export", Short: "Write events as NDJSON, one a line, oldest first",
+		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd, func(a *app.App) error {
-				query := audit.Query{}
+			for _, moment := range []struct {
+				flag, text string
+				into       *time.Time
+			}{{"--from", from, &q.From}, {"--to", to, &q.To}} {
+				if err := parseTime(moment.text, moment.into); err != nil {
+					return misuse(cmd, "%s: %v", moment.flag, err)
+				}
+			}
+			return c.open(cmd.Context(), func(a *app.App) error {
 				if slug != "" {
-					o, err := organization(cmd, a, slug)
+					o, err := a.Organization(cmd.Context(), slug)
 					if err != nil {
 						return err
 					}
-					query.Org = o.ID
+					q.Org = o.ID
 				}
-				_, err := a.Audit.Export(cmd.Context(), cmd.OutOrStdout(), operator(), query)
-				return err
+				return export(cmd, a, q, file)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&slug, "org", "", "only this organization's events")
+	cmd.Flags().StringVar(&from, "from", "", "only events from this day or time on (2026-11-23 or 2026-11-23T08:00:00Z)")
+	cmd.Flags().StringVar(&to, "to", "", "only events before this day or time")
+	cmd.Flags().BoolVar(&q.WithoutPeople, "without-people", false, "leave out user IDs, addresses and browsers")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, which must not exist (default: standard output)")
 	return cmd
 }
 
-func auditCheckpoint(c *common) *cobra.Command {
+func export(cmd *cobra.Command, a *app.App, q audit.Query, file string) (err error) {
+	out := cmd.OutOrStdout()
+	if file != "" {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("the file cannot be written: %w", err)
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		out = f
+	}
+	n, err := a.Export(cmd.Context(), out, q)
+	if err != nil {
+		return err
+	}
+	if file != "" {
+		return say(cmd.ErrOrStderr(), "%s written to %s.", plural(n, "event", "events"), file)
+	}
+	return nil
+}
+
+func parseTime(text string, into *time.Time) (err error) {
+	if text == "" {
+		return nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if *into, err = time.Parse(layout, text); err == nil {
+			return nil
+		}
+	}
+	return errors.New("expected a day or a time, such as 2026-11-23 or 2026-11-23T08:00:00Z")
+}
+
+func (c *cli) auditCheckpoint() *cobra.Command {
 	return &cobra.Command{
-		Use: "checkpoint", Short: "Print the newest signed checkpoint, to be kept elsewhere", Args: exactly(0, "no arguments"),
+		Use: "checkpoint", Short: "Print the newest signed checkpoint, to keep elsewhere",
+		Long: `Gives every waiting event its place in the log and prints the newest signed
+checkpoint (C2SP tlog-checkpoint). Keep it where nobody who can write this
+database can reach it, and give it to "kunci audit verify --checkpoint".`,
+		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd, func(a *app.App) error {
-				if err := a.Audit.Run(cmd.Context()); err != nil {
-					return err
-				}
-				text, err := a.Audit.Checkpoint(cmd.Context())
+			return c.open(cmd.Context(), func(a *app.App) error {
+				text, err := a.Checkpoint(cmd.Context())
 				if err != nil {
 					return err
 				}
-				if text == "" {
-					return fmt.Errorf("there is no checkpoint yet: nothing has happened")
-				}
-				key, err := a.Audit.PublicKey()
-				if err != nil {
-					return err
-				}
-				if c.json {
-					return printJSON(cmd.OutOrStdout(), map[string]string{"checkpoint": text, "public_key": key})
-				}
-				fmt.Fprint(cmd.OutOrStdout(), text)
-				return nil
+				_, err = io.WriteString(cmd.OutOrStdout(), strings.TrimSuffix(text, "\n")+"\n")
+				return err
 			})
 		},
 	}

@@ -1,88 +1,41 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-
 	"github.com/spf13/cobra"
 
 	"kunci.dev/kunci/internal/app"
-	"kunci.dev/kunci/internal/config"
-	"kunci.dev/kunci/internal/secret"
-	"kunci.dev/kunci/internal/store"
 )
 
-func initCommand(c *common) *cobra.Command {
-	settings := config.Defaults()
-	smtp := ""
+func (c *cli) initCommand() *cobra.Command {
+	var o app.InitOptions
 	cmd := &cobra.Command{
-		Use: "init --config FILE", Short: "Write a configuration, make the keys and the database",
-		Args: exactly(0, "no arguments"),
+		Use: "init --config FILE", Short: "Write a configuration, the keyset and an up-to-date database",
+		Long: `Writes a commented configuration, the keyset beside it and a database of this
+version. Nothing is overwritten. Relative paths begin at the configuration's folder.`,
+		Example: "  kunci init --config /etc/kunci/kunci.yaml --public-url https://reset.contoso.com \\\n" +
+			"      --database postgres://kunci@db/kunci --smtp smtp.contoso.com:587",
+		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.config == "" {
-				c.config = "kunci.yaml"
+				return misuse(cmd, "name the file to write: --config kunci.yaml")
 			}
-			if smtp != "" {
-				host, port, err := net.SplitHostPort(smtp)
-				if err == nil {
-					settings.SMTP.Host = host
-					settings.SMTP.Port, err = strconv.Atoi(port)
-				}
-				if err != nil {
-					return usageError{fmt.Errorf("--smtp is written HOST:PORT, such as mail.contoso.com:587")}
-				}
+			o.Config = c.config
+			made, err := app.Init(cmd.Context(), o)
+			if err != nil {
+				return err
 			}
-			return initialize(cmd, c.config, settings)
+			return say(cmd.OutOrStdout(), `Written: %s, %s and the database.
+Back up the keyset apart from the database: without it, addresses and passwords are lost.
+
+Next, describe your organization in a file and run:
+  kunci org apply --config %s -f FILE
+Then start the node:
+  kunci serve --config %s`, made.File(), made.Keyset, made.File(), made.File())
 		},
 	}
-	cmd.Flags().StringVar(&settings.PublicURL, "public-url", settings.PublicURL, "address people open")
-	cmd.Flags().StringVar(&settings.Listen, "listen", settings.Listen, "address the node listens on")
-	cmd.Flags().StringVar(&settings.Database, "database", settings.Database, "sqlite:PATH or postgres://user@host/name")
-	cmd.Flags().StringVar(&smtp, "smtp", "", "mail server, HOST:PORT")
+	cmd.Flags().StringVar(&o.PublicURL, "public-url", "", "address that people open (default http://localhost:8080)")
+	cmd.Flags().StringVar(&o.Listen, "listen", "", "address to listen on (default 127.0.0.1:8080)")
+	cmd.Flags().StringVar(&o.Database, "database", "", "sqlite:PATH or postgres://user@host/name (default sqlite:kunci.db)")
+	cmd.Flags().StringVar(&o.SMTP, "smtp", "", "mail server, HOST:PORT (default localhost:25)")
 	return cmd
-}
-
-func initialize(cmd *cobra.Command, path string, settings config.Config) error {
-	folder := filepath.Dir(path)
-	keyset := filepath.Join(folder, settings.Keyset)
-	for _, existing := range []string{path, keyset} {
-		if _, err := os.Stat(existing); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is there already and is never overwritten; move it away first, or go on with: kunci serve --config %s", existing, path)
-		}
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return err
-	}
-	if err := config.Write(path, settings); err != nil {
-		return err
-	}
-	loaded, err := config.Load(path, nil)
-	if err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	keys, err := secret.Generate()
-	if err != nil {
-		return err
-	}
-	if err := keys.Write(loaded.Keyset); err != nil {
-		return err
-	}
-	db, err := store.Open(cmd.Context(), loaded.Database, store.Options{})
-	if err != nil {
-		return fmt.Errorf("%w\nthe configuration and the keys are written; correct the key database in %s, then run: kunci migrate --config %s", err, path, path)
-	}
-	if _, err := app.Migrate(cmd.Context(), db); err != nil {
-		return errors.Join(err, db.Close())
-	}
-	if err := db.Close(); err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Wrote %s, %s and an up-to-date database.\nBack up %s apart from the database.\n\nNext: kunci serve --config %s\n",
-		path, loaded.Keyset, loaded.Keyset, path)
-	return nil
 }

@@ -1,5 +1,6 @@
-// Command kunci is self-service password reset and security info for an
-// organization's directory.
+// Command kunci lets the people of an organization reset their own forgotten
+// password and look after the security info that proves who they are. See
+// "kunci help".
 package main
 
 import (
@@ -9,32 +10,35 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"kunci.dev/kunci/internal/app"
 )
 
-// Exit codes: contracts.
+// Exit codes.
 const (
-	exitDone  = 0
-	exitFail  = 1
-	exitUsage = 2
+	done     = 0
+	failed   = 1
+	wrongUse = 2
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run()) }
 
-func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := newRoot()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitDone
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	err := newRoot().ExecuteContext(ctx)
+	var misuse *usageError
+	switch {
+	case err == nil:
+		return done
+	case errors.Is(err, errTold):
+		return failed
+	case errors.As(err, &misuse):
+		fmt.Fprintf(os.Stderr, "kunci: %v; see: %s --help\n", misuse, misuse.command)
+		return wrongUse
 	}
-	if !errors.Is(err, errSilent) {
-		fmt.Fprintln(os.Stderr, "kunci:", err)
-	}
-	var wrong usageError
-	if errors.As(err, &wrong) {
-		return exitUsage
-	}
-	return exitFail
+	fmt.Fprintf(os.Stderr, "kunci: %s\n", app.Sentence(err))
+	return failed
 }

@@ -1,136 +1,142 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"kunci.dev/kunci/internal/app"
 	"kunci.dev/kunci/internal/config"
-	"kunci.dev/kunci/internal/org"
-	"kunci.dev/kunci/internal/store"
 )
 
-func orgCommand(c *common) *cobra.Command {
-	return group("org", "Organizations as files", orgApply(c), orgShow(c), orgList(c))
+func (c *cli) orgCommand() *cobra.Command {
+	return group("org", "Organizations as files", c.orgApply(), c.orgShow(), c.orgList())
 }
 
-// open gives a file, or standard input for "-", with the folder its paths are relative to.
-func open(cmd *cobra.Command, path string) (io.ReadCloser, string, error) {
-	switch path {
-	case "":
-		return nil, "", usageError{errors.New("name the file with -f, or - for standard input")}
-	case "-":
-		return io.NopCloser(cmd.InOrStdin()), ".", nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, "", fmt.Errorf("the file cannot be read: %w", err)
-	}
-	return f, filepath.Dir(path), nil
-}
-
-func orgApply(c *common) *cobra.Command {
-	file := ""
-	cmd := &cobra.Command{
-		Use: "apply -f FILE", Short: "Make organizations what a file says, and print what changed", Args: exactly(0, "no arguments"),
+func (c *cli) orgApply() *cobra.Command {
+	var file string
+	cmd := c.withJSON(&cobra.Command{
+		Use: "apply -f FILE", Short: "Make organizations what a file says, and tell what changed",
+		Long: `Makes organizations what a file says and tells what changed. Applying a file again
+changes nothing. A file may hold several organizations (---); all of them are
+taken, or none.`,
+		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, folder, err := open(cmd, file)
+			in, err := input(cmd, file)
 			if err != nil {
 				return err
 			}
-			defer r.Close()
-			documents, err := org.Parse(r, folder)
-			if err != nil {
-				return fmt.Errorf("%s is wrong, nothing was changed:\n%w", file, err)
-			}
-			return c.with(cmd, func(a *app.App) error { return apply(cmd, a, documents) })
+			defer func() { _ = in.Close() }() // it was only read
+			return c.open(cmd.Context(), func(a *app.App) error {
+				applied, err := a.Apply(cmd.Context(), in, filepath.Dir(file))
+				if err != nil {
+					return err
+				}
+				return c.printApplied(cmd.OutOrStdout(), applied)
+			})
 		},
-	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "organization file, - for standard input")
+	})
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the organizations; - reads standard input")
 	return cmd
 }
 
-// apply changes every organization of the file or none.
-func apply(cmd *cobra.Command, a *app.App, documents []org.Document) error {
-	type result struct {
-		slug    string
-		changes []org.Change
+func (c *cli) printApplied(out io.Writer, applied []app.Applied) error {
+	if c.json {
+		return printJSON(out, applied)
 	}
-	var all []result
-	err := a.DB.Write(cmd.Context(), func(tx *store.Tx) error {
-		all = nil
-		for _, d := range documents {
-			changes, err := a.Orgs.Apply(cmd.Context(), tx, operator(), d)
-			if err != nil {
-				return fmt.Errorf("%s, nothing was changed:\n%w", d.Slug, err)
+	for _, o := range applied {
+		if len(o.Changes) == 0 {
+			if err := say(out, "%s: nothing to change", o.Organization); err != nil {
+				return err
 			}
-			all = append(all, result{d.Slug, changes})
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range all {
-		if len(r.changes) == 0 {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: nothing to change\n", r.slug)
+		lines := []string{fmt.Sprintf("%s: %s", o.Organization, plural(len(o.Changes), "change", "changes"))}
+		for _, change := range o.Changes {
+			lines = append(lines, "  "+change.String())
 		}
-		for _, change := range r.changes {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", r.slug, change)
+		if err := say(out, "%s", strings.Join(lines, "\n")); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func orgShow(c *common) *cobra.Command {
-	return &cobra.Command{
-		Use: "show ORG", Short: "Print an organization as a file", Args: exactly(1, "the organization's short name"),
+func (c *cli) orgShow() *cobra.Command {
+	return c.withJSON(&cobra.Command{
+		Use: "show ORG", Short: "Print an organization as the file that makes it",
+		Args: arguments(1, "ORG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.with(cmd, func(a *app.App) error {
-				o, err := organization(cmd, a, args[0])
+			return c.open(cmd.Context(), func(a *app.App) error {
+				o, err := a.Organization(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
+				encode := config.Encode
 				if c.json {
-					return printJSON(cmd.OutOrStdout(), o)
+					encode = config.EncodeJSON
 				}
-				text, err := config.Encode(o.Document())
+				text, err := encode(o.Document())
 				if err != nil {
 					return err
 				}
-				_, err = cmd.OutOrStdout().Write(text)
-				return err
+				return say(cmd.OutOrStdout(), "%s", strings.TrimSuffix(string(text), "\n"))
 			})
 		},
-	}
+	})
 }
 
-func orgList(c *common) *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List the organizations", Args: exactly(0, "no arguments"),
+func (c *cli) orgList() *cobra.Command {
+	type line struct {
+		Organization string   `json:"organization"`
+		Name         string   `json:"name"`
+		Domains      []string `json:"domains"`
+		Reset        string   `json:"reset"`
+		Version      int64    `json:"version"`
+	}
+	return c.withJSON(&cobra.Command{
+		Use: "list", Short: "List the organizations",
+		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd, func(a *app.App) error {
-				var all []*org.Organization
-				err := a.DB.Read(cmd.Context(), func(tx *store.Tx) (err error) {
-					all, err = a.Orgs.List(cmd.Context(), tx)
-					return err
-				})
+			return c.open(cmd.Context(), func(a *app.App) error {
+				all, err := a.Organizations(cmd.Context())
 				if err != nil {
 					return err
 				}
+				lines := make([]line, len(all))
+				for i, o := range all {
+					lines[i] = line{o.Slug, o.Name, o.Domains, o.Policy.Reset.Scope, o.Version}
+				}
 				if c.json {
-					return printJSON(cmd.OutOrStdout(), all)
+					return printJSON(cmd.OutOrStdout(), lines)
 				}
-				for _, o := range all {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\t%v\n", o.Slug, o.Name, o.Domains)
+				table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				fmt.Fprintln(table, "ORGANIZATION\tNAME\tDOMAINS\tRESET FOR")
+				for _, l := range lines {
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", l.Organization, l.Name, strings.Join(l.Domains, ", "), l.Reset)
 				}
-				return nil
+				return table.Flush()
 			})
 		},
+	})
+}
+
+// input opens the file of a flag; "-" is standard input.
+func input(cmd *cobra.Command, file string) (io.ReadCloser, error) {
+	switch file {
+	case "":
+		return nil, misuse(cmd, "name the file to read: -f FILE")
+	case "-":
+		return io.NopCloser(cmd.InOrStdin()), nil
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("the file cannot be read: %w", err)
+	}
+	return f, nil
 }

@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
@@ -24,48 +25,53 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-// Options are what a caller may replace.
+// Options are what a caller may replace or add.
 type Options struct {
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Sender replaces SMTP, for the demo.
+	// Sender takes the messages; nil means the mail server of the configuration.
 	Sender notify.Sender
-	// Listener replaces listening on the configured address.
+	// Listener is served instead of the configuration's address.
 	Listener net.Listener
-	// Extra adds handlers by pattern, for the demo.
-	Extra map[string]http.Handler
+	// Pages answers /demo and everything below it; nil: there is no such page.
+	Pages http.Handler
+	// Ready is told the address once requests are answered; it may be nil.
+	Ready func(address string)
 }
 
-// App is the product, built. Its rooms are open to the command line.
+// App is a node: its rooms, built and not yet serving.
 type App struct {
-	Config     *config.Config
+	Config *config.Config
+	Log    *slog.Logger
+
 	DB         *store.DB
 	Keys       *secret.Keyset
-	Jobs       *jobs.Service
 	Audit      *audit.Service
+	Jobs       *jobs.Service
+	Notify     *notify.Service
 	Orgs       *org.Service
-	Sessions   *session.Service
 	Methods    *method.Service
 	Accounts   *account.Service
-	Messages   *notify.Service
+	Sessions   *session.Service
 	Challenges *challenge.Service
+	Helpdesk   *helpdesk.Service
 	Reset      *reset.Service
+	Captcha    *captcha.Service
 
-	log     *slog.Logger
+	// Handler answers every page of the product, without health and metrics.
+	Handler http.Handler
+
 	options Options
-	server  http.Handler
-	metrics *metrics
+	sender  notify.Sender
 }
 
-// Open opens the database and the keys and builds every room; nothing runs and
-// nothing is migrated yet. Close it, or Run it.
-func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
+// New opens the keys and the database and builds every room. Nothing is
+// served or worked yet. A database of another version is refused. Close the
+// App when it is done with.
+func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
+	if c == nil || o.Log == nil {
+		return nil, errors.New("app: a configuration and a log are needed")
 	}
 	keys, err := secret.Open(c.Keyset)
 	if err != nil {
@@ -73,35 +79,42 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	}
 	db, err := store.Open(ctx, c.Database, store.Options{Now: o.Now})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
-	a := &App{Config: c, DB: db, Keys: keys, log: o.Log, options: o}
+	a := &App{Config: c, Log: o.Log, DB: db, Keys: keys, options: o}
+	if err := a.upToDate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := a.wire(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := a.belong(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return a, nil
 }
 
-// Close lets go of the database.
-func (a *App) Close() error { return a.DB.Close() }
-
-// Migrate brings the database to this version and tells what it applied.
-func Migrate(ctx context.Context, db *store.DB) ([]string, error) {
-	applied, err := db.Migrate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return applied, jobs.Migrate(ctx, db)
-}
-
-// Current refuses a database that is not at this version.
-func (a *App) Current(ctx context.Context) error {
+// upToDate refuses a database that lacks migrations: which of several nodes
+// changes it, and when, is the operator's decision.
+func (a *App) upToDate(ctx context.Context) error {
 	pending, err := a.DB.Pending(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("the database cannot be read: %w", err)
 	}
 	if len(pending) > 0 {
-		return fmt.Errorf("the database lacks %s; run: kunci migrate", strings.Join(pending, ", "))
+		return fmt.Errorf("the database is older than this program (%d changes to make); run: kunci migrate%s",
+			len(pending), configFlag(a.Config))
 	}
 	return nil
 }
+
+// configFlag is how a command that is named in a message finds this configuration.
+func configFlag(c *config.Config) string {
+	if c.File() == "" {
+		return ""
+	}
+	return " --config " + c.File()
+}
+
+// Close closes the database. Run has to be over.
+func (a *App) Close() error { return a.DB.Close() }

@@ -2,125 +2,220 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net/url"
 	"os"
-	"strings"
+	"path/filepath"
 	"time"
 
 	"kunci.dev/kunci/internal/config"
-	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 )
 
-// Finding is one thing the doctor looked at.
-type Finding struct {
-	Check string `json:"check"`
-	OK    bool   `json:"ok"`
-	Text  string `json:"text"`
-	// Mend says how to set it right; empty when it is.
-	Mend string `json:"mend,omitempty"`
+// Check is one thing a node needs, looked at.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`           // what was found
+	Mend string `json:"mend,omitempty"` // how to mend it; empty when OK
 }
 
-const doctorPatience = 15 * time.Second
+const (
+	// clockTolerance is well below the 30 seconds of an authenticator's step.
+	clockTolerance = 2 * time.Second
+	// leastDisk is room for a day of a busy installation.
+	leastDisk = 512 << 20
+	// certificateNotice is when a renewal should have happened.
+	certificateNotice = 14 * 24 * time.Hour
+	smtpTimeout       = 15 * time.Second
+)
 
-// Doctor looks at everything a node needs and changes nothing. No mail is sent.
-func Doctor(ctx context.Context, c *config.Config) []Finding {
-	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
-	defer cancel()
-	findings := []Finding{checkKeyset(c), checkPublicURL(c)}
-	findings = append(findings, checkDatabase(ctx, c)...)
-	findings = append(findings, checkMail(ctx, c))
-	if c.TLS.CertFile != "" {
-		findings = append(findings, checkCertificate(c))
+// Doctor looks at everything a node needs and says how to mend what is wrong.
+// It changes nothing and sends nothing.
+func Doctor(ctx context.Context, c *config.Config, o Options) []Check {
+	d := &doctor{c: c, o: o}
+	d.good("configuration", "every key is understood")
+	d.keyset()
+	d.database(ctx)
+	d.publicURL()
+	d.certificate()
+	d.mail(ctx)
+	return d.checks
+}
+
+type doctor struct {
+	c      *config.Config
+	o      Options
+	keys   bool
+	checks []Check
+}
+
+func (d *doctor) good(name, text string, args ...any) {
+	d.checks = append(d.checks, Check{Name: name, OK: true, Text: fmt.Sprintf(text, args...)})
+}
+
+func (d *doctor) bad(name, mend, text string, args ...any) {
+	d.checks = append(d.checks, Check{Name: name, Text: fmt.Sprintf(text, args...), Mend: mend})
+}
+
+func (d *doctor) keyset() {
+	if _, err := secret.Open(d.c.Keyset); err != nil {
+		d.bad("keyset", "bring back the keyset from your backup, readable by this user alone (chmod 600)", "%v", err)
+		return
 	}
-	return findings
+	d.keys = true
+	d.good("keyset", "%s opens and is private", d.c.Keyset)
 }
 
-func good(check, text string) Finding { return Finding{Check: check, OK: true, Text: text} }
-
-func bad(check string, err error, mend string) Finding {
-	return Finding{Check: check, Text: err.Error(), Mend: mend}
-}
-
-func checkKeyset(c *config.Config) Finding {
-	if _, err := secret.Open(c.Keyset); err != nil {
-		return bad("keyset", err, "restore the keyset from its backup, or correct its mode; a new one cannot read the old data")
-	}
-	return good("keyset", "the keyset opens and is private")
-}
-
-func checkPublicURL(c *config.Config) Finding {
-	if strings.HasPrefix(c.PublicURL, "http://") {
-		return good("public_url", c.PublicURL+" is this machine only; people elsewhere need https")
-	}
-	return good("public_url", c.PublicURL)
-}
-
-func checkDatabase(ctx context.Context, c *config.Config) []Finding {
-	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil {
-			return []Finding{bad("database", err, "make it with: kunci migrate")}
+func (d *doctor) database(ctx context.Context) {
+	path := sqlitePath("", d.c.Database)
+	if path != "" {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			d.bad("database", "run: kunci migrate"+configFlag(d.c), "%s is not there yet", path)
+			return
 		}
 	}
-	db, err := store.Open(ctx, c.Database, store.Options{})
+	db, err := store.Open(ctx, d.c.Database, store.Options{Now: d.o.Now})
 	if err != nil {
-		return []Finding{bad("database", err, "start the database, or correct the key database")}
+		d.bad("database", "see that the database runs and that the key database of the configuration is right", "it cannot be opened: %v", err)
+		return
 	}
-	defer db.Close()
-	findings := []Finding{good("database", string(db.Kind())+" answers")}
+	defer func() { _ = db.Close() }() // it was only read
 	pending, err := db.Pending(ctx)
 	switch {
 	case err != nil:
-		findings = append(findings, bad("migrations", err, "run: kunci migrate"))
+		d.bad("database", "see that the user of the database may read its tables", "it cannot be read: %v", err)
+		return
 	case len(pending) > 0:
-		findings = append(findings, bad("migrations", fmt.Errorf("the database lacks %s", strings.Join(pending, ", ")), "run: kunci migrate"))
-	default:
-		findings = append(findings, good("migrations", "the database is at this version"))
+		d.good("database", "%s answers", db.Kind())
+		d.bad("migrations", "run: kunci migrate"+configFlag(d.c), "%d changes are to be made", len(pending))
+		return
 	}
-	return append(findings, checkClock(ctx, db))
+	d.good("database", "%s answers", db.Kind())
+	d.good("migrations", "the database is of this version")
+	d.clock(ctx, db)
+	if path != "" {
+		d.disk(filepath.Dir(path))
+	}
+	d.rooms(ctx)
 }
 
-// clockBound is what a TOTP step forgives.
-const clockBound = 15 * time.Second
-
-func checkClock(ctx context.Context, db *store.DB) Finding {
+func (d *doctor) clock(ctx context.Context, db *store.DB) {
 	if db.Kind() == store.SQLite {
-		return good("clock", "the database uses this machine's clock")
+		d.good("clock", "the database has this machine's clock")
+		return
 	}
-	var micros int64
-	err := db.Read(ctx, func(tx *store.Tx) error {
-		return tx.QueryRow(ctx, `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&micros)
-	})
+	before := time.Now()
+	there, err := serverTime(ctx, db)
 	if err != nil {
-		return bad("clock", err, "the database must answer first")
+		d.bad("clock", "see that the database answers", "its clock cannot be read: %v", err)
+		return
 	}
-	if apart := time.Since(store.Time(micros)).Abs(); apart > clockBound {
-		return bad("clock", fmt.Errorf("this machine and the database are %s apart", apart.Round(time.Second)), "let both keep time by NTP: codes are judged by the clock")
+	off := there.Sub(before.Add(time.Since(before) / 2)).Abs()
+	if off > clockTolerance {
+		d.bad("clock", "synchronize the clocks of this machine and the database's (NTP)", "this machine and the database differ by %v", off.Round(time.Millisecond))
+		return
 	}
-	return good("clock", "this machine and the database agree")
+	d.good("clock", "this machine and the database agree within %v", clockTolerance)
 }
 
-func checkMail(ctx context.Context, c *config.Config) Finding {
-	s := c.SMTP
-	mail, err := notify.NewSMTP(notify.SMTPConfig{Host: s.Host, Port: s.Port, TLS: s.TLS, Username: s.Username, Password: s.Password, From: s.From, CAFile: s.CAFile})
+func (d *doctor) disk(folder string) {
+	free, err := freeBytes(folder)
+	switch {
+	case err != nil:
+		d.bad("disk", "see that the folder can be read", "the free room of %s cannot be read: %v", folder, err)
+	case free < leastDisk:
+		d.bad("disk", "make room on this disk: without it nobody can reset or sign in", "%s has %d MiB left", folder, free>>20)
+	default:
+		d.good("disk", "%s has %d MiB left", folder, free>>20)
+	}
+}
+
+// rooms builds the product, which finds keys of another database, and looks
+// whether anybody is served.
+func (d *doctor) rooms(ctx context.Context) {
+	if !d.keys {
+		return
+	}
+	a, err := New(ctx, d.c, d.o)
+	if err != nil {
+		d.bad("installation", "bring keyset and database of one installation together", "%v", err)
+		return
+	}
+	defer func() { _ = a.Close() }() // it was only read
+	all, err := a.Organizations(ctx)
+	switch {
+	case err != nil:
+		d.bad("organizations", "see that the keyset is the one of this database", "they cannot be read: %v", err)
+	case len(all) == 0:
+		d.bad("organizations", "describe yours in a file and run: kunci org apply"+configFlag(d.c)+" -f FILE", "there is none yet")
+	default:
+		d.good("organizations", "%d served", len(all))
+	}
+}
+
+func (d *doctor) publicURL() {
+	u, err := url.Parse(d.c.PublicURL)
+	if err != nil {
+		d.bad("public_url", "write it like https://reset.contoso.com", "it cannot be read")
+		return
+	}
+	switch {
+	case u.Scheme == "http":
+		d.good("public_url", "%s, on this machine only", d.c.PublicURL)
+	case d.c.TLS.CertFile == "":
+		d.good("public_url", "%s; a proxy in front has to end TLS, since this node has no certificate", d.c.PublicURL)
+	default:
+		d.good("public_url", "%s", d.c.PublicURL)
+	}
+}
+
+func (d *doctor) certificate() {
+	if d.c.TLS.CertFile == "" {
+		return
+	}
+	const mend = "renew the certificate; the node reads it again by itself"
+	pair, err := tls.LoadX509KeyPair(d.c.TLS.CertFile, d.c.TLS.KeyFile)
+	if err != nil {
+		d.bad("certificate", "see tls.cert_file and tls.key_file: they have to belong together", "it cannot be used: %v", err)
+		return
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		d.bad("certificate", mend, "it cannot be read: %v", err)
+		return
+	}
+	u, err := url.Parse(d.c.PublicURL)
+	now := time.Now()
+	switch {
+	case err == nil && leaf.VerifyHostname(u.Hostname()) != nil:
+		d.bad("certificate", "get one for the host of public_url", "it is not for %s", u.Hostname())
+	case now.After(leaf.NotAfter) || now.Before(leaf.NotBefore):
+		d.bad("certificate", mend, "it is valid from %s to %s", leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))
+	case leaf.NotAfter.Sub(now) < certificateNotice:
+		d.bad("certificate", mend, "it ends on %s", leaf.NotAfter.Format(time.DateOnly))
+	default:
+		d.good("certificate", "valid until %s", leaf.NotAfter.Format(time.DateOnly))
+	}
+}
+
+// mail holds a conversation up to the point where a message would begin.
+func (d *doctor) mail(ctx context.Context) {
+	const mend = "see the keys below smtp, and that this machine may reach the mail server"
+	sender, err := newSMTP(d.c)
 	if err == nil {
-		err = mail.Check(ctx)
+		ctx, cancel := context.WithTimeout(ctx, smtpTimeout)
+		defer cancel()
+		err = sender.Check(ctx)
 	}
 	if err != nil {
-		return bad("smtp", err, "correct smtp.host, port, tls and the credentials; without mail nobody gets a code")
+		d.bad("smtp", mend, "%v", err)
+		return
 	}
-	return good("smtp", fmt.Sprintf("%s:%d takes mail", s.Host, s.Port))
-}
-
-func checkCertificate(c *config.Config) Finding {
-	pair := &certificate{certFile: c.TLS.CertFile, keyFile: c.TLS.KeyFile}
-	loaded, err := pair.get(nil)
-	if err != nil {
-		return bad("tls", err, "correct tls.cert_file and tls.key_file")
-	}
-	if leaf := loaded.Leaf; leaf != nil && time.Until(leaf.NotAfter) < 7*24*time.Hour {
-		return bad("tls", fmt.Errorf("the certificate ends on %s", leaf.NotAfter.Format(time.DateOnly)), "renew it; it is read again without a restart")
-	}
-	return good("tls", "the certificate can be used")
+	d.good("smtp", "%s:%d answers, TLS: %s, signed in: %t", d.c.SMTP.Host, d.c.SMTP.Port, d.c.SMTP.TLS, d.c.SMTP.Username != "")
 }

@@ -5,156 +5,186 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
-
-	"kunci.dev/kunci/internal/store"
 )
 
-// Times of the server. A slow phone gets its time; a silent connection does not.
+// Times a connection may take. A form is small and a page is rendered into
+// memory; the longest answer is a password that waits for its turn to be hashed.
 const (
-	readHeader   = 10 * time.Second
-	readAll      = 30 * time.Second
-	writeAll     = 60 * time.Second
-	idle         = 2 * time.Minute
-	maxHeader    = 32 << 10
+	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+	// stopPatience is how long requests that were begun may take to finish.
 	stopPatience = 20 * time.Second
-	sequenceEach = time.Second
 )
 
-// Run serves until ctx ends, then stops: requests that began are finished,
-// jobs that run are finished, and what is left stays in the database. It
-// refuses a database that is not at this version. ready is called once
-// requests are answered; it may be nil.
-func (a *App) Run(ctx context.Context, ready func()) error {
-	if err := a.Current(ctx); err != nil {
+// Run serves until ctx ends, or until something underneath fails. It returns
+// when every request is answered and the queue has let go of its work.
+func (a *App) Run(ctx context.Context) error {
+	var ready atomic.Bool
+	servers, err := a.listen(ctx, &ready)
+	if err != nil {
 		return err
 	}
-	listener := a.options.Listener
-	if listener == nil {
-		var err error
-		if listener, err = net.Listen("tcp", a.Config.Listen); err != nil {
-			return fmt.Errorf("listening on %s: %w", a.Config.Listen, err)
-		}
+	// The queue outlives ctx: requests that finish may still enqueue.
+	working := context.WithoutCancel(ctx)
+	if err := a.Jobs.Start(working); err != nil {
+		return errors.Join(err, closeAll(servers))
 	}
-	a.periodic()
-	running := context.WithoutCancel(ctx) // jobs end with Stop, not in the middle
-	if err := a.Jobs.Start(running); err != nil {
-		return errors.Join(err, listener.Close())
+	failed := make(chan error, len(servers))
+	for _, s := range servers {
+		go func() { failed <- s.serve() }()
 	}
-	server, err := a.httpServer()
-	if err != nil {
-		return errors.Join(err, listener.Close())
+	ready.Store(true)
+	address := servers[0].listener.Addr().String()
+	a.Log.Info("listening", "address", address, "public_url", a.Config.PublicURL)
+	if a.options.Ready != nil {
+		a.options.Ready(address)
 	}
-	failed := make(chan error, 2)
-	go func() { failed <- serve(server, listener) }()
-	measured, err := a.serveMetrics(failed)
-	if err != nil {
-		return errors.Join(err, server.Close())
-	}
-	if ready != nil {
-		ready()
-	}
-	sequencing := make(chan struct{})
-	go func() { defer close(sequencing); a.sequence(ctx) }()
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	return errors.Join(err, a.stop(running, server, measured, sequencing))
+	ready.Store(false)
+	a.Log.Info("stopping: requests finish first, then the queue")
+	return errors.Join(err, a.stop(working, servers))
 }
 
-// stop ends what runs, in the order in which work flows.
-func (a *App) stop(ctx context.Context, server, measured *http.Server, sequencing <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+func (a *App) stop(ctx context.Context, servers []*server) error {
+	patience, cancel := context.WithTimeout(ctx, stopPatience)
 	defer cancel()
-	err := server.Shutdown(ctx)
-	if measured != nil {
-		err = errors.Join(err, measured.Shutdown(ctx))
+	var all []error
+	for _, s := range servers {
+		if err := s.http.Shutdown(patience); err != nil {
+			all = append(all, fmt.Errorf("requests on %s were cut off after %v: %w", s.listener.Addr(), stopPatience, err), s.http.Close())
+		}
 	}
-	err = errors.Join(err, a.Jobs.Stop(ctx))
-	select {
-	case <-sequencing:
-	case <-ctx.Done():
-	}
-	return errors.Join(err, a.Audit.Run(ctx))
+	return errors.Join(append(all, a.Jobs.Stop(ctx))...)
 }
 
-func (a *App) httpServer() (*http.Server, error) {
-	server := &http.Server{
-		Handler: a.server, ReadHeaderTimeout: readHeader, ReadTimeout: readAll, WriteTimeout: writeAll,
-		IdleTimeout: idle, MaxHeaderBytes: maxHeader,
-	}
-	if a.Config.TLS.CertFile == "" {
-		return server, nil
-	}
-	pair := &certificate{certFile: a.Config.TLS.CertFile, keyFile: a.Config.TLS.KeyFile}
-	if _, err := pair.get(nil); err != nil {
-		return nil, fmt.Errorf("the certificate cannot be used: %w", err)
-	}
-	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
-	return server, nil
+// server is one address that is served.
+type server struct {
+	http     *http.Server
+	listener net.Listener
 }
 
-func serve(server *http.Server, listener net.Listener) error {
+func (s *server) serve() error {
 	var err error
-	if server.TLSConfig != nil {
-		err = server.ServeTLS(listener, "", "")
+	if s.http.TLSConfig != nil {
+		err = s.http.ServeTLS(s.listener, "", "")
 	} else {
-		err = server.Serve(listener)
+		err = s.http.Serve(s.listener)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
+	return fmt.Errorf("serving %s: %w", s.listener.Addr(), err)
+}
+
+// listen takes every address before anything is served. The pages' is the first.
+func (a *App) listen(ctx context.Context, ready *atomic.Bool) ([]*server, error) {
+	figures := newFigures(a)
+	pages := a.newServer(figures.count(a.routes(ready)))
+	if a.Config.TLS.CertFile != "" {
+		c, err := openCertificate(a.Config.TLS.CertFile, a.Config.TLS.KeyFile, a.Log)
+		if err != nil {
+			return nil, err
+		}
+		pages.http.TLSConfig = &tls.Config{GetCertificate: c.get, MinVersion: tls.VersionTLS12}
+	}
+	pages.listener = a.options.Listener
+	if pages.listener == nil {
+		var err error
+		if pages.listener, err = listenOn(ctx, "listen", a.Config.Listen); err != nil {
+			return nil, err
+		}
+	}
+	servers := []*server{pages}
+	if a.Config.Metrics.Listen == "" {
+		return servers, nil
+	}
+	metrics := a.newServer(figures.page())
+	var err error
+	if metrics.listener, err = listenOn(ctx, "metrics.listen", a.Config.Metrics.Listen); err != nil {
+		return nil, errors.Join(err, closeAll(servers))
+	}
+	return append(servers, metrics), nil
+}
+
+func (a *App) newServer(h http.Handler) *server {
+	return &server{http: &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		// Broken handshakes of strangers are no fault of ours.
+		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
+	}}
+}
+
+func listenOn(ctx context.Context, key, address string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("the address %s cannot be listened on (%w); choose another one at %s", address, reason(err), key)
+	}
+	return l, nil
+}
+
+// reason is what the system said, without Go's words around it.
+func reason(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
 	return err
 }
 
-func (a *App) serveMetrics(failed chan<- error) (*http.Server, error) {
-	if a.Config.Metrics.Listen == "" {
-		return nil, nil
+func closeAll(servers []*server) error {
+	var all []error
+	for _, s := range servers {
+		all = append(all, s.listener.Close())
 	}
-	listener, err := net.Listen("tcp", a.Config.Metrics.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("metrics: listening on %s: %w", a.Config.Metrics.Listen, err)
-	}
-	server := &http.Server{Handler: a.metrics.handler(), ReadHeaderTimeout: readHeader}
-	go func() { failed <- serve(server, listener) }()
-	return server, nil
+	return errors.Join(all...)
 }
 
-// sequence gives new events their places in the audit log, every second.
-func (a *App) sequence(ctx context.Context) {
-	ticker := time.NewTicker(sequenceEach)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+// routes puts health beside the pages: a load balancer asks for it by any
+// host name, without cookies, and it must answer when the pages refuse.
+func (a *App) routes(ready *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if !ready.Load() {
+			answer(w, http.StatusServiceUnavailable, "stopping")
 			return
-		case <-ticker.C:
-			if err := a.Audit.Run(ctx); err != nil && ctx.Err() == nil {
-				a.log.Error("the audit log cannot be extended", "error", err)
-			}
 		}
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if err := a.DB.Ping(ctx); err != nil {
+			a.Log.Error("not ready", "error", err)
+			answer(w, http.StatusServiceUnavailable, "the database does not answer")
+			return
+		}
+		answer(w, http.StatusOK, "ready")
+	})
+	if a.options.Pages != nil {
+		mux.Handle("/demo", a.options.Pages)
+		mux.Handle("/demo/", a.options.Pages)
 	}
+	if a.Handler != nil {
+		mux.Handle("/", a.Handler)
+	}
+	return mux
 }
 
-// periodic registers what is cleaned up in the background.
-func (a *App) periodic() {
-	in := func(clean func(ctx context.Context, tx *store.Tx) error) func(context.Context) error {
-		return func(ctx context.Context) error {
-			return a.DB.Write(ctx, func(tx *store.Tx) error { return clean(ctx, tx) })
-		}
-	}
-	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
-	a.Jobs.Every("challenge.purge", time.Hour, in(func(ctx context.Context, tx *store.Tx) error {
-		_, err := a.Challenges.Purge(ctx, tx)
-		return err
-	}))
-	a.Jobs.Every("method.purge", time.Hour, in(func(ctx context.Context, tx *store.Tx) error {
-		_, err := a.Methods.Purge(ctx, tx)
-		return err
-	}))
-	a.Jobs.Every("session.purge", time.Hour, in(a.Sessions.Purge))
-	a.Jobs.Every("throttle.purge", time.Hour, in(purgeThrottle))
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // whoever asked is gone
 }

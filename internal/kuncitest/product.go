@@ -91,14 +91,16 @@ func Start(t testing.TB, o Options) *Product {
 		now = time.Now
 	}
 	settings := p.settings(t, storetest.URL(t, o.Kind))
-	p.App, err = app.Open(t.Context(), settings, app.Options{
-		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
+	ready := make(chan struct{})
+	p.App, err = app.New(t.Context(), settings, app.Options{
+		Ready: func(string) { close(ready) },
+		Log:   slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.seed(o)
-	p.run()
+	p.run(ready)
 	return p
 }
 
@@ -162,10 +164,10 @@ func (p *Product) Organization() *org.Organization {
 	return o
 }
 
-func (p *Product) run() {
+func (p *Product) run(ready <-chan struct{}) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(p.t.Context()))
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- p.App.Run(ctx, func() { close(ready) }) }()
+	ended := make(chan error, 1)
+	go func() { ended <- p.App.Run(ctx) }()
 	select {
 	case <-ready:
 	case err := <-ended:

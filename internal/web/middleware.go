@@ -67,9 +67,6 @@ func (s *server) observe(next http.Handler) http.Handler {
 			}
 			took := s.Now().Sub(begun)
 			s.Log.Debug("request", "method", r.Method, "route", r.Pattern, "status", a.status, "took", took, "correlation", correlation)
-			if s.Count != nil {
-				s.Count(r.Pattern, a.status, took)
-			}
 		}()
 		next.ServeHTTP(a, r)
 	})
@@ -134,7 +131,7 @@ func (s *server) admit(next http.Handler) http.Handler {
 
 // pageFor tells pages people look at from files and machines' addresses.
 func pageFor(path string) bool {
-	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/healthz", "/readyz", "/unsupported-browser", "/favicon.ico"} {
+	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/unsupported-browser", "/favicon.ico"} {
 		if strings.HasPrefix(path, prefix) {
 			return false
 		}
@@ -142,9 +139,9 @@ func pageFor(path string) bool {
 	return true
 }
 
-// ours tells whether a request came under our own name. Health checks ask by address.
+// ours tells whether a request came under our own name.
 func (s *server) ours(r *http.Request) bool {
-	if strings.EqualFold(r.Host, s.host) || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+	if strings.EqualFold(r.Host, s.host) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.Host)

@@ -13,12 +13,7 @@ func (s *server) mux() *http.ServeMux {
 	for _, route := range s.Portal.Routes() {
 		mux.Handle(route.Pattern, s.Pages.Handle(route.Handler))
 	}
-	for pattern, handler := range s.Extra {
-		mux.Handle(pattern, handler)
-	}
 	mux.Handle("GET /static/", http.HandlerFunc(page.Assets))
-	mux.Handle("GET /healthz", http.HandlerFunc(s.healthy))
-	mux.Handle("GET /readyz", http.HandlerFunc(s.ready))
 	mux.Handle("GET /.well-known/security.txt", http.HandlerFunc(s.securityText))
 	mux.Handle("GET /.well-known/change-password", s.redirect(http.StatusFound, "/password"))
 	mux.Handle("GET /favicon.ico", s.redirect(http.StatusFound, page.AssetPath("icon.svg")))

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,16 +21,10 @@ type Deps struct {
 	TrustedProxies []netip.Prefix
 	Portal         *portal.Portal
 	Pages          *page.Renderer
-	// Extra adds handlers by pattern, for the demo.
-	Extra map[string]http.Handler
-	// Ready tells whether requests can be answered.
-	Ready func(ctx context.Context) error
 	// Contact is the address for reports of weaknesses, for security.txt.
 	Contact string
-	// Count is told of every answered request; it may be nil.
-	Count func(route string, status int, took time.Duration)
-	Log   *slog.Logger
-	Now   func() time.Time
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 type server struct {
@@ -43,7 +36,7 @@ type server struct {
 
 // New gives the handler of the whole product.
 func New(d Deps) (http.Handler, error) {
-	if d.Portal == nil || d.Pages == nil || d.Ready == nil || d.Log == nil || d.Now == nil {
+	if d.Portal == nil || d.Pages == nil || d.Log == nil || d.Now == nil {
 		return nil, errors.New("web: a part is missing")
 	}
 	u, err := url.Parse(d.PublicURL)
@@ -57,17 +50,6 @@ func New(d Deps) (http.Handler, error) {
 	}
 	protection.SetDenyHandler(s.Pages.Handle(s.crossOrigin))
 	return s.observe(s.guard(s.admit(protection.Handler(s.methods(s.mux()))))), nil
-}
-
-func (s *server) healthy(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
-
-func (s *server) ready(w http.ResponseWriter, r *http.Request) {
-	if err := s.Ready(r.Context()); err != nil {
-		s.Log.Warn("not ready", "error", err)
-		plain(w, http.StatusServiceUnavailable, "not ready\n")
-		return
-	}
-	plain(w, http.StatusOK, "ready\n")
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

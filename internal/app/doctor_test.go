@@ -1,0 +1,156 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/notify/notifytest"
+	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/store/storetest"
+)
+
+// healthy is an installation with nothing wrong, its mail server included.
+func healthy(t *testing.T, kind store.Kind, mail notifytest.Options) *config.Config {
+	t.Helper()
+	c := config.Defaults()
+	c.Keyset = filepath.Join(t.TempDir(), "kunci.keyset")
+	keys, err := secret.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Write(c.Keyset); err != nil {
+		t.Fatal(err)
+	}
+	c.Database = storetest.URL(t, kind)
+	server := notifytest.Start(t, mail).Config()
+	c.SMTP = config.SMTP{
+		Host: server.Host, Port: server.Port, TLS: server.TLS, Username: server.Username, Password: server.Password,
+		From: c.SMTP.From, CAFile: server.CAFile,
+	}
+	now := time.Now()
+	c.TLS.CertFile, c.TLS.KeyFile = writeCertificate(t, t.TempDir(), "kunci", now.Add(-time.Hour), now.Add(90*24*time.Hour))
+	c.PublicURL = "https://localhost:8443"
+	a, err := New(t.Context(), &c, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = a.Apply(t.Context(), strings.NewReader("organization: contoso\nname: Contoso\ndomains: [contoso.com]\n"), "")
+	if err == nil {
+		_, err = a.Checkpoint(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &c
+}
+
+// wrong gives the names of the checks that failed.
+func wrong(checks []Check) (names []string) {
+	for _, c := range checks {
+		if !c.OK {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+func TestDoctorFindsAHealthyNodeHealthy(t *testing.T) {
+	for _, kind := range []store.Kind{store.SQLite, store.PostgreSQL} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			c := healthy(t, kind, notifytest.Options{TLS: "starttls", Username: "kunci", Password: "right"})
+			checks := Doctor(t.Context(), c, Options{Log: slog.New(slog.DiscardHandler)})
+			if names := wrong(checks); names != nil {
+				t.Errorf("wrong: %v in %+v", names, checks)
+			}
+			want := []string{"configuration", "keyset", "database", "migrations", "clock", "organizations", "public_url", "certificate", "smtp"}
+			for _, name := range want {
+				if !strings.Contains(fmt.Sprint(checks), "{"+name+" ") {
+					t.Errorf("%s is not looked at", name)
+				}
+			}
+		})
+	}
+}
+
+func TestDoctorNamesWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm func(t *testing.T, c *config.Config)
+		want string
+	}{
+		"a keyset that others read": {func(t *testing.T, c *config.Config) {
+			if err := os.Chmod(c.Keyset, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "[keyset]"},
+		"a keyset that is gone": {func(_ *testing.T, c *config.Config) { c.Keyset += ".gone" }, "[keyset]"},
+		"keys of another database": {func(t *testing.T, c *config.Config) {
+			c.Keyset = filepath.Join(t.TempDir(), "other.keyset")
+			keys, err := secret.Generate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := keys.Write(c.Keyset); err != nil {
+				t.Fatal(err)
+			}
+		}, "[installation]"},
+		"a database that is gone": {func(_ *testing.T, c *config.Config) { c.Database += ".gone" }, "[database]"},
+		"a database that does not answer": {func(_ *testing.T, c *config.Config) {
+			c.Database = "postgres://kunci:hidden-password@127.0.0.1:1/kunci"
+		}, "[database]"},
+		"an older database": {func(t *testing.T, c *config.Config) {
+			c.Database = "sqlite:" + filepath.Join(t.TempDir(), "new.db")
+			if err := os.WriteFile(strings.TrimPrefix(c.Database, "sqlite:"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "[migrations]"},
+		"a certificate for another host": {func(_ *testing.T, c *config.Config) { c.PublicURL = "https://reset.contoso.com" }, "[certificate]"},
+		"a certificate that ends soon": {func(t *testing.T, c *config.Config) {
+			c.TLS.CertFile, c.TLS.KeyFile = writeCertificate(t, t.TempDir(), "x", time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour))
+		}, "[certificate]"},
+		"a certificate that ended": {func(t *testing.T, c *config.Config) {
+			c.TLS.CertFile, c.TLS.KeyFile = writeCertificate(t, t.TempDir(), "x", time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
+		}, "[certificate]"},
+		"a certificate without its key": {func(_ *testing.T, c *config.Config) { c.TLS.KeyFile = c.TLS.CertFile }, "[certificate]"},
+		"a mail server that is gone":    {func(_ *testing.T, c *config.Config) { c.SMTP.Port = 1 }, "[smtp]"},
+		"a wrong mail password":         {func(_ *testing.T, c *config.Config) { c.SMTP.Password = "hidden-password" }, "[smtp]"},
+		"an untrusted mail server":      {func(_ *testing.T, c *config.Config) { c.SMTP.CAFile = "" }, "[smtp]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			broken := healthy(t, store.SQLite, notifytest.Options{TLS: "starttls", Username: "kunci", Password: "right"})
+			c.harm(t, broken)
+			checks := Doctor(t.Context(), broken, Options{Log: slog.New(slog.DiscardHandler)})
+			if got := fmt.Sprint(wrong(checks)); got != c.want {
+				t.Errorf("wrong: %s, want %s in %+v", got, c.want, checks)
+			}
+			for _, check := range checks {
+				if check.OK != (check.Mend == "") {
+					t.Errorf("%s: whatever is wrong says how to mend it: %+v", check.Name, check)
+				}
+			}
+			if strings.Contains(fmt.Sprint(checks), "hidden-password") {
+				t.Error("a password was shown")
+			}
+		})
+	}
+}
+
+func TestDoctorSendsNothingAndMakesNothing(t *testing.T) {
+	c := healthy(t, store.SQLite, notifytest.Options{})
+	c.Database = "sqlite:" + filepath.Join(t.TempDir(), "gone.db")
+	Doctor(t.Context(), c, Options{Log: slog.New(slog.DiscardHandler)})
+	if _, err := os.Stat(strings.TrimPrefix(c.Database, "sqlite:")); err == nil {
+		t.Error("it made a database")
+	}
+}

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"kunci.dev/kunci/internal/web"
+	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/web/portal"
+)
+
+// wirePages builds what people see.
+func (a *App) wirePages() error {
+	templates, err := portal.Templates()
+	if err != nil {
+		return err
+	}
+	pages, err := page.NewRenderer(a.Log, templates)
+	if err != nil {
+		return err
+	}
+	public := strings.TrimSuffix(a.Config.PublicURL, "/")
+	people, err := portal.New(portal.Deps{
+		DB: a.DB, Orgs: a.Orgs, Reset: a.Reset, Captcha: a.Captcha, Pages: pages, Log: a.Log,
+		PublicURL: public, Secure: strings.HasPrefix(public, "https://"),
+	})
+	if err != nil {
+		return err
+	}
+	var trusted []netip.Prefix
+	for _, text := range a.Config.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return fmt.Errorf("trusted_proxies: %w", err)
+		}
+		trusted = append(trusted, network)
+	}
+	now := a.options.Now
+	if now == nil {
+		now = time.Now
+	}
+	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Pages: pages, Log: a.Log, Now: now})
+	return err
+}
