@@ -16,6 +16,7 @@ import (
 	"kunci.dev/kunci/internal/app"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/notify/notifytest"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/secret/secrettest"
@@ -40,6 +41,8 @@ type Options struct {
 	Kind store.Kind
 	// Organization and Accounts are files; empty ones are Contoso and its five people.
 	Organization, Accounts string
+	// Sender replaces the mail server, for measuring.
+	Sender notify.Sender
 	// WallClock leaves the clock alone: for browsers, which have their own.
 	WallClock bool
 	// Mail says how the mail server behaves.
@@ -93,8 +96,9 @@ func Start(t testing.TB, o Options) *Product {
 	settings := p.settings(t, storetest.URL(t, o.Kind))
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
-		Ready: func(string) { close(ready) },
-		Log:   slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
+		Ready:  func(string) { close(ready) },
+		Sender: o.Sender,
+		Log:    slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {
 		t.Fatal(err)
