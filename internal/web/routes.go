@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/web/page"
@@ -19,9 +21,28 @@ func (s *server) mux() *http.ServeMux {
 	mux.Handle("GET /favicon.ico", s.redirect(http.StatusFound, page.AssetPath("icon.svg")))
 	mux.Handle("GET /{$}", s.Pages.Handle(s.home))
 	mux.Handle("/", s.Pages.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		if allow := allowed(mux, r); allow != "" {
+			w.Header().Set("Allow", allow)
+			return problem.New(problem.WrongMethod)
+		}
 		return problem.New(problem.NotFound)
 	}))
 	return mux
+}
+
+// allowed names the methods for which a path has a page of its own; the pattern
+// "/" takes every method and so hides from the mux that only the method is wrong.
+func allowed(mux *http.ServeMux, r *http.Request) string {
+	other := r.Clone(r.Context())
+	var all []string
+	for method, names := range map[string]string{http.MethodGet: "GET, HEAD", http.MethodPost: "POST"} {
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "/" {
+			all = append(all, names)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }
 
 func (s *server) redirect(status int, path string) http.Handler {

@@ -3,7 +3,9 @@ package page
 import (
 	"bytes"
 	"html/template"
+	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -44,6 +46,7 @@ type Base struct {
 
 	printer *i18n.Printer
 	path    string
+	query   url.Values
 	support string
 }
 
@@ -60,10 +63,20 @@ func (b Base) T(key string, args ...any) string { return b.printer.T(key, args..
 // TMap is T with the arguments as a map.
 func (b Base) TMap(key string, args map[string]any) string { return b.printer.TMap(key, args) }
 
-// Minutes says how long to wait, in words.
-func (b Base) Minutes(d time.Duration) string { return b.T("page.minutes", "count", minutes(d)) }
+// Span says how long to wait, in words: in hours from two hours on, since
+// nobody counts in hundreds of minutes.
+func (b Base) Span(d time.Duration) string {
+	unit, n := span(d)
+	return b.T("page."+unit, "count", n)
+}
 
-func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
+// span rounds up: whoever waits that long has waited long enough.
+func span(d time.Duration) (unit string, n int) {
+	if d > 2*time.Hour-time.Minute {
+		return "hours", int((d + time.Hour - 1) / time.Hour)
+	}
+	return "minutes", int((d + time.Minute - 1) / time.Minute)
+}
 
 // Lang is the page's language.
 func (b Base) Lang() string { return b.printer.Lang() }
@@ -106,8 +119,16 @@ func (b Base) Languages() []Language {
 	return all
 }
 
-// LanguagePath is this page's address in another language.
-func (b Base) LanguagePath(code string) string { return b.path + "?lang=" + code }
+// LanguagePath is this page's address in another language. What else the
+// address holds stays: a request that was sent is not asked for again.
+func (b Base) LanguagePath(code string) string {
+	query := maps.Clone(b.query)
+	if query == nil {
+		query = make(url.Values, 1)
+	}
+	query.Set("lang", code)
+	return b.path + "?" + query.Encode()
+}
 
 func (b *Base) base() *Base { return b }
 
@@ -123,7 +144,8 @@ func (b *Base) Refuse(p *problem.Error, lang string) {
 	}
 	text := printer.TMap("problem."+string(p.Code), args)
 	if p.RetryAfter > 0 {
-		text += " " + printer.T("page.retry", "count", minutes(p.RetryAfter))
+		unit, n := span(p.RetryAfter)
+		text += " " + printer.T("page.retry."+unit, "count", n)
 	}
 	b.Alert = &Alert{Code: p.Code, Field: p.Field, Text: text}
 }
@@ -195,7 +217,7 @@ func (r *Renderer) Write(w http.ResponseWriter, req *http.Request, status int, t
 
 func (r *Renderer) complete(req *http.Request, b *Base) {
 	b.printer = i18n.For(Lang(req))
-	b.path = req.URL.Path
+	b.path, b.query = req.URL.Path, req.URL.Query()
 	b.support = Correlation(req)
 	if b.Brand.Name == "" {
 		b.Brand.Name = "Kunci"
