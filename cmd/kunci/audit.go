@@ -61,7 +61,7 @@ func (c *cli) printReport(cmd *cobra.Command, r audit.Report) error {
 				return err
 			}
 		}
-		text := "nothing was changed"
+		text := "nothing in the log was changed"
 		if !r.OK() {
 			text = plural(len(r.Faults), "fault", "faults")
 		}

@@ -170,7 +170,7 @@ func TestKillTheNodeDuringAReset(t *testing.T) {
 	if err := n.stop(syscall.SIGTERM); err != nil {
 		t.Errorf("stopping by SIGTERM: %v", err)
 	}
-	if out := n.command("audit", "verify"); !strings.Contains(out, "nothing was changed") {
+	if out := n.command("audit", "verify"); !strings.Contains(out, "nothing in the log was changed") {
 		t.Errorf("the log: %s", out)
 	}
 }

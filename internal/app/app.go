@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
@@ -64,6 +65,7 @@ type App struct {
 
 	options Options
 	sender  notify.Sender
+	ready   atomic.Bool // requests are answered
 }
 
 // New opens the keys and the database and builds every room. Nothing is

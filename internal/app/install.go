@@ -49,9 +49,13 @@ func Init(ctx context.Context, o InitOptions) (c *config.Config, err error) {
 				there.what, there.path, o.Config)
 		}
 	}
+	// Only what this call made is taken away again: another run may have made
+	// the same files since they were looked for. Whoever makes the keyset, which
+	// is never overwritten, is the one that goes on.
+	var made []string
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, removeAll(o.Config, keyset, database))
+			err = errors.Join(err, removeAll(made...))
 		}
 	}()
 	keys, err := secret.Generate()
@@ -61,8 +65,13 @@ func Init(ctx context.Context, o InitOptions) (c *config.Config, err error) {
 	if err := keys.Write(keyset); err != nil {
 		return nil, err
 	}
+	made = append(made, keyset)
 	if err := config.Write(o.Config, wanted); err != nil {
 		return nil, err
+	}
+	made = append(made, o.Config)
+	if database != "" {
+		made = append(made, database, database+"-wal", database+"-shm")
 	}
 	if c, err = config.Load(o.Config, nil); err != nil {
 		return nil, err
@@ -158,11 +167,7 @@ func sqlitePath(folder, database string) string {
 	return path
 }
 
-func removeAll(config, keyset, database string) error {
-	paths := []string{config, keyset}
-	if database != "" {
-		paths = append(paths, database, database+"-wal", database+"-shm")
-	}
+func removeAll(paths ...string) error {
 	var all []error
 	for _, path := range paths {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

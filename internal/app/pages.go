@@ -41,6 +41,6 @@ func (a *App) wirePages() error {
 	if now == nil {
 		now = time.Now
 	}
-	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Pages: pages, Log: a.Log, Now: now})
+	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -27,8 +26,7 @@ const (
 // Run serves until ctx ends, or until something underneath fails. It returns
 // when every request is answered and the queue has let go of its work.
 func (a *App) Run(ctx context.Context) error {
-	var ready atomic.Bool
-	servers, err := a.listen(ctx, &ready)
+	servers, err := a.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -41,7 +39,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, s := range servers {
 		go func() { failed <- s.serve() }()
 	}
-	ready.Store(true)
+	a.ready.Store(true)
 	address := servers[0].listener.Addr().String()
 	a.Log.Info("listening", "address", address, "public_url", a.Config.PublicURL)
 	if a.options.Ready != nil {
@@ -51,7 +49,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	ready.Store(false)
+	a.ready.Store(false)
 	a.Log.Info("stopping: requests finish first, then the queue")
 	return errors.Join(err, a.stop(working, servers))
 }
@@ -65,7 +63,11 @@ func (a *App) stop(ctx context.Context, servers []*server) error {
 			all = append(all, fmt.Errorf("requests on %s were cut off after %v: %w", s.listener.Addr(), stopPatience, err), s.http.Close())
 		}
 	}
-	return errors.Join(append(all, a.Jobs.Stop(ctx))...)
+	all = append(all, a.Jobs.Stop(ctx))
+	// What happened last gets its place in the log too.
+	sequencing, done := context.WithTimeout(ctx, stopPatience)
+	defer done()
+	return errors.Join(append(all, a.Audit.Run(sequencing))...)
 }
 
 // server is one address that is served.
@@ -88,9 +90,9 @@ func (s *server) serve() error {
 }
 
 // listen takes every address before anything is served. The pages' is the first.
-func (a *App) listen(ctx context.Context, ready *atomic.Bool) ([]*server, error) {
+func (a *App) listen(ctx context.Context) ([]*server, error) {
 	figures := newFigures(a)
-	pages := a.newServer(figures.count(a.routes(ready)))
+	pages := a.newServer(figures.count(a.Handler))
 	if a.Config.TLS.CertFile != "" {
 		c, err := openCertificate(a.Config.TLS.CertFile, a.Config.TLS.KeyFile, a.Log)
 		if err != nil {
@@ -152,33 +154,32 @@ func closeAll(servers []*server) error {
 	return errors.Join(all...)
 }
 
-// routes puts health beside the pages: a load balancer asks for it by any
-// host name, without cookies, and it must answer when the pages refuse.
-func (a *App) routes(ready *atomic.Bool) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if !ready.Load() {
-			answer(w, http.StatusServiceUnavailable, "stopping")
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if err := a.DB.Ping(ctx); err != nil {
-			a.Log.Error("not ready", "error", err)
-			answer(w, http.StatusServiceUnavailable, "the database does not answer")
-			return
-		}
-		answer(w, http.StatusOK, "ready")
-	})
+// extra is what stands beside the pages, behind the same checks and headers:
+// health, which a load balancer asks for by any host name, and the demo.
+func (a *App) extra() map[string]http.Handler {
+	all := map[string]http.Handler{
+		"GET /healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") }),
+		"GET /readyz":  http.HandlerFunc(a.readiness),
+	}
 	if a.options.Pages != nil {
-		mux.Handle("/demo", a.options.Pages)
-		mux.Handle("/demo/", a.options.Pages)
+		all["/demo"], all["/demo/"] = a.options.Pages, a.options.Pages
 	}
-	if a.Handler != nil {
-		mux.Handle("/", a.Handler)
+	return all
+}
+
+func (a *App) readiness(w http.ResponseWriter, r *http.Request) {
+	if !a.ready.Load() {
+		answer(w, http.StatusServiceUnavailable, "stopping")
+		return
 	}
-	return mux
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := a.upToDate(ctx); err != nil {
+		a.Log.Error("not ready", "error", err)
+		answer(w, http.StatusServiceUnavailable, "the database does not answer, or is not at this version")
+		return
+	}
+	answer(w, http.StatusOK, "ready")
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -32,8 +32,12 @@ type Product struct {
 	Mail   *notifytest.Server
 	Logged *Log
 
-	t testing.TB
+	t    testing.TB
+	stop func()
 }
+
+// Stop ends the product as SIGTERM would; its database stays open.
+func (p *Product) Stop() { p.stop() }
 
 // Options say what is started.
 type Options struct {
@@ -178,11 +182,14 @@ func (p *Product) run(ready <-chan struct{}) {
 		stop()
 		p.t.Fatalf("the product does not start: %v", err)
 	}
-	p.t.Cleanup(func() {
+	p.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			p.t.Errorf("the product did not stop cleanly: %v", err)
 		}
+	})
+	p.t.Cleanup(func() {
+		p.stop()
 		if err := p.App.Close(); err != nil {
 			p.t.Errorf("closing: %v", err)
 		}

@@ -104,6 +104,14 @@ func TestAForgottenPasswordIsReset(t *testing.T) {
 				t.Errorf("no event %s", kind)
 			}
 		}
+		done := b.Get("/reset/done").Text()
+		found := false
+		for _, e := range p.Events() {
+			found = found || e.Kind == audit.ResetCompleted && e.Correlation != "" && strings.Contains(done, e.Correlation)
+		}
+		if !found {
+			t.Error("the support code on the page finds no event")
+		}
 		noSecret(t, p, code, newPassword, kuncitest.OldPassword, "alain@example.net")
 	})
 }

@@ -2,6 +2,8 @@ package web
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"net"
 	"net/http"
 	"net/netip"
@@ -51,7 +53,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := s.Now()
-		correlation := strings.ToLower(rand.Text()[:12])
+		correlation := supportCode(r)
 		address := clientAddress(r, s.TrustedProxies)
 		r = r.WithContext(page.WithRequest(r.Context(), s.language(w, r), correlation, address))
 		a := &answer{ResponseWriter: w}
@@ -70,6 +72,19 @@ func (s *server) observe(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(a, r)
 	})
+}
+
+// supportCode is what people tell the helpdesk: the same on every page of a
+// visit, so that what a page shows is found in the events. It comes from the
+// hash of the visit's cookie; without one each request has its own.
+func supportCode(r *http.Request) string {
+	for _, name := range []string{"__Host-" + portal.VisitCookie, portal.VisitCookie} {
+		if c, err := r.Cookie(name); err == nil && len(c.Value) >= 20 && len(c.Value) <= 64 {
+			sum := sha256.Sum256([]byte("support code " + c.Value))
+			return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
+		}
+	}
+	return strings.ToLower(rand.Text()[:12])
 }
 
 const languageCookie = "kunci-lang"
@@ -131,7 +146,7 @@ func (s *server) admit(next http.Handler) http.Handler {
 
 // pageFor tells pages people look at from files and machines' addresses.
 func pageFor(path string) bool {
-	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/unsupported-browser", "/favicon.ico"} {
+	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/healthz", "/readyz", "/unsupported-browser", "/favicon.ico"} {
 		if strings.HasPrefix(path, prefix) {
 			return false
 		}
@@ -141,7 +156,7 @@ func pageFor(path string) bool {
 
 // ours tells whether a request came under our own name.
 func (s *server) ours(r *http.Request) bool {
-	if strings.EqualFold(r.Host, s.host) {
+	if strings.EqualFold(r.Host, s.host) || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.Host)

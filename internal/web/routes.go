@@ -15,6 +15,9 @@ func (s *server) mux() *http.ServeMux {
 	for _, route := range s.Portal.Routes() {
 		mux.Handle(route.Pattern, s.Pages.Handle(route.Handler))
 	}
+	for pattern, handler := range s.Extra {
+		mux.Handle(pattern, handler)
+	}
 	mux.Handle("GET /static/", http.HandlerFunc(page.Assets))
 	mux.Handle("GET /.well-known/security.txt", http.HandlerFunc(s.securityText))
 	mux.Handle("GET /.well-known/change-password", s.redirect(http.StatusFound, "/password"))

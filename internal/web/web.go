@@ -21,6 +21,9 @@ type Deps struct {
 	TrustedProxies []netip.Prefix
 	Portal         *portal.Portal
 	Pages          *page.Renderer
+	// Extra adds handlers by pattern, behind the same checks and headers: the
+	// demo, and health, which is asked for under any host name.
+	Extra map[string]http.Handler
 	// Contact is the address for reports of weaknesses, for security.txt.
 	Contact string
 	Log     *slog.Logger

@@ -63,8 +63,11 @@ func (p *Portal) Routes() []Route {
 // cookie names, without the prefix that a secure host adds.
 const (
 	resetCookie = "kunci-reset"
-	probeCookie = "kunci-probe"
 )
+
+// VisitCookie is planted by the first page. It shows that the browser keeps
+// cookies, and holds together what one visit does (see the support code).
+const VisitCookie = "kunci-visit"
 
 // cookieName adds "__Host-" where the browser can hold us to it (RFC 6265bis, 4.1.3.2).
 func (p *Portal) cookieName(name string) string {

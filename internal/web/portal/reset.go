@@ -58,7 +58,11 @@ func (p *Portal) identify(r *http.Request, typed, reason string) *identifyPage {
 // getReset also plants a cookie, so that the next step finds out at once, and
 // not at the end, whether the browser keeps any.
 func (p *Portal) getReset(w http.ResponseWriter, r *http.Request) error {
-	p.setCookie(w, probeCookie, "1", time.Hour)
+	visit := p.cookie(r, VisitCookie)
+	if visit == "" {
+		visit = store.NewToken()
+	}
+	p.setCookie(w, VisitCookie, visit, time.Hour)
 	userID := r.URL.Query().Get("user_id")
 	if len(userID) > 320 {
 		userID = ""
@@ -71,7 +75,7 @@ func (p *Portal) postReset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if p.cookie(r, probeCookie) == "" {
+	if p.cookie(r, VisitCookie) == "" {
 		return page.See(w, r, "/reset/problem")
 	}
 	refused, err := p.captcha(r, form)

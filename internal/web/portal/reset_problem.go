@@ -55,7 +55,11 @@ func (p *Portal) getProblem(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown.Problem = string(code)
 	page.RetryAfter(w, shown.Wait)
-	return p.Pages.Write(w, r, http.StatusOK, "reset_problem", shown)
+	status := http.StatusOK
+	if code == problem.Blocked {
+		status = http.StatusTooManyRequests
+	}
+	return p.Pages.Write(w, r, status, "reset_problem", shown)
 }
 
 // stepPath is where a flow goes on once the fault is over.
@@ -72,7 +76,7 @@ func (p *Portal) stepPath(r *http.Request, flow reset.Flow) string {
 // noFlow tells a browser that keeps no cookies from one whose time is over.
 func (p *Portal) noFlow(w http.ResponseWriter, r *http.Request) error {
 	code := problem.Expired
-	if p.cookie(r, probeCookie) == "" {
+	if p.cookie(r, VisitCookie) == "" {
 		code = problem.Cookies
 	}
 	only := p.onlyOrg(r.Context())
