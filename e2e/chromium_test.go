@@ -126,13 +126,6 @@ func (b *tab) press() *tab {
 	return b.click(`main .primary`)
 }
 
-func (b *tab) text(selector string) string {
-	b.t.Helper()
-	var text string
-	b.run("reading "+selector, chromedp.Text(selector, &text, chromedp.ByQuery))
-	return strings.TrimSpace(text)
-}
-
 // shot keeps a picture of the page under shots/ for people to look at.
 func (b *tab) shot(name string) {
 	b.t.Helper()

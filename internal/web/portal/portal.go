@@ -84,10 +84,6 @@ func (p *Portal) setCookie(w http.ResponseWriter, name, value string, life time.
 	})
 }
 
-func (p *Portal) dropCookie(w http.ResponseWriter, name string) {
-	p.setCookie(w, name, "", -time.Second)
-}
-
 func (p *Portal) cookie(r *http.Request, name string) string {
 	c, err := r.Cookie(p.cookieName(name))
 	if err != nil {
