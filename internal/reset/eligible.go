@@ -109,58 +109,19 @@ func (f facts) unlocks() bool {
 	return f.reason == Locked && f.org.Policy.Reset.UnlockWithoutReset && f.can.Unlock
 }
 
-// protected accounts follow the administrators' policy: two gates, and nothing
-// that can be guessed or looked up.
-func (f facts) protected() bool {
-	_, admin := f.org.RoleOf(f.account.Entry.UserID)
-	return admin || f.account.Entry.Privileged
-}
+func (f facts) requirement() account.Requirement { return account.RequirementOf(f.org, f.account) }
 
 // gates is how many this account needs now.
-func (f facts) gates() int {
-	n := f.org.Policy.Reset.Gates
-	if f.protected() {
-		n = max(n, f.org.Policy.Administrators.Gates, 2)
-	}
-	return max(n, 1)
-}
-
-// allowed tells whether the policy of now lets a kind prove a reset of this account.
-func (f facts) allowed(k method.Kind) bool {
-	if !k.Built() || !k.ProvesReset() || f.protected() && k.Class() == method.Knowledge {
-		return false
-	}
-	for _, named := range f.org.Policy.Reset.Methods {
-		if named == k {
-			return true
-		}
-	}
-	return false
-}
+func (f facts) gates() int { return f.requirement().Gates() }
 
 // refusal says why a method cannot begin to prove a reset now: a key below
 // "reset.why.", empty when it can.
 func (f facts) refusal(m method.Method) (string, map[string]any) {
-	switch {
-	case !m.DisabledAt.IsZero():
-		return "disabled", nil
-	case !m.Usable():
-		return "unproved", nil
-	case !f.allowed(m.Kind):
-		return "policy", nil
-	case m.Kind == method.RecoveryCode && m.CodesLeft() == 0:
-		return "used-up", nil
-	case f.locked[m.ID] > 0:
+	why, args := f.requirement().Refusal(m, f.now)
+	if (why == "" || why == "waiting") && f.locked[m.ID] > 0 {
 		return "blocked", nil
-	case f.waiting(m):
-		return "waiting", map[string]any{"count": f.org.Policy.NewMethodWaitingHours}
 	}
-	return "", nil
-}
-
-func (f facts) waiting(m method.Method) bool {
-	wait := time.Duration(f.org.Policy.NewMethodWaitingHours) * time.Hour
-	return wait > 0 && m.ProvedAt.Add(wait).After(f.now)
+	return why, args
 }
 
 // still tells whether what was proved with a method counts now. A recovery set
@@ -175,7 +136,7 @@ func (f facts) proved(by []method.Method) int {
 	n := 0
 	var counted []method.Kind
 	for _, m := range by {
-		if f.still(m) && f.pairs(counted, m.Kind) {
+		if f.still(m) && f.requirement().Pairs(counted, m.Kind) {
 			counted = append(counted, m.Kind)
 			n++
 		}
@@ -183,31 +144,16 @@ func (f facts) proved(by []method.Method) int {
 	return n
 }
 
-func (f facts) pairs(with []method.Kind, k method.Kind) bool {
-	for _, w := range with {
-		if w.Class() == k.Class() || !f.org.Policy.PairAllowed(w, k) {
-			return false
-		}
-	}
-	return true
-}
-
 // enough tells whether the methods can pass the gates that are left after some
 // were passed.
 func (f facts) enough(passed []method.Kind) bool {
-	if len(passed) >= f.gates() {
-		return true
-	}
+	var usable []method.Kind
 	for _, m := range f.methods {
-		if why, _ := f.refusal(m); why != "" || !f.pairs(passed, m.Kind) {
-			continue
-		}
-		next := append(append([]method.Kind{}, passed...), m.Kind)
-		if len(next) >= f.gates() || f.enough(next) {
-			return true
+		if why, _ := f.refusal(m); why == "" {
+			usable = append(usable, m.Kind)
 		}
 	}
-	return false
+	return f.requirement().Enough(passed, usable)
 }
 
 // choices lists methods for the choose page, strongest first, with the reason
@@ -222,7 +168,7 @@ func (f facts) choices(passed []method.Kind) []Choice {
 			why, args := f.refusal(m)
 			switch {
 			case why != "":
-			case !f.pairs(passed, k):
+			case !f.requirement().Pairs(passed, k):
 				why = "same-class"
 			case !f.enough(append(append([]method.Kind{}, passed...), k)):
 				why = "no-second"

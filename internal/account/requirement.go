@@ -1,0 +1,104 @@
+package account
+
+import (
+	"time"
+
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+)
+
+// Requirement is what the policy of this moment asks of one account's reset: how
+// many gates, by which kinds, in which pairs. The reset judges by it, and
+// security info tells people by it whether they could reset.
+type Requirement struct {
+	policy    org.Policy
+	protected bool
+}
+
+// RequirementOf reads the policy for an account. Administrators and accounts the
+// directory protects follow the administrators' rules.
+func RequirementOf(o *org.Organization, a Account) Requirement {
+	_, admin := o.RoleOf(a.Entry.UserID)
+	return Requirement{o.Policy, admin || a.Entry.Privileged}
+}
+
+// Protected tells whether the administrators' rules hold: two gates, and nothing
+// that can be guessed or looked up.
+func (r Requirement) Protected() bool { return r.protected }
+
+// Gates is how many gates a reset needs.
+func (r Requirement) Gates() int {
+	n := r.policy.Reset.Gates
+	if r.protected {
+		n = max(n, r.policy.Administrators.Gates, 2)
+	}
+	return max(n, 1)
+}
+
+// Allows tells whether a kind may prove a reset of this account.
+func (r Requirement) Allows(k method.Kind) bool {
+	if !k.Built() || !k.ProvesReset() || r.protected && k.Class() == method.Knowledge {
+		return false
+	}
+	return r.policy.Allows(k)
+}
+
+// Refusal says why a method cannot prove a reset now, as a key below
+// "reset.why." with its arguments; empty when it can. What is throttled is not
+// known here.
+func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string]any) {
+	switch {
+	case !m.DisabledAt.IsZero():
+		return "disabled", nil
+	case !m.Usable():
+		return "unproved", nil
+	case !r.Allows(m.Kind):
+		return "policy", nil
+	case m.Kind == method.RecoveryCode && m.CodesLeft() == 0:
+		return "used-up", nil
+	case r.waiting(m, now):
+		return "waiting", map[string]any{"count": r.policy.NewMethodWaitingHours}
+	}
+	return "", nil
+}
+
+func (r Requirement) waiting(m method.Method, now time.Time) bool {
+	wait := time.Duration(r.policy.NewMethodWaitingHours) * time.Hour
+	return wait > 0 && m.ProvedAt.Add(wait).After(now)
+}
+
+// Pairs tells whether a kind may pass a gate beside those that were passed.
+func (r Requirement) Pairs(with []method.Kind, k method.Kind) bool {
+	for _, w := range with {
+		if !r.policy.PairAllowed(w, k) {
+			return false
+		}
+	}
+	return true
+}
+
+// Enough tells whether somebody who passed gates with some kinds can pass what
+// is left with kinds they can use.
+func (r Requirement) Enough(passed, usable []method.Kind) bool {
+	if len(passed) >= r.Gates() {
+		return true
+	}
+	for _, k := range usable {
+		if r.Pairs(passed, k) && r.Enough(append(append([]method.Kind{}, passed...), k), usable) {
+			return true
+		}
+	}
+	return false
+}
+
+// Sufficient tells whether these methods are enough for a reset now: whether
+// the person is registered.
+func (r Requirement) Sufficient(methods []method.Method, now time.Time) bool {
+	var usable []method.Kind
+	for _, m := range methods {
+		if why, _ := r.Refusal(m, now); why == "" {
+			usable = append(usable, m.Kind)
+		}
+	}
+	return r.Enough(nil, usable)
+}
