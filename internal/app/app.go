@@ -23,6 +23,7 @@ import (
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/session"
+	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -58,6 +59,7 @@ type App struct {
 	Challenges *challenge.Service
 	Helpdesk   *helpdesk.Service
 	Reset      *reset.Service
+	SignIn     *signin.Service
 	Captcha    *captcha.Service
 
 	// Handler answers every page of the product, without health and metrics.

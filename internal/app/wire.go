@@ -21,6 +21,7 @@ import (
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/session"
+	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -74,6 +75,13 @@ func (a *App) wire() (err error) {
 	a.Reset, err = reset.New(reset.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges,
 		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Sessions: a.Sessions, PublicURL: a.Config.PublicURL, Log: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.SignIn, err = signin.New(signin.Deps{
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, Log: a.Log,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
 )
@@ -27,6 +28,7 @@ type Deps struct {
 	DB      *store.DB
 	Orgs    *org.Service
 	Reset   *reset.Service
+	SignIn  *signin.Service
 	Captcha *captcha.Service
 	Pages   *page.Renderer
 	Log     *slog.Logger
@@ -43,7 +45,7 @@ type Portal struct {
 
 // New refuses missing parts.
 func New(d Deps) (*Portal, error) {
-	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil {
+	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil {
 		return nil, errors.New("portal: a part is missing")
 	}
 	return &Portal{d}, nil

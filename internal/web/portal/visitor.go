@@ -1,0 +1,66 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/session"
+	"kunci.dev/kunci/internal/signin"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+// sessionCookie holds the token of the browser.
+const sessionCookie = "kunci-session"
+
+// visitor is somebody who is signed in all the way.
+type visitor struct {
+	signin.Signed
+	by audit.Actor
+}
+
+// visitor gives who is signed in. The second result tells that the answer has
+// been given: the browser was sent to what is still to be done first.
+func (p *Portal) visitor(w http.ResponseWriter, r *http.Request) (visitor, bool, error) {
+	signed, err := p.SignIn.Current(r.Context(), p.cookie(r, sessionCookie))
+	switch {
+	case problem.Has(err, problem.SignedOut):
+		return visitor{}, true, page.See(w, r, after("/signin", r))
+	case err != nil:
+		return visitor{}, true, err
+	case signed.Session.Level != session.Full:
+		return visitor{}, true, page.See(w, r, after("/signin/verify", r))
+	case signed.Session.MustChange && r.URL.Path != "/password":
+		return visitor{}, true, page.See(w, r, "/password")
+	}
+	return visitor{signed, signed.Actor(page.Actor(r))}, false, nil
+}
+
+// stepUp sends somebody whose proof is not fresh enough to prove it again, and
+// then back to the page they came from.
+func stepUp(w http.ResponseWriter, r *http.Request) error {
+	return page.See(w, r, after("/signin/verify", r))
+}
+
+// after adds to a path where to go on when it is done: the page that was asked
+// for, which is one that GET shows.
+func after(path string, r *http.Request) string {
+	next := nextPath(r.URL.Path)
+	if next == "" {
+		return path
+	}
+	return path + "?" + url.Values{"next": {next}}.Encode()
+}
+
+// nextPath is a path as a place to go on at, empty when it is none: only our
+// own pages of signed-in people, never an address of elsewhere (CWE-601).
+func nextPath(path string) string {
+	for _, start := range []string{"/security-info", "/password", "/interrupt"} {
+		if path == start || strings.HasPrefix(path, start+"/") && !strings.ContainsAny(path, "\\?#%\r\n") && !strings.Contains(path, "//") && !strings.Contains(path, "..") {
+			return path
+		}
+	}
+	return ""
+}
