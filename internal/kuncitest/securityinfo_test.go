@@ -192,7 +192,9 @@ func TestMethodsAreRegistered(t *testing.T) {
 		if raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret); err != nil || len(raw) != 20 {
 			t.Errorf("the secret %q: %v", secret, err)
 		}
-		link := begun.Find(func(n *html.Node) bool { return strings.HasPrefix(kuncitest.Attribute(n, "href"), "otpauth://totp/Contoso:") })
+		link := begun.Find(func(n *html.Node) bool {
+			return strings.HasPrefix(kuncitest.Attribute(n, "href"), "otpauth://totp/Contoso:")
+		})
 		if len(link) != 1 {
 			t.Fatal("no otpauth link")
 		}

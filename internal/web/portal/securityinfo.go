@@ -59,9 +59,9 @@ func (p *Portal) person(w http.ResponseWriter, r *http.Request, next string, do 
 	return err
 }
 
-// shown gives a refusal that the page itself can show; an error of ours, a
+// refusalOf gives a refusal that the page itself can show; an error of ours, a
 // missing proof and an ended session are not.
-func shown(err error) (*problem.Error, bool) {
+func refusalOf(err error) (*problem.Error, bool) {
 	refusal, ok := problem.As(err)
 	if !ok || refusal.Code == problem.StepUp || refusal.Code == problem.SignedOut || refusal.Code == problem.NotFound {
 		return nil, false
@@ -95,9 +95,9 @@ type deletedRow struct {
 	Until string
 }
 
-// done are the messages that a change leaves for the list, by what stands in the
+// doneNotices are the messages that a change leaves for the list, by what stands in the
 // address.
-var done = map[string]string{
+var doneNotices = map[string]string{
 	"added": "securityinfo.done.added", "changed": "securityinfo.done.changed", "deleted": "securityinfo.done.deleted",
 	"undone": "securityinfo.done.undone", "default": "securityinfo.done.default", "renamed": "securityinfo.done.renamed",
 }
@@ -108,7 +108,7 @@ func (p *Portal) getSecurityInfo(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		shown.Notice = done[r.URL.Query().Get("done")]
+		shown.Notice = doneNotices[r.URL.Query().Get("done")]
 		return p.Pages.Write(w, r, http.StatusOK, "securityinfo_list", shown)
 	})
 }

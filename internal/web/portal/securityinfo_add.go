@@ -25,11 +25,11 @@ type kindPage struct {
 // kindPages is the table of kinds that have a page.
 var kindPages = map[method.Kind]kindPage{
 	method.Email:             {emailBegins, showEmail},
-	method.AuthenticatorCode: {always, showAuthenticator},
+	method.AuthenticatorCode: {kindAlone, showAuthenticator},
 	method.RecoveryCode:      {recoveryBegins, showRecovery},
 }
 
-func always(visitor, page.Form) bool { return true }
+func kindAlone(visitor, page.Form) bool { return true }
 
 // adding is the state of a registration, for its page.
 type adding struct {
@@ -85,8 +85,8 @@ func (p *Portal) addPage(r *http.Request, v visitor) (*addPage, error) {
 	return shown, nil
 }
 
-// offered gives what can be said of a kind that this person may register.
-func offered(view securityinfo.View, k method.Kind) (securityinfo.Offer, bool) {
+// offeredKind gives what can be said of a kind that this person may register.
+func offeredKind(view securityinfo.View, k method.Kind) (securityinfo.Offer, bool) {
 	for _, o := range view.Kinds {
 		if _, ok := kindPages[k]; ok && o.Kind == k {
 			return o, true
@@ -105,7 +105,7 @@ func (p *Portal) getAdd(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		offer, ok := offered(view, k)
+		offer, ok := offeredKind(view, k)
 		if !chosen || !ok || offer.Full && !offer.Pending && r.URL.Query().Get("replaces") == "" {
 			shown, err := p.addPage(r, v)
 			if err != nil {
@@ -265,7 +265,7 @@ func (p *Portal) refuseAdding(w http.ResponseWriter, r *http.Request, v visitor,
 	refusal := reply.Refused
 	if err != nil {
 		var ok bool
-		if refusal, ok = shown(err); !ok {
+		if refusal, ok = refusalOf(err); !ok {
 			return err
 		}
 	}

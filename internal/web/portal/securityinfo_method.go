@@ -59,7 +59,7 @@ func (p *Portal) postDelete(w http.ResponseWriter, r *http.Request) error {
 	}
 	return p.person(w, r, r.URL.Path, func(v visitor) error {
 		_, err := p.SecurityInfo.Delete(r.Context(), v.by, v.who(), r.PathValue("id"))
-		if refusal, ok := shown(err); ok {
+		if refusal, ok := refusalOf(err); ok {
 			view, err := p.about(r, v, "security-info-delete", "securityinfo.delete.title")
 			if err != nil {
 				return err
@@ -107,7 +107,7 @@ func (p *Portal) postUndo(w http.ResponseWriter, r *http.Request) error {
 	}
 	return p.person(w, r, r.URL.Path, func(v visitor) error {
 		_, err := p.SecurityInfo.Undo(r.Context(), v.by, v.who(), r.PathValue("id"))
-		if refusal, ok := shown(err); ok && refusal.Code != problem.UndoExpired {
+		if refusal, ok := refusalOf(err); ok && refusal.Code != problem.UndoExpired {
 			view, err := p.undoPage(r, v)
 			if err != nil {
 				return err
@@ -130,7 +130,7 @@ func (p *Portal) changePage(r *http.Request, v visitor) (*methodPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, shown.CanReplace = offered(view, shown.Method.Kind)
+	_, shown.CanReplace = offeredKind(view, shown.Method.Kind)
 	return shown, nil
 }
 
@@ -158,7 +158,7 @@ func (p *Portal) postChange(w http.ResponseWriter, r *http.Request) error {
 		}
 		if name, typed := form["name"]; form["action"] == "rename" || typed && len(form) == 1 {
 			err := p.SecurityInfo.Rename(r.Context(), v.by, v.who(), id, name)
-			if refusal, ok := shown(err); ok {
+			if refusal, ok := refusalOf(err); ok {
 				view.Typed = name
 				return p.refuse(w, r, "securityinfo_change", view, &view.Base, refusal)
 			}
@@ -185,7 +185,7 @@ func (p *Portal) postDefault(w http.ResponseWriter, r *http.Request) error {
 	}
 	return p.person(w, r, infoPath, func(v visitor) error {
 		err := p.SecurityInfo.SetDefault(r.Context(), v.by, v.who(), r.PathValue("id"))
-		if refusal, ok := shown(err); ok {
+		if refusal, ok := refusalOf(err); ok {
 			view, err := p.infoPage(r, v)
 			if err != nil {
 				return err

@@ -43,10 +43,10 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 			return &addPage{Base: base("security-info-add", "securityinfo.add.title")}
 		}},
 	}
-	for what := range done {
+	for what := range doneNotices {
 		all = append(all, story{"done " + what, "securityinfo_list", "/security-info?done=" + what, func() page.Page {
 			b := base("security-info", "securityinfo.title")
-			b.Notice = done[what]
+			b.Notice = doneNotices[what]
 			return &infoPage{Base: b, Org: "Contoso", Reset: securityinfo.Reset{Enough: true}}
 		}})
 	}
