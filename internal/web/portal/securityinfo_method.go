@@ -170,6 +170,7 @@ func (p *Portal) postChange(w http.ResponseWriter, r *http.Request) error {
 		if view.Kept {
 			return p.Pages.Write(w, r, http.StatusUnprocessableEntity, "securityinfo_change", view)
 		}
+		form["replaces"] = id
 		return p.begin(w, r, v, view.Method.Kind, id, form)
 	})
 }
