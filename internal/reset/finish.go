@@ -246,7 +246,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 	if !p.UserOnReset {
 		return nil
 	}
-	link, err := s.disputeLink(ctx, tx, f)
+	link, err := s.DisputeLink(ctx, tx, f.ID, f.OrgID, f.AccountID, f.UserID)
 	if err != nil {
 		return err
 	}
