@@ -57,6 +57,7 @@ func stories() []story {
 			return &unsupportedPage{Base: base("unsupported-browser", "unsupported.title"), Address: "https://reset.example/reset", QR: QRCode{33, "M0 0h1v1h-1z"}}
 		}},
 	}
+	all = append(all, signinStories(base)...)
 	for _, kind := range method.Kinds() {
 		if !kind.Built() || !kind.ProvesReset() {
 			continue
@@ -82,7 +83,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:action|captcha|field|kind|page|password|problem|reset|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|password|problem|reset|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a

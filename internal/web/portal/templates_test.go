@@ -26,6 +26,8 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	structs := map[string]any{
 		"reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
 		"reset_problem": &problemPage{}, "reset_contact": &contactPage{}, "reset_dispute": &disputePage{}, "unsupported_browser": &unsupportedPage{},
+		"signin": &signinPage{}, "signin_password": &signinPasswordPage{}, "signin_verify": &signinVerifyPage{}, "accounts": &accountsPage{},
+		"interrupt": &interruptPage{}, "password": &changePage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
