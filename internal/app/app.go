@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
@@ -20,6 +21,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/session"
@@ -60,6 +62,8 @@ type App struct {
 	Helpdesk   *helpdesk.Service
 	Reset      *reset.Service
 	SignIn     *signin.Service
+	Report     *report.Service
+	Admin      *admin.Service
 	Captcha    *captcha.Service
 
 	// Handler answers every page of the product, without health and metrics.

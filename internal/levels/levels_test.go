@@ -21,6 +21,7 @@ var levels = [][]string{
 	{"internal/web", "internal/api", "internal/demo"},
 	{"internal/web/portal", "internal/web/console"},
 	{"internal/web/page"},
+	{"internal/admin"},
 	{"internal/reset", "internal/signin", "internal/report"},
 	{"internal/securityinfo", "internal/helpdesk"},
 	{"internal/challenge"},

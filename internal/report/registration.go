@@ -171,7 +171,7 @@ func (r *Registration) add(o *org.Organization, e directory.Entry, h held, enabl
 	for _, k := range kinds {
 		r.ByKind[k]++
 	}
-	registered := sufficient(requirementOf(o, e), kinds)
+	registered := Registered(o, e, kinds)
 	if enabled {
 		r.Enabled++
 	}
@@ -183,8 +183,9 @@ func (r *Registration) add(o *org.Organization, e directory.Entry, h held, enabl
 	}
 }
 
-// sufficient tells whether methods of these kinds are enough for a reset.
-func sufficient(r account.Requirement, kinds []method.Kind) bool {
+// Registered tells whether methods of these kinds are enough for somebody's reset.
+func Registered(o *org.Organization, e directory.Entry, kinds []method.Kind) bool {
+	r := account.RequirementOf(o, account.Account{OrgID: o.ID, Entry: e})
 	var usable []method.Kind
 	for _, k := range kinds {
 		if r.Allows(k) {
@@ -192,4 +193,18 @@ func sufficient(r account.Requirement, kinds []method.Kind) bool {
 		}
 	}
 	return r.Enough(nil, usable)
+}
+
+// Kinds gives of which kinds the people of a page have a usable method, by the
+// directory's key.
+func (s *Service) Kinds(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string][]method.Kind, error) {
+	found, err := selectHeld(ctx, tx, orgID, page)
+	if err != nil {
+		return nil, fmt.Errorf("methods of a page of people: %w", err)
+	}
+	all := make(map[string][]method.Kind, len(found))
+	for key, h := range found {
+		all[key] = h.kinds()
+	}
+	return all, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/org"
@@ -42,11 +41,6 @@ func DayOf(t time.Time) Day { return Day(t.Unix() / int64(day/time.Second)) }
 
 // Time is when the day begins.
 func (d Day) Time() time.Time { return time.Unix(int64(d)*int64(day/time.Second), 0).UTC() }
-
-// Requirement judges whether somebody's methods are enough; it is account's rule.
-func requirementOf(o *org.Organization, e directory.Entry) account.Requirement {
-	return account.RequirementOf(o, account.Account{OrgID: o.ID, Entry: e})
-}
 
 // Run brings the counts of what happened up to the end of the log. It is called
 // again and again; each batch is one transaction.
