@@ -108,22 +108,33 @@ func (s *Service) History(ctx context.Context, tx *store.Tx, orgID string, from,
 	return all, nil
 }
 
-// register counts by walking through the directory, or through the accounts
-// Kunci has met, a page at a time.
+func (s *Service) empty() Registration {
+	return Registration{At: s.d.DB.Now(), ByKind: make(map[method.Kind]int)}
+}
+
 func (s *Service) register(ctx context.Context, o *org.Organization, d directory.Directory) (Registration, error) {
-	figures := Registration{At: s.d.DB.Now(), ByKind: make(map[method.Kind]int)}
+	figures, can := s.empty(), d.Capabilities()
+	partial, err := s.walk(ctx, o, d, func(e directory.Entry, h held, known bool) {
+		figures.add(o, e, h.kinds(), known || Enabled(o, e, can))
+	})
+	figures.Partial = partial
+	return figures, err
+}
+
+// walk goes through the directory a page at a time. One that cannot be listed
+// gives the accounts that Kunci has met, known, of which nothing else is known.
+func (s *Service) walk(ctx context.Context, o *org.Organization, d directory.Directory, fn func(e directory.Entry, h held, known bool)) (partial bool, err error) {
 	lister, ok := d.(directory.Lister)
 	if !ok {
-		figures.Partial = true
-		err := s.d.DB.Read(ctx, func(tx *store.Tx) error {
-			return eachKnown(ctx, tx, o.ID, func(h held) { figures.add(o, directory.Entry{}, h, true) })
+		err = s.d.DB.Read(ctx, func(tx *store.Tx) error {
+			return eachKnown(ctx, tx, o.ID, func(h held) { fn(directory.Entry{}, h, true) })
 		})
-		return figures, err
+		return true, err
 	}
 	for after := ""; ; {
 		page, err := lister.List(ctx, directory.Page{After: after, Limit: directory.MaxPage})
 		if err != nil {
-			return figures, fmt.Errorf("report registration: %w", err)
+			return false, fmt.Errorf("report registration: %w", err)
 		}
 		var methods map[string]held
 		err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
@@ -131,14 +142,13 @@ func (s *Service) register(ctx context.Context, o *org.Organization, d directory
 			return err
 		})
 		if err != nil {
-			return figures, fmt.Errorf("report registration: %w", err)
+			return false, fmt.Errorf("report registration: %w", err)
 		}
-		can := d.Capabilities()
 		for _, e := range page {
-			figures.add(o, e, methods[e.Key], Enabled(o, e, can))
+			fn(e, methods[e.Key], false)
 		}
 		if len(page) < directory.MaxPage {
-			return figures, nil
+			return false, nil
 		}
 		after = page[len(page)-1].UserID
 	}
@@ -165,9 +175,9 @@ func (h held) kinds() []method.Kind {
 	return all
 }
 
-func (r *Registration) add(o *org.Organization, e directory.Entry, h held, enabled bool) {
+// add counts one person, and tells whether they could reset.
+func (r *Registration) add(o *org.Organization, e directory.Entry, kinds []method.Kind, enabled bool) (capable bool) {
 	r.People++
-	kinds := h.kinds()
 	for _, k := range kinds {
 		r.ByKind[k]++
 	}
@@ -181,6 +191,7 @@ func (r *Registration) add(o *org.Organization, e directory.Entry, h held, enabl
 	if enabled && registered {
 		r.Capable++
 	}
+	return enabled && registered
 }
 
 // Registered tells whether methods of these kinds are enough for somebody's reset.
@@ -207,4 +218,33 @@ func (s *Service) Kinds(ctx context.Context, tx *store.Tx, orgID string, page []
 		all[key] = h.kinds()
 	}
 	return all, nil
+}
+
+// Effect is what another policy would do to people.
+type Effect struct {
+	Before, After Registration
+	// Stranded are people who could reset and could no more.
+	Stranded int
+}
+
+// Try tells what a policy would do if it were the organization's. No
+// transaction may be open.
+func (s *Service) Try(ctx context.Context, o *org.Organization, p org.Policy) (Effect, error) {
+	d, err := s.d.Directories(o)
+	if err != nil {
+		return Effect{}, fmt.Errorf("report effect: %w", err)
+	}
+	with := o.WithPolicy(p)
+	effect := Effect{Before: s.empty(), After: s.empty()}
+	can := d.Capabilities()
+	effect.Before.Partial, err = s.walk(ctx, o, d, func(e directory.Entry, h held, known bool) {
+		kinds := h.kinds()
+		could := effect.Before.add(o, e, kinds, known || Enabled(o, e, can))
+		still := effect.After.add(with, e, kinds, known || Enabled(with, e, can))
+		if could && !still {
+			effect.Stranded++
+		}
+	})
+	effect.After.Partial = effect.Before.Partial
+	return effect, err
 }

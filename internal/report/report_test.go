@@ -223,6 +223,22 @@ func TestRegistrationIsJudgedAsAResetIs(t *testing.T) {
 	})
 }
 
+// With two gates Alain's one address is not enough any more.
+func TestTheEffectOfAPolicyIsCountedBeforeItIsSaved(t *testing.T) {
+	each(t, same, func(h *house) {
+		h.load(people)
+		p := h.org.Policy
+		p.Reset.Gates = 2
+		effect, err := h.Try(t.Context(), h.org, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if effect.Before.Capable != 1 || effect.After.Capable != 0 || effect.Stranded != 1 || h.org.Policy.Reset.Gates != 1 {
+			t.Errorf("%+v", effect)
+		}
+	})
+}
+
 func TestADirectoryThatCannotBeListedGivesWhomKunciMet(t *testing.T) {
 	each(t, func(d directory.Directory) directory.Directory { return foreign{d} }, func(h *house) {
 		h.load(people)
