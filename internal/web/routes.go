@@ -15,6 +15,9 @@ func (s *server) mux() *http.ServeMux {
 	for _, route := range s.Portal.Routes() {
 		mux.Handle(route.Pattern, s.Pages.Handle(route.Handler))
 	}
+	for _, route := range s.Console.Routes() {
+		mux.Handle(route.Pattern, s.Pages.Handle(s.Console.Handler(route)))
+	}
 	for pattern, handler := range s.Extra {
 		mux.Handle(pattern, handler)
 	}
