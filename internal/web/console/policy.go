@@ -54,7 +54,7 @@ func (c *Console) postPolicy(w http.ResponseWriter, r *http.Request, d desk) err
 	view := c.policyPage(r, d, form["document"], version)
 	p, err := org.ParsePolicy(strings.NewReader(form["document"]))
 	if errors.As(err, &view.Faults) {
-		return c.refuse(w, r, "console_policy", view, &view.Base, problem.New(problem.BadInput).On("document"))
+		return c.refuse(w, r, "console_policy", view, &view.Base, problem.New(problem.DocumentWrong).On("document"))
 	}
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (c *Console) postPolicy(w http.ResponseWriter, r *http.Request, d desk) err
 		return c.refuse(w, r, "console_policy", view, &view.Base, refusal)
 	}
 	if errors.As(err, &view.Faults) {
-		return c.refuse(w, r, "console_policy", view, &view.Base, problem.New(problem.BadInput).On("document"))
+		return c.refuse(w, r, "console_policy", view, &view.Base, problem.New(problem.DocumentWrong).On("document"))
 	}
 	if err != nil {
 		return err
