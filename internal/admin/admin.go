@@ -49,6 +49,8 @@ type Person struct {
 	Methods []Method
 	// Rules are the answers to "can this person reset, and if not, why".
 	Rules []reset.Rule
+
+	can directory.Capabilities
 }
 
 // Method is a method as an administrator sees it: neither secret nor whole value.
@@ -108,7 +110,11 @@ func (s *Service) ByUserID(ctx context.Context, as Authority, o *org.Organizatio
 func (s *Service) person(ctx context.Context, o *org.Organization, a account.Account) (Person, error) {
 	p := Person{Account: a}
 	p.Role, _ = o.RoleOf(a.Entry.UserID)
-	var err error
+	d, err := s.d.Accounts.Directory(o)
+	if err != nil {
+		return p, err
+	}
+	p.can = d.Capabilities()
 	if p.Rules, err = s.d.Reset.Explain(ctx, o, a.Entry.UserID); err != nil {
 		return p, err
 	}

@@ -120,6 +120,20 @@ func (s *Service) take(ctx context.Context, o *org.Organization, list *List, q Q
 	return false, nil
 }
 
+// Listed is the person as they stand in a list.
+func (p Person) Listed(o *org.Organization) Listed {
+	var kinds []method.Kind
+	for _, k := range method.Kinds() {
+		for _, m := range p.Methods {
+			if m.Kind == k && m.Usable() {
+				kinds = append(kinds, k)
+				break
+			}
+		}
+	}
+	return listed(o, p.Account.Entry, kinds, p.can)
+}
+
 func listed(o *org.Organization, e directory.Entry, kinds []method.Kind, can directory.Capabilities) Listed {
 	role, _ := o.RoleOf(e.UserID)
 	return Listed{

@@ -12,6 +12,7 @@ import (
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
@@ -64,6 +65,7 @@ type App struct {
 	SignIn     *signin.Service
 	Report     *report.Service
 	Admin      *admin.Service
+	API        *api.API
 	Captcha    *captcha.Service
 
 	// Handler answers every page of the product, without health and metrics.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/web"
 	"kunci.dev/kunci/internal/web/console"
 	"kunci.dev/kunci/internal/web/page"
@@ -41,6 +42,12 @@ func (a *App) wirePages() error {
 	if err != nil {
 		return err
 	}
+	a.API, err = api.New(api.Deps{
+		DB: a.DB, Orgs: a.Orgs, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
+	})
+	if err != nil {
+		return err
+	}
 	var trusted []netip.Prefix
 	for _, text := range a.Config.TrustedProxies {
 		network, err := netip.ParsePrefix(text)
@@ -53,6 +60,6 @@ func (a *App) wirePages() error {
 	if now == nil {
 		now = time.Now
 	}
-	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Console: administrators, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
+	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Console: administrators, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
 	return err
 }

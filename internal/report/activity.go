@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -122,6 +124,38 @@ type Span struct {
 
 // longestPeriod bounds what is read at once; ten years.
 const longestPeriod = 3660
+
+// usual is how many days a report shows when nobody says which.
+const usual = 30
+
+// Days reads the first and the last day of a report, written like 2026-11-25;
+// empty ones are thirty days up to now. Problem BadInput.
+func Days(from, to string, now time.Time) (first, last Day, err error) {
+	last = DayOf(now)
+	if to != "" {
+		if last, err = parseDay(to, "to"); err != nil {
+			return 0, 0, err
+		}
+	}
+	first = last - usual + 1
+	if from != "" {
+		if first, err = parseDay(from, "from"); err != nil {
+			return 0, 0, err
+		}
+	}
+	if first > last || last-first >= longestPeriod {
+		return 0, 0, problem.New(problem.BadInput).On("from")
+	}
+	return first, last, nil
+}
+
+func parseDay(text, field string) (Day, error) {
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return 0, problem.New(problem.BadInput).On(field)
+	}
+	return DayOf(at), nil
+}
 
 // Activity tells what happened in an organization from one day up to and with
 // another.

@@ -42,6 +42,9 @@ func DayOf(t time.Time) Day { return Day(t.Unix() / int64(day/time.Second)) }
 // Time is when the day begins.
 func (d Day) Time() time.Time { return time.Unix(int64(d)*int64(day/time.Second), 0).UTC() }
 
+// String is the day as 2026-11-25.
+func (d Day) String() string { return d.Time().Format(time.DateOnly) }
+
 // Run brings the counts of what happened up to the end of the log. It is called
 // again and again; each batch is one transaction.
 func (s *Service) Run(ctx context.Context) error {

@@ -21,6 +21,7 @@ func (s *server) mux() *http.ServeMux {
 	for pattern, handler := range s.Extra {
 		mux.Handle(pattern, handler)
 	}
+	mux.Handle("/api/", s.API)
 	mux.Handle("GET /static/", http.HandlerFunc(page.Assets))
 	mux.Handle("GET /.well-known/security.txt", http.HandlerFunc(s.securityText))
 	mux.Handle("GET /.well-known/change-password", s.redirect(http.StatusFound, "/password"))

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
@@ -33,9 +32,6 @@ type counted struct {
 	N    int
 }
 
-// span of days a report shows when nobody says which.
-const usualDays = 30
-
 func (c *Console) getReports(w http.ResponseWriter, r *http.Request, d desk) error {
 	view := &reportsPage{Base: d.base(r, "reports", "reports")}
 	if err := c.report(r, d, view); err != nil {
@@ -50,11 +46,11 @@ func (c *Console) report(r *http.Request, d desk, view *reportsPage) error {
 		return err
 	}
 	return c.DB.Read(r.Context(), func(tx *store.Tx) error {
-		from, to, err := span(r, tx.Now())
+		from, to, err := report.Days(r.URL.Query().Get("from"), r.URL.Query().Get("to"), tx.Now())
 		if err != nil {
 			return err
 		}
-		view.From, view.To = from.Time().Format(time.DateOnly), to.Time().Format(time.DateOnly)
+		view.From, view.To = from.String(), to.String()
 		if view.Period, err = c.Report.Activity(r.Context(), tx, d.Org.ID, from, to); err != nil {
 			return err
 		}
@@ -69,8 +65,7 @@ func (c *Console) report(r *http.Request, d desk, view *reportsPage) error {
 func (v *reportsPage) draw() {
 	var resets, capable []bar
 	for _, a := range v.Period.Days {
-		label := a.Day.Time().Format(time.DateOnly)
-		resets = append(resets, bar{Label: label, Value: a.Completed + a.Unlocked})
+		resets = append(resets, bar{Label: a.Day.String(), Value: a.Completed + a.Unlocked})
 		v.Total.Completed += a.Completed
 		v.Total.Unlocked += a.Unlocked
 		v.Total.Changed += a.Changed
@@ -95,27 +90,6 @@ func (v *reportsPage) draw() {
 	slices.SortFunc(v.Refusals, func(a, b counted) int { return b.N - a.N })
 }
 
-// span is the days that an address asks for.
-func span(r *http.Request, now time.Time) (from, to report.Day, err error) {
-	to = report.DayOf(now)
-	from = to - usualDays + 1
-	for name, into := range map[string]*report.Day{"from": &from, "to": &to} {
-		text := r.URL.Query().Get(name)
-		if text == "" {
-			continue
-		}
-		at, err := time.Parse(time.DateOnly, text)
-		if err != nil {
-			return 0, 0, problem.New(problem.BadInput).On(name)
-		}
-		*into = report.DayOf(at)
-	}
-	if from > to || to-from >= 3660 {
-		return 0, 0, problem.New(problem.BadInput).On("from")
-	}
-	return from, to, nil
-}
-
 // getReportsCSV gives the days as a table for spreadsheets: numbers and dates
 // alone, so that nothing in it can be read as a formula.
 func (c *Console) getReportsCSV(w http.ResponseWriter, r *http.Request, d desk) error {
@@ -128,7 +102,7 @@ func (c *Console) getReportsCSV(w http.ResponseWriter, r *http.Request, d desk) 
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"day", "reset", "unlocked", "changed", "abandoned", "blocked", "refused", "requests", "signed_in", "signin_failed"})
 	for _, a := range view.Period.Days {
-		line := []string{a.Day.Time().Format(time.DateOnly)}
+		line := []string{a.Day.String()}
 		for _, n := range []int{a.Completed, a.Unlocked, a.Changed, a.Abandoned, a.Blocked, a.Refused, a.Requests, a.SignedIn, a.NotSigned} {
 			line = append(line, strconv.Itoa(n))
 		}
