@@ -24,7 +24,7 @@ type Row struct {
 	// Why says why it cannot prove a reset, as a key below "reset.why." with Args; empty: it can.
 	Why  string
 	Args map[string]any
-	// CanBeDefault: a sign-in could offer it first.
+	// CanBeDefault: a sign-in could offer it first, and there is something to choose between.
 	CanBeDefault bool
 }
 
@@ -72,12 +72,22 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 
 func (f facts) rows() []Row {
 	var all []Row
+	// Codes on paper are the last thing to ask for, not the first.
+	asked := func(m method.Method) bool {
+		return m.Usable() && m.Kind.ProvesSignIn() && m.Kind != method.RecoveryCode
+	}
+	choices := 0
+	for _, m := range f.methods {
+		if asked(m) {
+			choices++
+		}
+	}
 	for _, k := range method.Kinds() {
 		for _, m := range f.methods {
 			if m.Kind != k || !m.Proved {
 				continue
 			}
-			r := Row{Method: m, CanBeDefault: m.Usable() && k.ProvesSignIn() && !m.Default}
+			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default}
 			r.Why, r.Args = f.need.Refusal(m, f.now)
 			all = append(all, r)
 		}
