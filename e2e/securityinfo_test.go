@@ -54,13 +54,6 @@ func (b *tab) html(selector string) string {
 	return text
 }
 
-// leave marks the page as left and clicks.
-func (b *tab) leave(selector string) *tab {
-	b.t.Helper()
-	b.run("leaving the page", chromedp.SetAttributeValue("main", "data-left", "yes", chromedp.ByQuery))
-	return b.click(selector)
-}
-
 // scan reads the QR code of the page as a camera would: from the picture.
 func (b *tab) scan() string {
 	b.t.Helper()
@@ -98,7 +91,7 @@ func TestSecurityInfoInChromium(t *testing.T) {
 			b.open("/security-info", "security-info").shot("si-1-empty")
 			b.press().at("security-info-add").shot("si-2-kinds")
 
-			b.leave(`[data-kind="email"] a`).at("security-info-add").shot("si-3-email")
+			b.leave().click(`[data-kind="email"] a`).at("security-info-add").shot("si-3-email")
 			b.fill("email", "citra@contoso.com").press().at("security-info-add").shot("si-4-own-domain")
 			if got := b.attribute(`[role="alert"]`, "data-error"); got != "email-own-domain" {
 				t.Errorf("alert %q", got)
@@ -108,7 +101,7 @@ func TestSecurityInfoInChromium(t *testing.T) {
 			b.fill("code", p.Code(1)).fill("name", "Pribadi").press().at("security-info").shot("si-6-added")
 
 			b.press().at("security-info-add")
-			b.leave(`[data-kind="authenticator_code"] a`).at("security-info-add").shot("si-7-app")
+			b.leave().click(`[data-kind="authenticator_code"] a`).at("security-info-add").shot("si-7-app")
 			b.press().at("security-info-add").shot("si-8-qr")
 			link := b.attribute(`a[href^="otpauth:"]`, "href")
 			if scanned := b.scan(); scanned != link {
@@ -118,7 +111,7 @@ func TestSecurityInfoInChromium(t *testing.T) {
 			if err != nil || key.Issuer() != "Contoso" || key.AccountName() != "citra@contoso.com" {
 				t.Fatalf("the link %s: %v", link, err)
 			}
-			b.leave("summary").run("typing by hand", chromedp.WaitVisible("[data-secret]", chromedp.ByQuery))
+			b.click("summary").run("typing by hand", chromedp.WaitVisible("[data-secret]", chromedp.ByQuery))
 			if typed := b.html("[data-secret]"); !strings.Contains(strings.ReplaceAll(typed, " ", ""), key.Secret()) {
 				t.Errorf("the secret as text is %s", typed)
 			}
@@ -129,7 +122,7 @@ func TestSecurityInfoInChromium(t *testing.T) {
 			b.fill("code", code).press().at("security-info")
 
 			b.press().at("security-info-add").shot("si-9-kinds")
-			b.leave(`[data-kind="recovery_code"] a`).at("security-info-add").shot("si-10-codes")
+			b.leave().click(`[data-kind="recovery_code"] a`).at("security-info-add").shot("si-10-codes")
 			b.press().at("security-info-add").shot("si-11-shown")
 			if codes := shownCode.FindAllString(b.html("[data-codes]"), -1); len(codes) != 10 {
 				t.Errorf("%d codes are shown", len(codes))
@@ -138,12 +131,12 @@ func TestSecurityInfoInChromium(t *testing.T) {
 			b.download(t)
 			b.press().at("security-info").shot("si-13-list")
 
-			b.leave(`[data-kind="email"] .acts a[href$="/change"]`).at("security-info-change").shot("si-14-change")
-			b.leave(`button[value="replace"]`).at("security-info-add").shot("si-15-replace")
+			b.leave().click(`[data-kind="email"] .acts a[href$="/change"]`).at("security-info-change").shot("si-14-change")
+			b.leave().click(`button[value="replace"]`).at("security-info-add").shot("si-15-replace")
 			b.open("/security-info", "security-info")
-			b.leave(`[data-kind="email"] .acts a[href$="/delete"]`).at("security-info-delete").shot("si-16-delete")
+			b.leave().click(`[data-kind="email"] .acts a[href$="/delete"]`).at("security-info-delete").shot("si-16-delete")
 			b.press().at("security-info").shot("si-17-deleted")
-			b.leave(`[data-deleted] button`).at("security-info").shot("si-18-undone")
+			b.leave().click(`[data-deleted] button`).at("security-info").shot("si-18-undone")
 		})
 	}
 }

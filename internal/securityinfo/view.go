@@ -123,11 +123,11 @@ func (f facts) reset() Reset {
 	if r.Enough {
 		return r
 	}
-	if f.need.Sufficient(f.methods, f.settled()) {
+	if f.need.Registered(f.methods, f.now) {
 		r.From = f.settledAt()
 		return r
 	}
-	usable := f.need.Usable(f.methods, f.settled())
+	usable := f.need.Usable(f.methods, f.need.Settled(f.now))
 	r.Missing = r.Gates - f.need.Reach(usable)
 	if r.Missing == 1 {
 		for _, k := range method.Kinds() {
@@ -141,8 +141,8 @@ func (f facts) reset() Reset {
 
 // settledAt is the first moment at which the methods of now are enough.
 func (f facts) settledAt() time.Time {
-	wait := f.settled().Sub(f.now)
-	first := f.settled()
+	wait := f.need.Settled(f.now).Sub(f.now)
+	first := f.need.Settled(f.now)
 	for _, m := range f.methods {
 		if at := m.ProvedAt.Add(wait); m.Usable() && at.Before(first) && f.need.Sufficient(f.methods, at) {
 			first = at

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"kunci.dev/kunci/internal/audit"
@@ -39,19 +38,18 @@ func (p *Portal) visitor(w http.ResponseWriter, r *http.Request) (visitor, bool,
 }
 
 // stepUp sends somebody whose proof is not fresh enough to prove it again, and
-// then back to the page they came from.
-func stepUp(w http.ResponseWriter, r *http.Request) error {
-	return page.See(w, r, after("/signin/verify", r))
+// then on to a page that GET shows.
+func stepUp(w http.ResponseWriter, r *http.Request, next string) error {
+	return page.See(w, r, withNext("/signin/verify", next))
 }
 
 // after adds to a path where to go on when it is done: the page that was asked
 // for, which is one that GET shows.
 func after(path string, r *http.Request) string {
-	next := nextPath(r.URL.Path)
-	if next == "" {
-		return path
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasPrefix(r.URL.Path, "/security-info/") && r.URL.Path != "/security-info/add" {
+		return withNext(path, "/security-info") // what was posted there has no page to come back to
 	}
-	return path + "?" + url.Values{"next": {next}}.Encode()
+	return withNext(path, r.URL.Path)
 }
 
 // nextPath is a path as a place to go on at, empty when it is none: only our
