@@ -109,15 +109,8 @@ func (s Signed) Factors() []method.Method {
 	return all
 }
 
-// HasFactor tells whether the account asks for a second factor. One that was
-// disabled after too many wrong answers still asks: otherwise guessing long
-// enough would take it away. A pass that an administrator issued can stand in
-// for a factor and asks for none by itself.
-func (s Signed) HasFactor() bool {
-	return slices.ContainsFunc(s.Methods, func(m method.Method) bool {
-		return m.Proved && m.DeletedAt.IsZero() && factor(m) && m.Kind.Class() != method.Pass
-	})
-}
+// HasFactor tells whether the account asks for a second factor.
+func (s Signed) HasFactor() bool { return method.AskForFactor(s.Methods) }
 
 func factor(m method.Method) bool {
 	return m.Kind.Built() && m.Kind.ProvesSignIn() && (m.Kind != method.RecoveryCode || m.CodesLeft() > 0)

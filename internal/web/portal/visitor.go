@@ -38,9 +38,9 @@ func (p *Portal) visitor(w http.ResponseWriter, r *http.Request) (visitor, bool,
 }
 
 // stepUp sends somebody whose proof is not fresh enough to prove it again, and
-// then back to the page they came from.
-func stepUp(w http.ResponseWriter, r *http.Request) error {
-	return page.See(w, r, after("/signin/verify", r))
+// then on to a page that GET shows.
+func stepUp(w http.ResponseWriter, r *http.Request, next string) error {
+	return page.See(w, r, withNext("/signin/verify", next))
 }
 
 // after adds to a path where to go on when it is done: the page that was asked
