@@ -15,7 +15,7 @@ func TestChangingThePassword(t *testing.T) {
 		b, other := p.Browser(), p.Browser()
 		signIn(t, b, "alain@contoso.com", kuncitest.OldPassword)
 		signIn(t, other, "alain@contoso.com", kuncitest.OldPassword)
-		before := session(b)
+		before := sessionOf(b)
 		if page := b.Get("/password").Want(http.StatusOK, "password"); len(page.Choices("new_password")) != 1 || !strings.Contains(page.Text(), "12") {
 			t.Errorf("no rules:\n%s", page.Text())
 		}
@@ -63,7 +63,7 @@ func TestChangingThePassword(t *testing.T) {
 		if !p.Has(audit.RequestOpened) {
 			t.Error("no request was opened")
 		}
-		noSecret(t, p, kuncitest.OldPassword, newPassword, "not the old one", session(b))
+		noSecret(t, p, kuncitest.OldPassword, newPassword, "not the old one", sessionOf(b))
 	})
 }
 
@@ -96,7 +96,7 @@ func TestAResetEndsEverySession(t *testing.T) {
 			t.Error("signed out before anything was changed")
 		}
 		done := b.Post("/reset/password", "new_password", newPassword, "confirm_password", newPassword).Want(http.StatusOK, "reset-done")
-		if isIn(in) || session(b) != "" {
+		if isIn(in) || sessionOf(b) != "" {
 			t.Error("signed in after a reset")
 		}
 		userID, ok := done.Field("user_id")

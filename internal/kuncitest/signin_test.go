@@ -85,7 +85,7 @@ func app(t *testing.T, p *kuncitest.Product, userID string) (m method.Method, sh
 	}
 }
 
-func session(b *kuncitest.Browser) string {
+func sessionOf(b *kuncitest.Browser) string {
 	for _, c := range b.Cookies() {
 		if c.Name == "kunci-session" {
 			return c.Value
@@ -121,14 +121,14 @@ func TestSigningInAndOut(t *testing.T) {
 		}
 		wantAt(t, b.Post("/signin/password", "password", kuncitest.OldPassword), "/security-info")
 		wantAt(t, b.Get("/"), "/security-info")
-		token := session(b)
+		token := sessionOf(b)
 		if token == "" || !isIn(b) {
 			t.Fatal("not signed in")
 		}
 		wantAt(t, b.Get("/signin/password"), "/signin") // the user ID is not kept any longer than needed
 		page = b.Post("/signout")
 		wantAt(t, page, "/signin")
-		if isIn(b) || isIn(with(p, token)) || isIn(with(p, session(b))) {
+		if isIn(b) || isIn(with(p, token)) || isIn(with(p, sessionOf(b))) {
 			t.Error("signed out, and in")
 		}
 		wantAt(t, b.Post("/signout"), "/signin")
@@ -221,8 +221,8 @@ func TestWhatIsSaidOnlyAfterTheRightPassword(t *testing.T) {
 	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
 		b := p.Browser()
 		page := signIn(t, b, "dedi@contoso.com", kuncitest.OldPassword).Want(http.StatusUnprocessableEntity, "signin-password")
-		if page.Alert() != "account-disabled" || session(b) != "" {
-			t.Errorf("alert %q, session %q", page.Alert(), session(b))
+		if page.Alert() != "account-disabled" || sessionOf(b) != "" {
+			t.Errorf("alert %q, session %q", page.Alert(), sessionOf(b))
 		}
 		wantAt(t, signIn(t, b, "mega@contoso.com", kuncitest.OldPassword), "/password").Want(http.StatusOK, "password")
 		for _, path := range []string{"/", "/security-info", "/interrupt"} {
@@ -247,7 +247,7 @@ func TestASecondFactorIsAskedFor(t *testing.T) {
 		_, shows := app(t, p, "alain@contoso.com")
 		b := p.Browser()
 		page := wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/signin/verify").Want(http.StatusOK, "signin-verify")
-		half := session(b)
+		half := sessionOf(b)
 		for _, path := range []string{"/password", "/interrupt"} {
 			wantAt(t, b.Get(path), "/signin/verify")
 		}
@@ -307,7 +307,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
 		b := p.Browser()
 		wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/security-info")
-		before := session(b)
+		before := sessionOf(b)
 		p.Clock.Advance(20 * time.Minute)
 		page := b.Get("/signin/verify?next=/security-info/add").Want(http.StatusOK, "signin-verify")
 		if _, ok := page.Field("password"); !ok {
@@ -317,7 +317,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 			t.Errorf("%d, alert %q", page.Status, page.Alert())
 		}
 		wantAt(t, b.Post("/signin/verify", "password", kuncitest.OldPassword, "next", "/security-info/add"), "/security-info/add")
-		if session(b) == before || isIn(with(p, before)) {
+		if sessionOf(b) == before || isIn(with(p, before)) {
 			t.Error("the token was not replaced")
 		}
 		_, shows := app(t, p, "alain@contoso.com")
@@ -339,7 +339,7 @@ func TestThePickerOfABrowser(t *testing.T) {
 		b := p.Browser()
 		wantAt(t, b.Get("/accounts"), "/signin")
 		signIn(t, b, "alain@contoso.com", kuncitest.OldPassword)
-		first := session(b)
+		first := sessionOf(b)
 		p.Clock.Advance(time.Second)
 		page := signIn(t, b, "adele@contoso.com", kuncitest.OldPassword)
 		if isIn(with(p, first)) {
