@@ -37,17 +37,11 @@ func (p *Portal) visitor(w http.ResponseWriter, r *http.Request) (visitor, bool,
 	return visitor{signed, signed.Actor(page.Actor(r))}, false, nil
 }
 
-// stepUp sends somebody whose proof is not fresh enough to prove it again, and
-// then back to the page they came from.
-func stepUp(w http.ResponseWriter, r *http.Request) error {
-	return page.See(w, r, after("/signin/verify", r))
-}
-
 // after adds to a path where to go on when it is done: the page that was asked
 // for, which is one that GET shows.
 func after(path string, r *http.Request) string {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasPrefix(r.URL.Path, "/security-info/") && r.URL.Path != "/security-info/add" {
-		return withNext(path, "/security-info") // what was posted there has no page to come back to
+	if r.URL.Path == infoPath+"/codes" {
+		return withNext(path, infoPath) // only POST is answered there
 	}
 	return withNext(path, r.URL.Path)
 }
