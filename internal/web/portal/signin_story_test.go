@@ -104,7 +104,7 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 func TestAfterSigningInAPageIsShown(t *testing.T) {
 	for request, want := range map[string]string{
 		"GET /security-info": "/signin?next=%2Fsecurity-info", "GET /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd",
-		"POST /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd", "POST /security-info/m1/delete": "/signin?next=%2Fsecurity-info",
+		"POST /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd", "POST /security-info/m1/delete": "/signin?next=%2Fsecurity-info%2Fm1%2Fdelete", "POST /security-info/codes": "/signin?next=%2Fsecurity-info",
 		"POST /password": "/signin?next=%2Fpassword", "GET /elsewhere": "/signin",
 	} {
 		var verb, path string

@@ -46,8 +46,8 @@ func stepUp(w http.ResponseWriter, r *http.Request, next string) error {
 // after adds to a path where to go on when it is done: the page that was asked
 // for, which is one that GET shows.
 func after(path string, r *http.Request) string {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasPrefix(r.URL.Path, "/security-info/") && r.URL.Path != "/security-info/add" {
-		return withNext(path, "/security-info") // what was posted there has no page to come back to
+	if r.URL.Path == infoPath+"/codes" {
+		return withNext(path, infoPath) // only POST is answered there
 	}
 	return withNext(path, r.URL.Path)
 }
