@@ -83,7 +83,7 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 		"/security-info": "/security-info", "/security-info/add": "/security-info/add", "/password": "/password", "/interrupt": "/security-info",
 		"": "/security-info", "https://evil.example/": "/security-info", "//evil.example": "/security-info", "/security-info/../console": "/security-info",
 		"/security-info//evil.example": "/security-info", "/security-info/\\evil.example": "/security-info", "/security-info/x?y": "/security-info",
-		"/security-info/%2e%2e": "/security-info", "/security-infos": "/security-info", "/console": "/security-info", "/reset": "/security-info",
+		"/security-info/%2e%2e": "/security-info", "/security-infos": "/security-info", "/console": "/console", "/console/people": "/console/people", "/consoles": "/security-info", "/reset": "/security-info",
 		"javascript:alert(1)": "/security-info", "/password/\r\nSet-Cookie: a": "/security-info", "/security-info#x": "/security-info",
 	} {
 		if got := onward(signin.StepIn, next); got != want {
