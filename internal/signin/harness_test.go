@@ -160,10 +160,8 @@ func newWorld(t testing.TB, db *store.DB, clock *storetest.Clock, change ...func
 	must(t, err)
 	w.methods, err = method.New(method.Deps{Keys: w.keys.Keyset})
 	must(t, err)
-	w.accounts, err = account.New(account.Deps{DB: db, Methods: w.methods, Audit: w.audit, Directories: func(o *org.Organization) (directory.Directory, error) {
-		d, err := directories.Open(o)
-		w.people.Directory = d
-		return w.people, err
+	w.accounts, err = account.New(account.Deps{DB: db, Methods: w.methods, Audit: w.audit, Directories: func(*org.Organization) (directory.Directory, error) {
+		return w.people, nil
 	}})
 	must(t, err)
 	w.people.Directory, err = directories.Open(w.org)
