@@ -65,7 +65,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify})
+	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type Method struct {
 	Kind                 Kind
 	Name                 string // given by the person, may be empty
 	Value                string // the address or number; "" for kinds that have only a secret
-	Secret               []byte // TOTP seed or recovery set
+	Secret               []byte // TOTP seed, recovery set or a passkey's credential
 	Proved               bool
 	ProvedBy             string // ByPerson or ByAdministrator
 	Default              bool   // offered first as a second factor

@@ -318,7 +318,7 @@ func (s *Service) openAll(rows []row) ([]Method, error) {
 // It is per account: nobody can see from the rows who shares a telephone.
 func (s *Service) same(m Method) []byte {
 	return s.keys.Index("method.same",
-		strings.Join([]string{m.OrgID, m.AccountID, string(m.Kind), sameAs(m.Kind, m.Value), string(m.Secret)}, "\x00"))
+		strings.Join([]string{m.OrgID, m.AccountID, string(m.Kind), sameAs(m.Kind, m.Value), identity(m)}, "\x00"))
 }
 
 // Fingerprint is a keyed hash of a method's value within its account, by which

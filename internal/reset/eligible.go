@@ -25,6 +25,8 @@ type facts struct {
 	now    time.Time
 	// passed are the kinds that this flow has proved already.
 	passed []method.Kind
+	// works tells whether a method can be proved at this installation.
+	works func(method.Method) bool
 }
 
 // Rule is one rule of eligibility with its answer. The sentence is
@@ -118,6 +120,9 @@ func (f facts) gates() int { return f.requirement().Gates() }
 // "reset.why.", empty when it can.
 func (f facts) refusal(m method.Method) (string, map[string]any) {
 	why, args := f.requirement().Refusal(m, f.now)
+	if why == "" && f.works != nil && !f.works(m) {
+		return "address", nil
+	}
 	if (why == "" || why == "waiting") && f.locked[m.ID] > 0 {
 		return "blocked", nil
 	}
@@ -180,5 +185,38 @@ func (f facts) choices(passed []method.Kind) []Choice {
 			all = append(all, c)
 		}
 	}
-	return all
+	return onePasskey(all)
+}
+
+// onePasskey leaves one of several passkeys, one that can be used before one that
+// cannot: people do not know which is on the device in their hand, so proving
+// one choice takes any of them.
+func onePasskey(all []Choice) []Choice {
+	var left []Choice
+	at := -1
+	for _, c := range all {
+		switch {
+		case c.Kind != method.Passkey:
+			left = append(left, c)
+		case at < 0:
+			at, left = len(left), append(left, c)
+		case c.Usable && !left[at].Usable:
+			left[at] = c
+		}
+	}
+	if at >= 0 {
+		left[at].Name = "" // of all of them
+	}
+	return left
+}
+
+// passkeys are the ids of those that can pass the gate after what was passed.
+func (f facts) passkeys() []string {
+	ids := []string{}
+	for _, m := range f.methods {
+		if why, _ := f.refusal(m); m.Kind == method.Passkey && why == "" {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
 }

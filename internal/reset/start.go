@@ -143,7 +143,7 @@ func (s *Service) gather(ctx context.Context, userID string, reason Reason) (fac
 }
 
 func (s *Service) gatherIn(ctx context.Context, o *org.Organization, userID string, reason Reason) (facts, error) {
-	f := facts{org: o, reason: reason, now: s.d.DB.Now()}
+	f := facts{org: o, reason: reason, now: s.d.DB.Now(), works: s.d.Challenges.Works}
 	if o != nil {
 		d, err := s.d.Accounts.Directory(o)
 		if err != nil {
@@ -190,7 +190,7 @@ func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, 
 		}
 	}
 	for _, m := range f.methods {
-		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m.ID)
+		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m)
 		if err != nil {
 			return err
 		}
@@ -338,7 +338,7 @@ func (s *Service) load(ctx context.Context, f Flow) (facts, error) {
 	if err != nil {
 		return facts{}, err
 	}
-	loaded := facts{org: o, can: d.Capabilities(), known: true}
+	loaded := facts{org: o, can: d.Capabilities(), known: true, works: s.d.Challenges.Works}
 	loaded.account, err = s.d.Accounts.Load(ctx, o, f.AccountID)
 	return loaded, err
 }

@@ -1,0 +1,131 @@
+package challenge
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-webauthn/webauthn/protocol"
+
+	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+)
+
+// asked is how long a browser waits for the person's device, in milliseconds.
+const asked = 5 * 60 * 1000
+
+// descriptor names one passkey to the browser.
+type descriptor struct {
+	Type       string   `json:"type"`
+	ID         string   `json:"id"`
+	Transports []string `json:"transports,omitempty"`
+}
+
+// request is WebAuthn's PublicKeyCredentialRequestOptionsJSON.
+type request struct {
+	Challenge        string       `json:"challenge"`
+	Timeout          int          `json:"timeout"`
+	RPID             string       `json:"rpId"`
+	AllowCredentials []descriptor `json:"allowCredentials,omitempty"`
+	UserVerification string       `json:"userVerification"`
+}
+
+// creation is WebAuthn's PublicKeyCredentialCreationOptionsJSON.
+type creation struct {
+	RP                 entity                         `json:"rp"`
+	User               user                           `json:"user"`
+	Challenge          string                         `json:"challenge"`
+	Parameters         []protocol.CredentialParameter `json:"pubKeyCredParams"`
+	Timeout            int                            `json:"timeout"`
+	ExcludeCredentials []descriptor                   `json:"excludeCredentials,omitempty"`
+	Selection          selection                      `json:"authenticatorSelection"`
+	Attestation        string                         `json:"attestation"`
+}
+
+type entity struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type user struct {
+	entity
+	DisplayName string `json:"displayName"`
+}
+
+type selection struct {
+	ResidentKey        string `json:"residentKey"`
+	RequireResidentKey bool   `json:"requireResidentKey"`
+	UserVerification   string `json:"userVerification"`
+}
+
+// Options gives what the page's script hands to the browser for an open
+// challenge on a passkey, as JSON; empty for every other kind. mine are the
+// account's methods as they are stored now.
+func (s *Service) Options(o *org.Organization, a account.Account, c Challenge, mine []method.Method) (string, error) {
+	if c.Kind != method.Passkey || c.State != Open || s.passkeys == nil {
+		return "", nil
+	}
+	if o == nil || o.ID != c.OrgID || a.ID != c.AccountID {
+		return "", errors.New("passkey options: the challenge is another account's")
+	}
+	if c.Purpose == Register {
+		return s.creationOptions(o, a, c, mine)
+	}
+	r := request{Challenge: text(s.challengeOf(c)), Timeout: asked, RPID: s.RelyingParty(), UserVerification: "required"}
+	if c.Purpose != Reset {
+		r.AllowCredentials = s.descriptors(mine)
+	}
+	return encode(r)
+}
+
+func (s *Service) creationOptions(o *org.Organization, a account.Account, c Challenge, mine []method.Method) (string, error) {
+	for _, m := range mine {
+		if m.ID != c.MethodID {
+			continue
+		}
+		record, err := m.Credential()
+		if err != nil {
+			return "", err
+		}
+		name := a.Entry.DisplayName
+		if name == "" {
+			name = a.Entry.UserID
+		}
+		return encode(creation{
+			RP:        entity{s.RelyingParty(), o.Name},
+			User:      user{entity{text(record.Handle), a.Entry.UserID}, name},
+			Challenge: text(s.challengeOf(c)), Parameters: algorithms, Timeout: asked,
+			ExcludeCredentials: s.descriptors(mine),
+			Selection:          selection{ResidentKey: "required", RequireResidentKey: true, UserVerification: "required"},
+			Attestation:        "none",
+		})
+	}
+	return "", nil
+}
+
+// descriptors names the passkeys that can be used, to those who proved enough to
+// know of them.
+func (s *Service) descriptors(mine []method.Method) []descriptor {
+	var all []descriptor
+	for _, m := range mine {
+		if m.Kind != method.Passkey || !m.Usable() || !s.Works(m) {
+			continue
+		}
+		if record, err := m.Credential(); err == nil {
+			all = append(all, descriptor{"public-key", text(record.ID), record.Transports})
+		}
+	}
+	return all
+}
+
+func text(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func encode(options any) (string, error) {
+	out, err := json.Marshal(options)
+	if err != nil {
+		return "", fmt.Errorf("passkey options: %w", err)
+	}
+	return string(out), nil
+}
