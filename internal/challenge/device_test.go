@@ -123,4 +123,3 @@ func (p *phone) bend(t *testing.T, answer string, change func(response, client m
 	}
 	return string(out)
 }
-
