@@ -52,6 +52,8 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 		return "copied", nil // the one reason for which a passkey is disabled
 	case !m.DisabledAt.IsZero():
 		return "disabled", nil
+	case m.Elsewhere:
+		return "address", nil
 	case !m.Usable():
 		return "unproved", nil
 	case !r.Allows(m.Kind):

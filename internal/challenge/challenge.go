@@ -137,7 +137,7 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	if err != nil {
 		return Challenge{}, err
 	}
-	if _, ok := verifiers[m.Kind]; !ok || !serves(m, in.Purpose) || !s.Works(m) {
+	if _, ok := verifiers[m.Kind]; !ok || !serves(m, in.Purpose) {
 		return Challenge{}, problem.New(problem.MethodNotAllowed).On("method")
 	}
 	live, err := selectOpen(ctx, tx, in.Org.ID, in.Account.ID, m.ID)

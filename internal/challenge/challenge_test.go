@@ -64,23 +64,13 @@ type world struct {
 	keys    *secret.Keyset
 }
 
-// newWorldAt is the same installation under another address.
-func newWorldAt(w *world, publicURL string) *challenge.Service {
-	w.t.Helper()
-	s, err := challenge.New(challenge.Deps{Keys: w.keys, Methods: w.methods, Audit: w.audit, Messages: w.out, PublicURL: publicURL})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s
-}
-
 func newWorld(t *testing.T, db *store.DB, clock *storetest.Clock) *world {
 	t.Helper()
 	keys := secrettest.NewTestKeyset(t)
 	w := &world{t: t, db: db, clock: clock, audit: audittest.New(t, db), out: &outbox{}, keys: keys}
 	w.org, _ = orgtest.Contoso(t, db, w.audit)
 	var err error
-	if w.methods, err = method.New(method.Deps{Keys: keys}); err != nil {
+	if w.methods, err = method.New(method.Deps{Keys: keys, RelyingParty: "kunci.contoso.com"}); err != nil {
 		t.Fatal(err)
 	}
 	if w.s, err = challenge.New(challenge.Deps{Keys: keys, Methods: w.methods, Audit: w.audit, Messages: w.out, PublicURL: "https://kunci.contoso.com"}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol"
 
@@ -75,7 +76,7 @@ func (s *Service) Options(o *org.Organization, a account.Account, c Challenge, m
 	}
 	r := request{Challenge: text(s.challengeOf(c)), Timeout: asked, RPID: s.RelyingParty(), UserVerification: "required"}
 	if c.Purpose != Reset {
-		r.AllowCredentials = s.descriptors(mine)
+		r.AllowCredentials = descriptors(mine)
 	}
 	return encode(r)
 }
@@ -97,7 +98,7 @@ func (s *Service) creationOptions(o *org.Organization, a account.Account, c Chal
 			RP:        entity{s.RelyingParty(), o.Name},
 			User:      user{entity{text(record.Handle), a.Entry.UserID}, name},
 			Challenge: text(s.challengeOf(c)), Parameters: algorithms, Timeout: asked,
-			ExcludeCredentials: s.descriptors(mine),
+			ExcludeCredentials: descriptors(without(mine, m.Replaces)),
 			Selection:          selection{ResidentKey: "required", RequireResidentKey: true, UserVerification: "required"},
 			Attestation:        "none",
 		})
@@ -105,12 +106,18 @@ func (s *Service) creationOptions(o *org.Organization, a account.Account, c Chal
 	return "", nil
 }
 
+// without leaves out the passkey that a new one takes the place of, which may be
+// on the same device.
+func without(mine []method.Method, id string) []method.Method {
+	return slices.DeleteFunc(slices.Clone(mine), func(m method.Method) bool { return m.ID == id })
+}
+
 // descriptors names the passkeys that can be used, to those who proved enough to
 // know of them.
-func (s *Service) descriptors(mine []method.Method) []descriptor {
+func descriptors(mine []method.Method) []descriptor {
 	var all []descriptor
 	for _, m := range mine {
-		if m.Kind != method.Passkey || !m.Usable() || !s.Works(m) {
+		if m.Kind != method.Passkey || !m.Usable() {
 			continue
 		}
 		if record, err := m.Credential(); err == nil {
@@ -118,6 +125,35 @@ func (s *Service) descriptors(mine []method.Method) []descriptor {
 		}
 	}
 	return all
+}
+
+// kept is what PublicKeyCredential.signalAllAcceptedCredentials takes.
+type kept struct {
+	RPID   string   `json:"rpId"`
+	UserID string   `json:"userId"`
+	IDs    []string `json:"allAcceptedCredentialIds"`
+}
+
+// Kept tells a person's browser, as JSON, which of their passkeys still count, so
+// that it stops offering the others. deleted ones that can be brought back are
+// kept. Empty where there are no passkeys.
+func (s *Service) Kept(a account.Account, mine, deleted []method.Method) (string, error) {
+	if s.passkeys == nil {
+		return "", nil
+	}
+	all := append(append([]method.Method{}, mine...), deleted...)
+	say := kept{RPID: s.RelyingParty(), UserID: text(s.methods.UserHandle(a.OrgID, a.ID, all)), IDs: []string{}}
+	for _, m := range all {
+		if m.Kind != method.Passkey || !m.Proved || m.Elsewhere || !m.DisabledAt.IsZero() {
+			continue
+		}
+		record, err := m.Credential()
+		if err != nil {
+			return "", err
+		}
+		say.IDs = append(say.IDs, text(record.ID))
+	}
+	return encode(say)
 }
 
 func text(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -48,12 +48,6 @@ func (s *Service) RelyingParty() string {
 	return s.passkeys.Config.RPID
 }
 
-// Works tells whether a method can be proved at this installation: a passkey
-// made for another host name cannot.
-func (s *Service) Works(m method.Method) bool {
-	return m.Kind != method.Passkey || s.passkeys != nil && m.RelyingParty() == s.RelyingParty()
-}
-
 // challengeOf is what the device signs. It is derived from the row, so it is
 // stored nowhere in the open, and bound to everything that the row is bound to.
 func (s *Service) challengeOf(c Challenge) []byte {

@@ -1,7 +1,9 @@
 package kuncitest
 
 import (
+	"encoding/base64"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/descope/virtualwebauthn"
@@ -53,6 +55,21 @@ func (d *Device) Make(options string) string {
 	return virtualwebauthn.CreateAttestationResponse(d.rp, d.auth, d.cred, *o)
 }
 
+// Excluded tells whether the browser is told not to make a passkey on this device.
+func (d *Device) Excluded(options string) bool {
+	d.t.Helper()
+	o, err := virtualwebauthn.ParseAttestationOptions(options)
+	if err != nil {
+		d.t.Fatalf("options %q: %v", options, err)
+	}
+	return d.cred.IsExcludedForAttestation(*o)
+}
+
+// Named tells whether a text of the page names the device's passkey.
+func (d *Device) Named(text string) bool {
+	return strings.Contains(text, base64.RawURLEncoding.EncodeToString(d.cred.ID))
+}
+
 // Use gives what the browser sends after the person used the passkey.
 func (d *Device) Use(options string) string {
 	d.t.Helper()
@@ -85,7 +102,7 @@ func (p *Product) GivePasskey(userID string, d *Device) method.Method {
 	var c challenge.Challenge
 	var options string
 	p.write(func(tx *store.Tx) error {
-		if m, err = p.App.Methods.NewPasskey(contoso.ID, a.ID, "", p.App.Challenges.RelyingParty(), nil); err != nil {
+		if m, err = p.App.Methods.NewPasskey(contoso.ID, a.ID, nil); err != nil {
 			return err
 		}
 		if m, err = p.App.Methods.Add(p.t.Context(), tx, m); err != nil {

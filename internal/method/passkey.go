@@ -82,10 +82,14 @@ func (s *Service) UserHandle(orgID, accountID string, mine []Method) []byte {
 	return handle
 }
 
-// NewPasskey is a passkey that waits to be made on the person's device.
-func (s *Service) NewPasskey(orgID, accountID, name, relyingParty string, mine []Method) (Method, error) {
-	secret, err := Credential{Handle: s.UserHandle(orgID, accountID, mine), RelyingParty: relyingParty}.Encode()
-	return Method{OrgID: orgID, AccountID: accountID, Kind: Passkey, Name: name, Secret: secret}, err
+// NewPasskey is a passkey that waits to be made on the person's device. Problem
+// MethodKind: there are none at this address.
+func (s *Service) NewPasskey(orgID, accountID string, mine []Method) (Method, error) {
+	if s.host == "" {
+		return Method{}, problem.New(problem.MethodKind).On("kind")
+	}
+	secret, err := Credential{Handle: s.UserHandle(orgID, accountID, mine), RelyingParty: s.host}.Encode()
+	return Method{OrgID: orgID, AccountID: accountID, Kind: Passkey, Secret: secret}, err
 }
 
 // Enroll keeps the credential that a device made for a waiting passkey. Only the

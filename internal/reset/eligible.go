@@ -25,8 +25,6 @@ type facts struct {
 	now    time.Time
 	// passed are the kinds that this flow has proved already.
 	passed []method.Kind
-	// works tells whether a method can be proved at this installation.
-	works func(method.Method) bool
 }
 
 // Rule is one rule of eligibility with its answer. The sentence is
@@ -120,9 +118,6 @@ func (f facts) gates() int { return f.requirement().Gates() }
 // "reset.why.", empty when it can.
 func (f facts) refusal(m method.Method) (string, map[string]any) {
 	why, args := f.requirement().Refusal(m, f.now)
-	if why == "" && f.works != nil && !f.works(m) {
-		return "address", nil
-	}
 	if (why == "" || why == "waiting") && f.locked[m.ID] > 0 {
 		return "blocked", nil
 	}

@@ -143,7 +143,7 @@ func (s *Service) gather(ctx context.Context, userID string, reason Reason) (fac
 }
 
 func (s *Service) gatherIn(ctx context.Context, o *org.Organization, userID string, reason Reason) (facts, error) {
-	f := facts{org: o, reason: reason, now: s.d.DB.Now(), works: s.d.Challenges.Works}
+	f := facts{org: o, reason: reason, now: s.d.DB.Now()}
 	if o != nil {
 		d, err := s.d.Accounts.Directory(o)
 		if err != nil {
@@ -338,7 +338,7 @@ func (s *Service) load(ctx context.Context, f Flow) (facts, error) {
 	if err != nil {
 		return facts{}, err
 	}
-	loaded := facts{org: o, can: d.Capabilities(), known: true, works: s.d.Challenges.Works}
+	loaded := facts{org: o, can: d.Capabilities(), known: true}
 	loaded.account, err = s.d.Accounts.Load(ctx, o, f.AccountID)
 	return loaded, err
 }

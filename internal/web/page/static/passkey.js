@@ -45,6 +45,11 @@
     const button = part.querySelector("button");
     const form = part.closest("form");
     button.hidden = false;
+    form.addEventListener("submit", (event) => {
+      if (form.elements.code.value) return;
+      event.preventDefault(); // Enter in the field of the name is no answer yet
+      button.click();
+    });
     button.addEventListener("click", async () => {
       button.disabled = true;
       show("waiting");
