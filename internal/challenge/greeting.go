@@ -3,7 +3,6 @@ package challenge
 import (
 	"context"
 	"crypto/hmac"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -18,18 +17,62 @@ import (
 	"kunci.dev/kunci/internal/throttle"
 )
 
-// A greeting is the challenge of a sign-in in which nobody has said yet who they
-// are: 16 random bytes, when it ends, and a seal over both and over the browser
-// that it was made for. A page that everybody opens thus writes no row; that a
-// greeting is answered once is held where the answer is judged.
+// A sealed challenge is shown by a page that may only be looked at, so it writes no
+// row: 16 random bytes, when it ends, and a seal over both and over what it is
+// for. That it is answered once is held where the answer is judged.
 const (
-	greetingRandom = 16
-	greetingHead   = greetingRandom + 8
-	greetingSize   = greetingHead + 32
+	sealedRandom = 16
+	sealedHead   = sealedRandom + 8
+	sealedSize   = sealedHead + 32
 )
 
-// greetOnce keeps a used greeting known for longer than it lives.
-var greetOnce = throttle.Limit{Limit: 1, Per: 2 * passkeyLife}
+// sealedOnce keeps an answered challenge known for longer than it lives.
+var sealedOnce = throttle.Limit{Limit: 1, Per: 2 * passkeyLife}
+
+// sealed makes a challenge for one use that the parts of of name.
+func (s *Service) sealed(now time.Time, of ...string) ([]byte, error) {
+	head, err := newNonce()
+	if err != nil {
+		return nil, err
+	}
+	head = binary.BigEndian.AppendUint64(head, uint64(now.Add(passkeyLife).Unix()))
+	return append(head, s.sealOf(head, of)...), nil
+}
+
+func (s *Service) sealOf(head []byte, of []string) []byte {
+	parts := [][]byte{head}
+	for _, part := range of {
+		parts = append(parts, []byte(part))
+	}
+	return s.keys.Derive("challenge sealed", parts...)
+}
+
+// unsealed tells whether a challenge is one of ours for this use, and lives.
+func (s *Service) unsealed(challenge []byte, now time.Time, of ...string) bool {
+	if len(challenge) != sealedSize {
+		return false
+	}
+	head := challenge[:sealedHead]
+	ends := time.Unix(int64(binary.BigEndian.Uint64(head[sealedRandom:])), 0)
+	return hmac.Equal(challenge[sealedHead:], s.sealOf(head, of)) && ends.After(now)
+}
+
+// useSealed gives true to the one answer that comes first.
+func (s *Service) useSealed(ctx context.Context, tx *store.Tx, challenge []byte) (bool, error) {
+	v, err := throttle.Take(ctx, tx, "passkey_used:"+hex.EncodeToString(s.keys.Index("passkey used", string(challenge))), sealedOnce)
+	return v.Allowed, err
+}
+
+// sessionUse names what a sealed challenge of a sign-in or of a step-up is for.
+func sessionUse(c Challenge) []string {
+	return []string{string(c.Purpose), c.OrgID, c.AccountID, c.Owner}
+}
+
+// stale tells whether a passkey's answer is to a challenge of another session, or
+// to one that is too old: nothing is judged then.
+func (s *Service) stale(c Challenge, a Answer, now time.Time) bool {
+	return a.passkey != nil && named(c.Purpose, a) && !s.unsealed(a.passkey.challenge(), now, sessionUse(c)...)
+}
 
 // Greeting gives what the sign-in page's script hands to the browser to let
 // somebody in by passkey alone; empty where passkeys cannot work. browser is the
@@ -38,19 +81,15 @@ func (s *Service) Greeting(browser string, now time.Time) (string, error) {
 	if s.passkeys == nil || browser == "" {
 		return "", nil
 	}
-	head, err := newNonce()
+	challenge, err := s.sealed(now, greeting, browser)
 	if err != nil {
 		return "", err
 	}
-	head = binary.BigEndian.AppendUint64(head, uint64(now.Add(passkeyLife).Unix()))
-	return encode(request{
-		Challenge: text(append(head, s.sealOf(browser, head)...)), Timeout: asked, RPID: s.RelyingParty(), UserVerification: "required",
-	})
+	return encode(request{Challenge: text(challenge), Timeout: asked, RPID: s.RelyingParty(), UserVerification: "required"})
 }
 
-func (s *Service) sealOf(browser string, head []byte) []byte {
-	return s.keys.Derive("challenge greeting", []byte(browser), head)
-}
+// greeting is the use of a challenge by which people say who they are.
+const greeting = "greeting"
 
 // Claim is whose passkey an answer to a greeting says it is of. Nothing of it is
 // proved before PassClaim.
@@ -67,16 +106,10 @@ func (s *Service) Recognize(ctx context.Context, tx *store.Tx, browser, raw stri
 	if !ok || s.passkeys == nil {
 		return Claim{}, problem.New(problem.CodeFormat).On("code")
 	}
-	greeting, err := base64.RawURLEncoding.DecodeString(p.used.Response.CollectedClientData.Challenge)
-	if err != nil || len(greeting) != greetingSize || browser == "" {
-		return Claim{}, problem.New(problem.CodeWrong).On("code")
-	}
-	head := greeting[:greetingHead]
-	ends := time.Unix(int64(binary.BigEndian.Uint64(head[greetingRandom:])), 0)
-	if !hmac.Equal(greeting[greetingHead:], s.sealOf(browser, head)) || !ends.After(tx.Now()) {
+	if browser == "" || !s.unsealed(p.challenge(), tx.Now(), greeting, browser) {
 		return Claim{}, problem.New(problem.CodeExpired).On("code")
 	}
-	p.greeting = greeting
+	p.greeted = true
 	m, err := s.methods.ByCredential(ctx, tx, p.used.RawID)
 	if errors.Is(err, problem.New(problem.NotFound)) {
 		return Claim{}, problem.New(problem.CodeWrong).On("code")
@@ -90,7 +123,7 @@ func (s *Service) Recognize(ctx context.Context, tx *store.Tx, browser, raw stri
 // PassClaim judges a claim, as Pass does an answer: same counts, same verifier.
 // owner is the session that begins if it passes. Commit whatever the result is.
 func (s *Service) PassClaim(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, claim Claim, owner string) (Result, error) {
-	if o == nil || o.ID != claim.OrgID || owner == "" || claim.answer.passkey == nil || claim.answer.passkey.greeting == nil {
+	if o == nil || o.ID != claim.OrgID || owner == "" || claim.answer.passkey == nil || !claim.answer.passkey.greeted {
 		return Result{}, errors.New("judge claim: organization, owner and a claim are needed")
 	}
 	if err := Lock(ctx, tx, claim.OrgID, claim.AccountID); err != nil {
@@ -98,7 +131,7 @@ func (s *Service) PassClaim(ctx context.Context, tx *store.Tx, by audit.Actor, o
 	}
 	c := Challenge{
 		ID: store.NewID(), OrgID: claim.OrgID, AccountID: claim.AccountID, Kind: method.Passkey, Purpose: SignIn, Owner: owner, Gate: 1,
-		State: Open, BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(passkeyLife), nonce: claim.answer.passkey.greeting[:greetingRandom],
+		State: Open, BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(passkeyLife), nonce: claim.answer.passkey.challenge()[:sealedRandom],
 	}
 	m, err := s.methods.Get(ctx, tx, c.OrgID, c.AccountID, claim.MethodID)
 	if errors.Is(err, problem.New(problem.NotFound)) || err == nil && !serves(m, SignIn) {
@@ -106,14 +139,6 @@ func (s *Service) PassClaim(ctx context.Context, tx *store.Tx, by audit.Actor, o
 	}
 	if err != nil {
 		return Result{}, err
-	}
-	used := "passkey_greeting:" + hex.EncodeToString(s.keys.Index("passkey greeting", string(claim.answer.passkey.greeting)))
-	first, err := throttle.Take(ctx, tx, used, greetOnce)
-	if err != nil {
-		return Result{}, err
-	}
-	if !first.Allowed {
-		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
 	}
 	// The row names no method yet: one with it would meet an open one of a reset.
 	if err := insert(ctx, tx, c); err != nil {

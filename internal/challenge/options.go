@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
 
@@ -63,8 +64,9 @@ type selection struct {
 
 // Options gives what the page's script hands to the browser for an open
 // challenge on a passkey, as JSON; empty for every other kind. mine are the
-// account's methods as they are stored now.
-func (s *Service) Options(o *org.Organization, a account.Account, c Challenge, mine []method.Method) (string, error) {
+// account's methods as they are stored now. For a sign-in or a step-up the
+// challenge need not be stored: it is enough that it says what it is for.
+func (s *Service) Options(o *org.Organization, a account.Account, c Challenge, mine []method.Method, now time.Time) (string, error) {
 	if c.Kind != method.Passkey || c.State != Open || s.passkeys == nil {
 		return "", nil
 	}
@@ -74,10 +76,16 @@ func (s *Service) Options(o *org.Organization, a account.Account, c Challenge, m
 	if c.Purpose == Register {
 		return s.creationOptions(o, a, c, mine)
 	}
-	r := request{Challenge: text(s.challengeOf(c)), Timeout: asked, RPID: s.RelyingParty(), UserVerification: "required"}
+	challenge := s.challengeOf(c)
+	r := request{Timeout: asked, RPID: s.RelyingParty(), UserVerification: "required"}
 	if c.Purpose != Reset {
+		var err error
+		if challenge, err = s.sealed(now, sessionUse(c)...); err != nil {
+			return "", err
+		}
 		r.AllowCredentials = descriptors(mine)
 	}
+	r.Challenge = text(challenge)
 	return encode(r)
 }
 

@@ -64,6 +64,9 @@ func (s *Service) Pass(ctx context.Context, tx *store.Tx, by audit.Actor, o *org
 	if c.State != Open || !c.ExpiresAt.After(tx.Now()) {
 		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
 	}
+	if s.stale(c, a, tx.Now()) {
+		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
+	}
 	if m, err = s.meant(ctx, tx, c, m, a); err != nil {
 		return Result{}, err
 	}

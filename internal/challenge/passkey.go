@@ -34,9 +34,20 @@ const (
 type signed struct {
 	made *protocol.ParsedCredentialCreationData  // of a new passkey
 	used *protocol.ParsedCredentialAssertionData // of one that exists
-	// greeting is the challenge of a sign-in in which nobody said who they are,
-	// after its seal was checked.
-	greeting []byte
+	// greeted tells that it answers a greeting whose seal was checked.
+	greeted bool
+}
+
+// challenge is what a passkey says that it signed; nothing checked that yet.
+func (p *signed) challenge() []byte {
+	if p.used == nil {
+		return nil
+	}
+	said, err := base64.RawURLEncoding.DecodeString(p.used.Response.CollectedClientData.Challenge)
+	if err != nil {
+		return nil
+	}
+	return said
 }
 
 // RelyingParty is the host name that passkeys are bound to, empty where they
@@ -186,9 +197,12 @@ func (s *Service) judgeAssertion(ctx context.Context, tx *store.Tx, c Challenge,
 	if used == nil || record.RelyingParty != s.RelyingParty() || !bytes.Equal(record.ID, used.RawID) {
 		return problem.CodeWrong, nil
 	}
-	challenge := a.passkey.greeting
-	if challenge == nil {
-		challenge = s.challengeOf(c)
+	challenge := s.challengeOf(c)
+	if c.Purpose != Reset {
+		challenge = a.passkey.challenge() // its seal was checked before
+		if first, err := s.useSealed(ctx, tx, challenge); err != nil || !first {
+			return problem.CodeUsed, err
+		}
 	}
 	// Where the browser was not told which passkeys to look for, the device has to
 	// say whose it is (WebAuthn Level 3, 7.2, step 6).
@@ -215,10 +229,10 @@ func (s *Service) judgeAssertion(ctx context.Context, tx *store.Tx, c Challenge,
 	return "", s.methods.UpdateCredential(ctx, tx, m, record)
 }
 
-// named tells whether the browser was given the passkeys to look for. In a reset
-// anybody can ask, so there it is not.
+// named tells whether the browser was given the passkeys to look for: after the
+// password. In a reset anybody can ask, so there it is not.
 func named(p Purpose, a Answer) bool {
-	return (p == SignIn || p == StepUp) && a.passkey.greeting == nil
+	return (p == SignIn || p == StepUp) && !a.passkey.greeted
 }
 
 // passkeyFailed makes a challenge good for one answer only, and acts on a copy.

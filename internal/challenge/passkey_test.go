@@ -32,7 +32,7 @@ func (w *world) options(in challenge.Start) (c challenge.Challenge, options stri
 		if err != nil {
 			return err
 		}
-		options, err = w.s.Options(in.Org, in.Account, c, mine)
+		options, err = w.s.Options(in.Org, in.Account, c, mine, tx.Now())
 		return err
 	})
 	return c, options
@@ -266,9 +266,39 @@ func TestAnAnswerCountsForItsChallengeAlone(t *testing.T) {
 			t.Errorf("replayed: %+v", r)
 		}
 		for _, purpose := range []challenge.Purpose{challenge.Reset, challenge.SignIn, challenge.StepUp} {
+			want := challenge.OutcomeWrong
+			if purpose != challenge.Reset {
+				want = challenge.OutcomeExpired // nothing of that session's making
+			}
 			c, _ := w.options(w.start(m, purpose, "flow-2"))
-			if r := w.answer(db, c, m, answer); r.Outcome != challenge.OutcomeWrong {
+			if r := w.answer(db, c, m, answer); r.Outcome != want {
 				t.Errorf("in another flow for %s: %+v", purpose, r)
+			}
+		}
+		for _, purpose := range []challenge.Purpose{challenge.SignIn, challenge.StepUp} {
+			c, options := w.options(w.start(m, purpose, "session-1"))
+			answer := p.use(t, options)
+			other, _ := w.options(w.start(m, purpose, "session-2"))
+			if r := w.answer(db, other, m, answer); r.Outcome != challenge.OutcomeExpired {
+				t.Errorf("%s in another session: %+v", purpose, r)
+			}
+			if r := w.answer(db, c, m, answer); r.Outcome != challenge.OutcomeExpired {
+				t.Errorf("%s with a row that another session ended: %+v", purpose, r)
+			}
+			c, _ = w.options(w.start(m, purpose, "session-1"))
+			if r := w.answer(db, c, m, answer); r.Outcome != challenge.OutcomePassed {
+				t.Errorf("%s: %+v", purpose, r)
+			}
+			c, _ = w.options(w.start(m, purpose, "session-1"))
+			if r := w.answer(db, c, m, answer); r.Code != problem.CodeUsed {
+				t.Errorf("%s again: %+v", purpose, r)
+			}
+			_, options = w.options(w.start(m, purpose, "session-1"))
+			late := p.use(t, options)
+			clock.Advance(10 * time.Minute)
+			c, _ = w.options(w.start(m, purpose, "session-1"))
+			if r := w.answer(db, c, m, late); r.Outcome != challenge.OutcomeExpired {
+				t.Errorf("%s after ten minutes: %+v", purpose, r)
 			}
 		}
 		c, options = w.options(w.start(m, challenge.Reset, "flow-3"))
@@ -352,7 +382,7 @@ func TestAGreetingLetsInByPasskeyAlone(t *testing.T) {
 		if r.Outcome != challenge.OutcomePassed || r.Challenge.MethodID != m.ID || r.Challenge.AccountID != w.account.ID || r.Challenge.Purpose != challenge.SignIn {
 			t.Fatalf("%+v, %s", r, code)
 		}
-		if _, code := w.claim("browser", p.use(t, greeting)); code != problem.CodeExpired {
+		if _, code := w.claim("browser", p.use(t, greeting)); code != problem.CodeUsed {
 			t.Errorf("used again: %s", code)
 		}
 		if _, code := w.claim("another browser", p.use(t, ask("browser"))); code != problem.CodeExpired {

@@ -55,6 +55,9 @@ func (d *Device) Make(options string) string {
 	return virtualwebauthn.CreateAttestationResponse(d.rp, d.auth, d.cred, *o)
 }
 
+// Belongs makes the device say that its passkey is of the same person as another's.
+func (d *Device) Belongs(other *Device) { d.auth.Options.UserHandle = other.auth.Options.UserHandle }
+
 // Excluded tells whether the browser is told not to make a passkey on this device.
 func (d *Device) Excluded(options string) bool {
 	d.t.Helper()
@@ -114,7 +117,7 @@ func (p *Product) GivePasskey(userID string, d *Device) method.Method {
 		if err != nil {
 			return err
 		}
-		options, err = p.App.Challenges.Options(contoso, a, c, []method.Method{m})
+		options, err = p.App.Challenges.Options(contoso, a, c, []method.Method{m}, tx.Now())
 		return err
 	})
 	answer, err := p.App.Challenges.Prepare(p.t.Context(), m, d.Make(options))

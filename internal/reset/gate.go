@@ -64,7 +64,7 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 		return err
 	}
 	v.Challenge = c
-	v.Options, err = s.d.Challenges.Options(now.org, now.account, c, now.methods)
+	v.Options, err = s.d.Challenges.Options(now.org, now.account, c, now.methods, tx.Now())
 	return err
 }
 

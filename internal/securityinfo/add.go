@@ -193,7 +193,7 @@ func (s *Service) Pending(ctx context.Context, who Who, k method.Kind) (Pending,
 		if err != nil {
 			return err
 		}
-		p.Options, err = s.d.Challenges.Options(f.org, f.account, p.Challenge, f.methods)
+		p.Options, err = s.d.Challenges.Options(f.org, f.account, p.Challenge, f.methods, f.now)
 		return err
 	})
 	return p, found, err
