@@ -383,11 +383,18 @@ func (s *Service) registered(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	return s.proveSession(ctx, tx, f, m, reply)
 }
 
-// proveSession counts the first second factor of an account as proved in the
-// session that added it: asking for it again at once would only be a nuisance,
-// and for a recovery code would burn one.
+// proveSession takes back what a replaced method proved, and counts the new one
+// as proved in this session where it stands in for it or is the account's first
+// factor: asking for it again at once would only be a nuisance, and for a
+// recovery code would burn one.
 func (s *Service) proveSession(ctx context.Context, tx *store.Tx, f facts, m method.Method, reply *Reply) (err error) {
-	if f.hasFactor() || !m.Kind.ProvesSignIn() {
+	if m.Replaces != "" {
+		if err := s.d.Sessions.Unprove(ctx, tx, f.org.ID, f.account.ID, m.Replaces); err != nil {
+			return err
+		}
+	}
+	stands := m.Replaces != "" && f.session.FactorID == m.Replaces
+	if f.hasFactor() && !stands || !m.Kind.ProvesSignIn() {
 		return nil
 	}
 	reply.Token, err = s.d.Sessions.Prove(ctx, tx, f.session.ID, m.ID)

@@ -21,6 +21,9 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, who Who, id string
 		if gone, err = s.d.Methods.Delete(ctx, tx, f.org.ID, f.account.ID, id); err != nil {
 			return err
 		}
+		if err := s.d.Sessions.Unprove(ctx, tx, f.org.ID, f.account.ID, id); err != nil {
+			return err
+		}
 		if err := s.record(ctx, tx, by, f, m, audit.MethodDeleted, "", nil); err != nil {
 			return err
 		}

@@ -136,9 +136,7 @@ func (s *Service) Fresh(ctx context.Context, who Who, k method.Kind) error {
 	})
 }
 
-func (f facts) hasFactor() bool {
-	return slices.ContainsFunc(f.methods, func(m method.Method) bool { return m.Usable() && m.Kind.ProvesSignIn() })
-}
+func (f facts) hasFactor() bool { return method.AskForFactor(f.methods) }
 
 // proved gives a method of the account that counts, or did before it was
 // disabled. Problem NotFound for every other id.

@@ -64,7 +64,7 @@ type Route struct {
 
 // Routes lists every page.
 func (p *Portal) Routes() []Route {
-	return slices.Concat(p.resetRoutes(), p.securityInfoRoutes(), p.signinRoutes())
+	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes())
 }
 
 // cookie names, without the prefix that a secure host adds.

@@ -7,7 +7,6 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/securityinfo"
-	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/web/page"
 )
 
@@ -69,10 +68,11 @@ func refusalOf(err error) (*problem.Error, bool) {
 	return refusal, page.Status(refusal.Code) < http.StatusInternalServerError || refusal.Code == problem.Busy
 }
 
-// keepSession sets the browser's new token, where a step gave one.
+// keepSession sets the browser's new token, where a step gave one. The cookie
+// lives as long as the browser runs.
 func (p *Portal) keepSession(w http.ResponseWriter, token string) {
 	if token != "" {
-		p.setCookie(w, sessionCookie, token, session.Overall)
+		p.setCookie(w, sessionCookie, token, 0)
 	}
 }
 
