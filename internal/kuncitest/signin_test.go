@@ -112,6 +112,9 @@ func TestSigningInAndOut(t *testing.T) {
 		if !page.Has("/reset") || !strings.Contains(page.Text(), "alain@contoso.com") || !strings.Contains(page.Text(), "Contoso") {
 			t.Errorf("the password's page:\n%s", page.Text())
 		}
+		if typed, _ := b.Get("/reset").Field("user_id"); typed != "alain@contoso.com" {
+			t.Errorf("who forgot the password types the user ID again: %q", typed)
+		}
 		if user, ok := page.Field("username"); !ok || user != "alain@contoso.com" {
 			t.Errorf("a password manager finds %q", user)
 		}
