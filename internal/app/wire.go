@@ -96,7 +96,7 @@ func (a *App) wire() (err error) {
 	}
 	a.SecurityInfo, err = securityinfo.New(securityinfo.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
+		Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
 	})
 	if err != nil {
 		return err

@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	slugForm    = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
-	domainForm  = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
-	colorForm   = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+	slugForm   = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	domainForm = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+	colorForm  = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 )
 
 // checker collects what is wrong.

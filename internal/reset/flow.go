@@ -106,7 +106,7 @@ type View struct {
 	Challenge challenge.Challenge
 	// Progress is how far the message with the code has come; zero: none was sent.
 	Progress notify.Progress
-	Rules     []password.Rule
+	Rules    []password.Rule
 	// CanUnlock tells that the account can be unlocked without a new password.
 	CanUnlock bool
 }
@@ -117,11 +117,11 @@ type Reply struct {
 	Flow Flow
 	Step Step
 	// Code is the problem to show on the same page; empty when the step went well.
-	Code       problem.Code
-	Left       int // tries left after CodeWrong or DestinationWrong
+	Code problem.Code
+	Left int // tries left after CodeWrong or DestinationWrong
 	// NeedsDestination says that the number has to be typed before a code is sent.
 	NeedsDestination bool
-	RetryAfter time.Duration
+	RetryAfter       time.Duration
 	// Refusals are the broken rules of a password (Code PasswordRefused).
 	Refusals []password.Refusal
 }

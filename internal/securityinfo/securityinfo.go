@@ -12,12 +12,18 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 )
+
+// Deliveries tells what became of a message.
+type Deliveries interface {
+	Progress(ctx context.Context, tx *store.Tx, id string) (notify.Progress, error)
+}
 
 // Deps is what the room needs.
 type Deps struct {
@@ -30,7 +36,8 @@ type Deps struct {
 	Sessions   *session.Service
 	Audit      *audit.Service
 	Messages   challenge.Messages
-	PublicURL  string // links of notices begin with it
+	Deliveries Deliveries // may be nil
+	PublicURL  string     // links of notices begin with it
 	// How old the session's strongest proof may be, for all kinds and for passkeys.
 	FreshFor, FreshForPasskey time.Duration
 }
