@@ -72,7 +72,6 @@ func (me *person) proveNow(factor string) {
 	}
 }
 
-
 func (me *person) methods() []method.Method {
 	me.t.Helper()
 	var all []method.Method
