@@ -37,7 +37,8 @@ func (a *App) wire() (err error) {
 	if a.Jobs, err = jobs.New(jobs.Deps{DB: a.DB, Log: a.Log}); err != nil {
 		return err
 	}
-	if a.Methods, err = method.New(method.Deps{Keys: a.Keys}); err != nil {
+	host, _ := challenge.RelyingParty(a.Config.PublicURL)
+	if a.Methods, err = method.New(method.Deps{Keys: a.Keys, RelyingParty: host}); err != nil {
 		return err
 	}
 	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit}); err != nil {
@@ -68,7 +69,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify})
+	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL})
 	if err != nil {
 		return err
 	}

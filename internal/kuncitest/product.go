@@ -49,6 +49,8 @@ type Options struct {
 	Sender notify.Sender
 	// WallClock leaves the clock alone: for browsers, which have their own.
 	WallClock bool
+	// Localhost makes the public address a name, which passkeys need.
+	Localhost bool
 	// Mail says how the mail server behaves.
 	Mail notifytest.Options
 }
@@ -93,6 +95,9 @@ func Start(t testing.TB, o Options) *Product {
 		t.Fatal(err)
 	}
 	p := &Product{t: t, Clock: storetest.NewClock(), Mail: notifytest.Start(t, o.Mail), Logged: &Log{}, URL: "http://" + listener.Addr().String()}
+	if o.Localhost {
+		p.URL = strings.Replace(p.URL, "127.0.0.1", "localhost", 1)
+	}
 	now := p.Clock.Now
 	if o.WallClock {
 		now = time.Now

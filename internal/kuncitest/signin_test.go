@@ -330,7 +330,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 		if page = b.Post("/signin/verify", "password", kuncitest.OldPassword); page.Status != http.StatusUnprocessableEntity {
 			t.Errorf("the password is enough where there is a factor: %d %s", page.Status, page.Path)
 		}
-		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/signout"} {
+		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/demo"} {
 			p.Clock.Advance(30 * time.Second)
 			wantAt(t, b.Post("/signin/verify", "code", shows(), "next", next), "/security-info")
 		}

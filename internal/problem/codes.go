@@ -27,6 +27,7 @@ const (
 	CodeUsed         Code = "code-used"          // a code that was accepted before
 	SendLimit        Code = "send-limit"         // too many messages; wait
 	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
+	PasskeyCopied    Code = "passkey-copied"     // its count went backwards: it exists twice
 	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
 
 	// Signing in.

@@ -190,7 +190,7 @@ func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, 
 		}
 	}
 	for _, m := range f.methods {
-		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m.ID)
+		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m)
 		if err != nil {
 			return err
 		}

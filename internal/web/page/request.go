@@ -47,9 +47,11 @@ func Actor(r *http.Request) audit.Actor {
 type Form map[string]string
 
 // longest bounds a field, in bytes; a password of 256 four-byte characters fits.
-// longestDocument bounds one of a form that holds a document.
+// What proves a method may be longer: a passkey's answer holds a key.
+// longestDocument bounds a field of a form that holds a document.
 const (
 	longest         = 4096
+	longestCode     = 16 << 10
 	longestDocument = 48 << 10
 )
 
@@ -70,7 +72,11 @@ func readForm(r *http.Request, longest int) (Form, error) {
 		if len(values) != 1 || !utf8.ValidString(values[0]) {
 			return nil, problem.New(problem.BadInput).On(name)
 		}
-		if len(values[0]) > longest || len(name) > 64 {
+		most := longest
+		if name == "code" {
+			most = max(longest, longestCode)
+		}
+		if len(values[0]) > most || len(name) > 64 {
 			return nil, problem.New(problem.TooLong).On(name)
 		}
 		form[name] = values[0]

@@ -146,6 +146,10 @@ func (p *Portal) askForWork(w http.ResponseWriter, r *http.Request, form page.Fo
 // refuse answers with the same page and the refusal in place.
 func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, template string, view page.Page, base *page.Base, refusal *problem.Error) error {
 	base.Refuse(refusal, page.Lang(r))
+	return p.refused(w, r, template, view, refusal)
+}
+
+func (p *Portal) refused(w http.ResponseWriter, r *http.Request, template string, view page.Page, refusal *problem.Error) error {
 	status := page.Status(refusal.Code)
 	if status == http.StatusBadRequest {
 		status = http.StatusUnprocessableEntity
