@@ -48,8 +48,12 @@ func (r Requirement) Allows(k method.Kind) bool {
 // known here.
 func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string]any) {
 	switch {
+	case !m.DisabledAt.IsZero() && m.Kind == method.Passkey:
+		return "copied", nil // the one reason for which a passkey is disabled
 	case !m.DisabledAt.IsZero():
 		return "disabled", nil
+	case m.Elsewhere:
+		return "address", nil
 	case !m.Usable():
 		return "unproved", nil
 	case !r.Allows(m.Kind):

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
@@ -15,7 +16,7 @@ func TestChangingThePassword(t *testing.T) {
 		b, other := p.Browser(), p.Browser()
 		signIn(t, b, "alain@contoso.com", kuncitest.OldPassword)
 		signIn(t, other, "alain@contoso.com", kuncitest.OldPassword)
-		before := session(b)
+		before := sessionOf(b)
 		if page := b.Get("/password").Want(http.StatusOK, "password"); len(page.Choices("new_password")) != 1 || !strings.Contains(page.Text(), "12") {
 			t.Errorf("no rules:\n%s", page.Text())
 		}
@@ -63,7 +64,7 @@ func TestChangingThePassword(t *testing.T) {
 		if !p.Has(audit.RequestOpened) {
 			t.Error("no request was opened")
 		}
-		noSecret(t, p, kuncitest.OldPassword, newPassword, "not the old one", session(b))
+		noSecret(t, p, kuncitest.OldPassword, newPassword, "not the old one", sessionOf(b))
 	})
 }
 
@@ -96,7 +97,7 @@ func TestAResetEndsEverySession(t *testing.T) {
 			t.Error("signed out before anything was changed")
 		}
 		done := b.Post("/reset/password", "new_password", newPassword, "confirm_password", newPassword).Want(http.StatusOK, "reset-done")
-		if isIn(in) || session(b) != "" {
+		if isIn(in) || sessionOf(b) != "" {
 			t.Error("signed in after a reset")
 		}
 		userID, ok := done.Field("user_id")
@@ -105,5 +106,24 @@ func TestAResetEndsEverySession(t *testing.T) {
 		}
 		wantAt(t, b.Post("/signin", "user_id", userID), "/signin/password")
 		wantAt(t, b.Post("/signin/password", "password", newPassword), "/security-info")
+	})
+}
+
+// A password that has outlived the policy's days is changed before anything else.
+func TestAnExpiredPasswordIsChangedFirst(t *testing.T) {
+	o := officeOptions()
+	o.Organization += "  password: {expires_after_days: 90}\n"
+	each(t, o, func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/security-info")
+		p.Clock.Advance(90 * 24 * time.Hour)
+		if page := signIn(t, b, "alain@contoso.com", "wrong"); page.Alert() != "signin-wrong" {
+			t.Errorf("a wrong one: %q", page.Alert())
+		}
+		wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/password").Want(http.StatusOK, "password")
+		wantAt(t, b.Get("/security-info"), "/password")
+		b.Post("/password", "current_password", kuncitest.OldPassword, "new_password", newPassword, "confirm_password", newPassword).Want(http.StatusOK, "password")
+		wantAt(t, b.Get("/security-info"), "/security-info")
+		wantAt(t, signIn(t, p.Browser(), "alain@contoso.com", newPassword), "/security-info")
 	})
 }

@@ -114,10 +114,10 @@ func TestAPlantedTokenIsReplaced(t *testing.T) {
 	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
 		attacker := p.Browser()
 		signIn(t, attacker, "citra@contoso.com", kuncitest.OldPassword)
-		for _, planted := range []string{"made-up-made-up-made-up", session(attacker)} {
+		for _, planted := range []string{"made-up-made-up-made-up", sessionOf(attacker)} {
 			victim := with(p, planted)
 			signIn(t, victim, "alain@contoso.com", kuncitest.OldPassword)
-			if session(victim) == planted || isIn(with(p, planted)) {
+			if sessionOf(victim) == planted || isIn(with(p, planted)) {
 				t.Error("the planted token is signed in")
 			}
 		}

@@ -85,7 +85,7 @@ func app(t *testing.T, p *kuncitest.Product, userID string) (m method.Method, sh
 	}
 }
 
-func session(b *kuncitest.Browser) string {
+func sessionOf(b *kuncitest.Browser) string {
 	for _, c := range b.Cookies() {
 		if c.Name == "kunci-session" {
 			return c.Value
@@ -112,6 +112,9 @@ func TestSigningInAndOut(t *testing.T) {
 		if !page.Has("/reset") || !strings.Contains(page.Text(), "alain@contoso.com") || !strings.Contains(page.Text(), "Contoso") {
 			t.Errorf("the password's page:\n%s", page.Text())
 		}
+		if typed, _ := b.Get("/reset").Field("user_id"); typed != "alain@contoso.com" {
+			t.Errorf("who forgot the password types the user ID again: %q", typed)
+		}
 		if user, ok := page.Field("username"); !ok || user != "alain@contoso.com" {
 			t.Errorf("a password manager finds %q", user)
 		}
@@ -121,14 +124,14 @@ func TestSigningInAndOut(t *testing.T) {
 		}
 		wantAt(t, b.Post("/signin/password", "password", kuncitest.OldPassword), "/security-info")
 		wantAt(t, b.Get("/"), "/security-info")
-		token := session(b)
+		token := sessionOf(b)
 		if token == "" || !isIn(b) {
 			t.Fatal("not signed in")
 		}
 		wantAt(t, b.Get("/signin/password"), "/signin") // the user ID is not kept any longer than needed
 		page = b.Post("/signout")
 		wantAt(t, page, "/signin")
-		if isIn(b) || isIn(with(p, token)) || isIn(with(p, session(b))) {
+		if isIn(b) || isIn(with(p, token)) || isIn(with(p, sessionOf(b))) {
 			t.Error("signed out, and in")
 		}
 		wantAt(t, b.Post("/signout"), "/signin")
@@ -221,8 +224,8 @@ func TestWhatIsSaidOnlyAfterTheRightPassword(t *testing.T) {
 	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
 		b := p.Browser()
 		page := signIn(t, b, "dedi@contoso.com", kuncitest.OldPassword).Want(http.StatusUnprocessableEntity, "signin-password")
-		if page.Alert() != "account-disabled" || session(b) != "" {
-			t.Errorf("alert %q, session %q", page.Alert(), session(b))
+		if page.Alert() != "account-disabled" || sessionOf(b) != "" {
+			t.Errorf("alert %q, session %q", page.Alert(), sessionOf(b))
 		}
 		wantAt(t, signIn(t, b, "mega@contoso.com", kuncitest.OldPassword), "/password").Want(http.StatusOK, "password")
 		for _, path := range []string{"/", "/security-info", "/interrupt"} {
@@ -247,7 +250,7 @@ func TestASecondFactorIsAskedFor(t *testing.T) {
 		_, shows := app(t, p, "alain@contoso.com")
 		b := p.Browser()
 		page := wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/signin/verify").Want(http.StatusOK, "signin-verify")
-		half := session(b)
+		half := sessionOf(b)
 		for _, path := range []string{"/password", "/interrupt"} {
 			wantAt(t, b.Get(path), "/signin/verify")
 		}
@@ -307,7 +310,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
 		b := p.Browser()
 		wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/security-info")
-		before := session(b)
+		before := sessionOf(b)
 		p.Clock.Advance(20 * time.Minute)
 		page := b.Get("/signin/verify?next=/security-info/add").Want(http.StatusOK, "signin-verify")
 		if _, ok := page.Field("password"); !ok {
@@ -317,7 +320,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 			t.Errorf("%d, alert %q", page.Status, page.Alert())
 		}
 		wantAt(t, b.Post("/signin/verify", "password", kuncitest.OldPassword, "next", "/security-info/add"), "/security-info/add")
-		if session(b) == before || isIn(with(p, before)) {
+		if sessionOf(b) == before || isIn(with(p, before)) {
 			t.Error("the token was not replaced")
 		}
 		_, shows := app(t, p, "alain@contoso.com")
@@ -327,7 +330,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 		if page = b.Post("/signin/verify", "password", kuncitest.OldPassword); page.Status != http.StatusUnprocessableEntity {
 			t.Errorf("the password is enough where there is a factor: %d %s", page.Status, page.Path)
 		}
-		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/console"} {
+		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/signout"} {
 			p.Clock.Advance(30 * time.Second)
 			wantAt(t, b.Post("/signin/verify", "code", shows(), "next", next), "/security-info")
 		}
@@ -339,7 +342,7 @@ func TestThePickerOfABrowser(t *testing.T) {
 		b := p.Browser()
 		wantAt(t, b.Get("/accounts"), "/signin")
 		signIn(t, b, "alain@contoso.com", kuncitest.OldPassword)
-		first := session(b)
+		first := sessionOf(b)
 		p.Clock.Advance(time.Second)
 		page := signIn(t, b, "adele@contoso.com", kuncitest.OldPassword)
 		if isIn(with(p, first)) {
@@ -422,5 +425,34 @@ func TestRegistrationIsAskedForAtSignIn(t *testing.T) {
 		if n := count(p, audit.RegistrationReconfirmed); n != 1 {
 			t.Errorf("%d confirmations recorded", n)
 		}
+	})
+}
+
+// Somebody who is asked to register while signing in does so, is not asked again,
+// and is asked for what they registered at the next sign-in.
+func TestFromTheInterruptToTheSecondFactor(t *testing.T) {
+	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		wantAt(t, signIn(t, b, "citra@contoso.com", kuncitest.OldPassword), "/interrupt")
+		wantAt(t, b.Post("/interrupt", "action", "register"), "/security-info/add").Want(http.StatusOK, "security-info-add")
+		secret := secretOf(t, b.Post("/security-info/add", "kind", "authenticator_code").Want(http.StatusOK, "security-info-add"))
+		shows := func() string {
+			code, err := totp.GenerateCode(secret, p.Clock.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return code
+		}
+		wantAt(t, b.Post("/security-info/add", "kind", "authenticator_code", "code", shows()), "/security-info").Want(http.StatusOK, "security-info")
+		wantAt(t, b.Get("/interrupt"), "/security-info")
+		b.Post("/signout")
+		p.Clock.Advance(time.Minute)
+		wantAt(t, signIn(t, b, "citra@contoso.com", kuncitest.OldPassword), "/signin/verify")
+		wantAt(t, b.Post("/signin/verify", "code", shows()), "/security-info").Want(http.StatusOK, "security-info")
+		// A proof that is too old is renewed on the way, and the way goes on.
+		p.Clock.Advance(11 * time.Minute)
+		page := wantAt(t, b.Get("/security-info/add?kind=email"), "/signin/verify").Want(http.StatusOK, "signin-verify")
+		next, _ := page.Field("next")
+		wantAt(t, b.Post("/signin/verify", "code", shows(), "next", next), "/security-info/add").Want(http.StatusOK, "security-info-add")
 	})
 }

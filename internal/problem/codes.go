@@ -17,6 +17,7 @@ const (
 	Internal      Code = "internal"       // a fault of ours
 	CaptchaNeeded Code = "captcha-needed" // a proof of work or a wait is asked for
 	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
+	DocumentWrong Code = "document-wrong" // a document has faults, which are listed
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
 
 	// Proving.
@@ -26,6 +27,7 @@ const (
 	CodeUsed         Code = "code-used"          // a code that was accepted before
 	SendLimit        Code = "send-limit"         // too many messages; wait
 	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
+	PasskeyCopied    Code = "passkey-copied"     // its count went backwards: it exists twice
 	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
 
 	// Signing in.

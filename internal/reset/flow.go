@@ -103,7 +103,9 @@ type View struct {
 	// Chosen is the method being proved, with its challenge.
 	Chosen    Choice
 	Challenge challenge.Challenge
-	Rules     []password.Rule
+	// Options are what the page's script asks the browser with, for a passkey.
+	Options string
+	Rules   []password.Rule
 	// CanUnlock tells that the account can be unlocked without a new password.
 	CanUnlock bool
 }

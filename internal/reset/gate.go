@@ -52,6 +52,10 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 			v.Chosen = c
 		}
 	}
+	if v.Chosen.ID == "" {
+		v.Flow.MethodID = "" // deleted meanwhile, or another passkey stands for all
+		v.Step = Next(v.Flow, passed, v.Gates)
+	}
 	if v.Flow.MethodID == "" {
 		return nil
 	}
@@ -60,7 +64,8 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 		return err
 	}
 	v.Challenge = c
-	return nil
+	v.Options, err = s.d.Challenges.Options(now.org, now.account, c, now.methods, tx.Now())
+	return err
 }
 
 // step runs one step of a flow in one transaction with the account locked, and
@@ -296,10 +301,14 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f *Fl
 		f.State, f.MethodID, r.Code = Choosing, "", problem.MethodNotAllowed
 		return s.save(ctx, tx, *f)
 	}
+	if c.Kind == method.Passkey {
+		a = a.Among(now.passkeys())
+	}
 	result, err := s.d.Challenges.Pass(ctx, tx, by, now.org, c, a)
 	if err != nil {
 		return err
 	}
+	c = result.Challenge
 	e := s.event(*f, audit.ResetGateFailed, audit.Failure, string(result.Code))
 	e.MethodID, e.MethodKind = c.MethodID, string(c.Kind)
 	if result.Outcome == challenge.OutcomePassed {
@@ -313,11 +322,30 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f *Fl
 	case challenge.OutcomePassed:
 		return s.gatePassed(ctx, tx, by, f, now)
 	case challenge.OutcomeWrong:
+		if result.Code == problem.PasskeyCopied {
+			f.State, f.MethodID = Choosing, ""
+			if err := s.save(ctx, tx, *f); err != nil {
+				return err
+			}
+		}
 		return s.gateFailed(ctx, tx, by, f, now, r)
+	case challenge.OutcomeExpired:
+		return s.askAgain(ctx, tx, by, f, now, proved, c)
 	case challenge.OutcomeBlocked:
 		return s.gateBlocked(ctx, tx, by, f, now, r)
 	}
 	return nil
+}
+
+// askAgain begins a new challenge for a kind that nothing is sent for, so that
+// the page can be used again at once.
+func (s *Service) askAgain(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, c challenge.Challenge) error {
+	m, ok := now.choosable(f.MethodID, proved)
+	if !ok || challenge.Sends(c.Kind) {
+		return nil
+	}
+	_, err := s.d.Challenges.Begin(ctx, tx, by, s.begin(*f, now, m, proved))
+	return err
 }
 
 // gateBlocked leaves a method that takes no more answers: for another one, or

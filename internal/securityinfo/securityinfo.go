@@ -78,10 +78,12 @@ type facts struct {
 	need    account.Requirement
 	methods []method.Method // proved and pending ones
 	now     time.Time
+	// noPasskeys tells that they cannot work at this installation's address.
+	noPasskeys bool
 }
 
 func (s *Service) read(ctx context.Context, tx *store.Tx, who Who) (facts, error) {
-	f := facts{now: tx.Now()}
+	f := facts{now: tx.Now(), noPasskeys: s.d.Challenges.RelyingParty() == ""}
 	var err error
 	if f.session, err = s.d.Sessions.Get(ctx, tx, who.Session.ID); err != nil {
 		return f, err
@@ -169,7 +171,7 @@ func (f facts) pending(k method.Kind) (method.Method, bool) {
 // the policy allows it to prove a reset.
 func (f facts) offers(k method.Kind) bool {
 	_, ok := registrars[k]
-	return ok && f.need.Allows(k)
+	return ok && f.need.Allows(k) && !(k == method.Passkey && f.noPasskeys)
 }
 
 // steady refuses to delete or change a method in the hours after a reset, unless

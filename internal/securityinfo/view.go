@@ -16,6 +16,8 @@ type View struct {
 	Deleted []method.Method // last deleted first; each can be brought back until UndoUntil
 	Kinds   []Offer         // what can be added, strongest first
 	Reset   Reset
+	// Passkeys tells the browser which passkeys still count, as JSON.
+	Passkeys string
 }
 
 // Row is one method of the list.
@@ -64,7 +66,10 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 			return err
 		}
 		v = View{Methods: f.rows(), Kinds: f.kinds(), Reset: f.reset()}
-		v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID)
+		if v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID); err != nil {
+			return err
+		}
+		v.Passkeys, err = s.d.Challenges.Kept(f.account, f.methods, v.Deleted)
 		return err
 	})
 	return v, err

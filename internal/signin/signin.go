@@ -109,8 +109,11 @@ func (s Signed) Factors() []method.Method {
 	return all
 }
 
-// HasFactor tells whether the account asks for a second factor.
-func (s Signed) HasFactor() bool { return method.AskForFactor(s.Methods) }
+// HasFactor tells whether the account asks for a second factor, which may be one
+// that nobody can prove any more.
+func (s Signed) HasFactor() bool {
+	return method.AskForFactor(s.Methods)
+}
 
 func factor(m method.Method) bool {
 	return m.Kind.Built() && m.Kind.ProvesSignIn() && (m.Kind != method.RecoveryCode || m.CodesLeft() > 0)

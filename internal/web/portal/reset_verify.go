@@ -20,6 +20,7 @@ type verifyPage struct {
 	Digits      int
 	Minutes     int
 	Several     bool
+	Passkey     page.Passkey
 }
 
 func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
@@ -38,6 +39,7 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	}
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
+	shown.Passkey.Options = v.Options
 	shown.Sent = !v.Challenge.SentAt.IsZero()
 	shown.Digits, shown.Minutes = digitsOf(v), v.Org.Policy.Codes.Minutes
 	usable := 0
@@ -125,7 +127,7 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 	if reply.Code == problem.CodeWrong && reply.Left > 0 && reply.Left < 3 {
 		shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 	}
-	return p.refuse(w, r, "reset_verify", shown, &shown.Base, refusal)
+	return p.refuseProof(w, r, "reset_verify", shown, &shown.Base, refusal, view.Chosen.Kind)
 }
 
 // passwordPage asks for the new password.

@@ -81,6 +81,8 @@ type infoPage struct {
 	Deleted []deletedRow
 	Reset   securityinfo.Reset
 	Org     string
+	// Passkeys tells the browser which ones still count.
+	Passkeys string
 }
 
 type infoRow struct {
@@ -116,7 +118,7 @@ func (p *Portal) infoPage(r *http.Request, v visitor) (*infoPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name}
+	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name, Passkeys: view.Passkeys}
 	for _, row := range view.Methods {
 		shown.Methods = append(shown.Methods, infoRow{row, row.ProvedBy == method.ByAdministrator})
 	}
