@@ -1,0 +1,234 @@
+package ldaptest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// SambaUser is one account of the domain.
+type SambaUser struct {
+	// Name is the common name. UserID becomes mail and userPrincipalName.
+	Name, UserID string
+	Password     string // "" for an account that never received one
+	Disabled     bool
+	MustChange   bool
+	// More are other attributes.
+	More map[string]string
+}
+
+var sambaNumber atomic.Int64
+
+// as runs change with the administrator's connection.
+func (s *Samba) as(t testing.TB, change func(*ldap.Conn) error) {
+	t.Helper()
+	c, err := s.bind(s.admin.dn, s.admin.password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := change(c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The delegation of docs/directories/active-directory.md, as SDDL. To each user
+// object below the unit: reset the password, read and write lockoutTime and
+// pwdLastSet.
+const sambaDelegation = "(OA;CIIO;CR;00299570-246d-11d0-a768-00aa006e0529;bf967aba-0de6-11d0-a285-00aa003049e2;%[1]s)" +
+	"(OA;CIIO;RPWP;28630ebf-41d5-11d1-a9c1-0000f80367c1;bf967aba-0de6-11d0-a285-00aa003049e2;%[1]s)" +
+	"(OA;CIIO;RPWP;bf967a0a-0de6-11d0-a285-00aa003049e2;bf967aba-0de6-11d0-a285-00aa003049e2;%[1]s)"
+
+// Unit makes an organizational unit in which the service account has its rights,
+// and takes it away with everything in it when the test ends.
+func (s *Samba) Unit(t testing.TB) string {
+	t.Helper()
+	dn := s.UnitWithoutRights(t)
+	sid := s.sid(t, s.BindDN)
+	if _, err := s.tool(t.Context(), "dsacl", "set", "--objectdn="+dn, "--action=allow", "--sddl="+fmt.Sprintf(sambaDelegation, sid)); err != nil {
+		t.Fatal(err)
+	}
+	return dn
+}
+
+// UnitWithoutRights is Unit before anybody delegated anything.
+func (s *Samba) UnitWithoutRights(t testing.TB) string {
+	t.Helper()
+	dn := fmt.Sprintf("OU=Unit %d,%s", sambaNumber.Add(1), s.BaseDN)
+	add := ldap.NewAddRequest(dn, nil)
+	add.Attribute("objectClass", []string{"organizationalUnit"})
+	s.as(t, func(c *ldap.Conn) error { return c.Add(add) })
+	t.Cleanup(func() {
+		tree := ldap.NewControlString("1.2.840.113556.1.4.805", true, "")
+		s.as(t, func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest(dn, []ldap.Control{tree})) })
+	})
+	return dn
+}
+
+// User makes an account in a unit and gives its DN. It reads its account back
+// only when asked: a server may need its own time for everything else.
+func (s *Samba) User(t testing.TB, unit string, u SambaUser) string {
+	t.Helper()
+	name := u.Name
+	if name == "" {
+		name = u.UserID
+	}
+	dn := "CN=" + ldap.EscapeDN(name) + "," + unit
+	add := ldap.NewAddRequest(dn, nil)
+	control := 512
+	if u.Password == "" {
+		control |= 32
+	} else {
+		add.Attribute("unicodePwd", []string{quoted(u.Password)})
+	}
+	if u.Disabled {
+		control |= 2
+	}
+	attributes := map[string]string{
+		"objectClass": "user", "sAMAccountName": fmt.Sprintf("u%d", sambaNumber.Add(1)), "userAccountControl": fmt.Sprint(control),
+		"mail": u.UserID, "userPrincipalName": u.UserID,
+	}
+	if u.MustChange {
+		attributes["pwdLastSet"] = "0"
+	}
+	for name, value := range u.More {
+		attributes[name] = value
+	}
+	for name, value := range attributes {
+		if value != "" {
+			add.Attribute(name, []string{value})
+		}
+	}
+	s.as(t, func(c *ldap.Conn) error { return c.Add(add) })
+	return dn
+}
+
+// Group makes a group in a unit and gives its DN.
+func (s *Samba) Group(t testing.TB, unit, name string, members ...string) string {
+	t.Helper()
+	dn := "CN=" + ldap.EscapeDN(name) + "," + unit
+	add := ldap.NewAddRequest(dn, nil)
+	add.Attribute("objectClass", []string{"group"})
+	add.Attribute("sAMAccountName", []string{fmt.Sprintf("g%d", sambaNumber.Add(1))})
+	if len(members) > 0 {
+		add.Attribute("member", members)
+	}
+	s.as(t, func(c *ldap.Conn) error { return c.Add(add) })
+	return dn
+}
+
+// Join adds members to a group that is there, such as CN=Domain Admins,CN=Users,….
+func (s *Samba) Join(t testing.TB, group string, members ...string) {
+	t.Helper()
+	m := ldap.NewModifyRequest(group, nil)
+	m.Add("member", members)
+	s.as(t, func(c *ldap.Conn) error { return c.Modify(m) })
+}
+
+// Set replaces an attribute, as an administrator would; no values take it away.
+func (s *Samba) Set(t testing.TB, dn, attribute string, values ...string) {
+	t.Helper()
+	m := ldap.NewModifyRequest(dn, nil)
+	m.Replace(attribute, values)
+	s.as(t, func(c *ldap.Conn) error { return c.Modify(m) })
+}
+
+// Get reads attributes with the administrator's rights.
+func (s *Samba) Get(t testing.TB, dn string, attributes ...string) *ldap.Entry {
+	t.Helper()
+	var e *ldap.Entry
+	s.as(t, func(c *ldap.Conn) error {
+		r, err := c.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 10, false, "(objectClass=*)", attributes, nil))
+		if err != nil {
+			return err
+		}
+		if len(r.Entries) != 1 {
+			return fmt.Errorf("%s gives %d entries", dn, len(r.Entries))
+		}
+		e = r.Entries[0]
+		return nil
+	})
+	return e
+}
+
+// Remove deletes an entry.
+func (s *Samba) Remove(t testing.TB, dn string) {
+	t.Helper()
+	s.as(t, func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest(dn, nil)) })
+}
+
+// Rename gives an entry another name, and moves it where unit is not empty.
+func (s *Samba) Rename(t testing.TB, dn, name, unit string) {
+	t.Helper()
+	s.as(t, func(c *ldap.Conn) error {
+		return c.ModifyDN(ldap.NewModifyDNRequest(dn, "CN="+ldap.EscapeDN(name), true, unit))
+	})
+}
+
+// Policy makes a password settings object for users or global groups. Attributes
+// are named without "msDS-"; what is left out is lax. The service account may
+// read it only after ReadPolicies.
+func (s *Samba) Policy(t testing.TB, attributes map[string]string, appliesTo ...string) string {
+	t.Helper()
+	number := sambaNumber.Add(1)
+	dn := fmt.Sprintf("CN=Policy %d,%s", number, s.policies())
+	add := ldap.NewAddRequest(dn, nil)
+	all := map[string]string{
+		"PasswordSettingsPrecedence": fmt.Sprint(number), "PasswordReversibleEncryptionEnabled": "FALSE",
+		"PasswordHistoryLength": "0", "PasswordComplexityEnabled": "FALSE", "MinimumPasswordLength": "0",
+		"MinimumPasswordAge": "0", "MaximumPasswordAge": "-9223372036854775808",
+		"LockoutThreshold": "0", "LockoutObservationWindow": SambaInterval(SambaLockFor), "LockoutDuration": SambaInterval(SambaLockFor),
+	}
+	for name, value := range attributes {
+		all[name] = value
+	}
+	add.Attribute("objectClass", []string{"msDS-PasswordSettings"})
+	for name, value := range all {
+		add.Attribute("msDS-"+name, []string{value})
+	}
+	add.Attribute("msDS-PSOAppliesTo", appliesTo)
+	s.as(t, func(c *ldap.Conn) error { return c.Add(add) })
+	t.Cleanup(func() { s.Remove(t, dn) })
+	return dn
+}
+
+func (s *Samba) policies() string { return "CN=Password Settings Container,CN=System," + s.BaseDN }
+
+// ReadPolicies lets the service account read password settings objects, which by
+// default only domain administrators may.
+func (s *Samba) ReadPolicies(t testing.TB) {
+	t.Helper()
+	sddl := fmt.Sprintf("(A;CI;GR;;;%s)", s.sid(t, s.BindDN))
+	if _, err := s.tool(t.Context(), "dsacl", "set", "--objectdn="+s.policies(), "--action=allow", "--sddl="+sddl); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sid is the security identifier of an entry, as text.
+func (s *Samba) sid(t testing.TB, dn string) string {
+	t.Helper()
+	b := s.Get(t, dn, "objectSid").GetRawAttributeValue("objectSid")
+	if len(b) < 8 || len(b) != 8+4*int(b[1]) {
+		t.Fatalf("objectSid of %s has %d bytes", dn, len(b))
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "S-%d-%d", b[0], b[7])
+	for at := 8; at < len(b); at += 4 {
+		fmt.Fprintf(&text, "-%d", binary.LittleEndian.Uint32(b[at:]))
+	}
+	return text.String()
+}
+
+// quoted is a password as unicodePwd takes it.
+func quoted(password string) string {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(`"` + password + `"`)) {
+		b = binary.LittleEndian.AppendUint16(b, unit)
+	}
+	return string(b)
+}
