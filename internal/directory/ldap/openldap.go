@@ -216,8 +216,10 @@ func (o *openLDAP) unlock(ctx context.Context, c *conn, p person) error {
 		return noRights(errLockedByHand)
 	}
 	change := ldap.NewModifyRequest(p.dn, nil)
-	// Deleting the lock deletes the count with it, also where there was no lock yet.
-	change.Replace("pwdAccountLockedTime", nil)
+	// Deleting a lock deletes the count with it; where there is none yet, one is
+	// made that is over, to be deleted in the same step.
+	change.Replace("pwdAccountLockedTime", []string{"19700101000000Z"})
+	change.Delete("pwdAccountLockedTime", nil)
 	return o.d.gone(c.modify(ctx, change))
 }
 
