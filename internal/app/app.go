@@ -15,6 +15,7 @@ import (
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -67,6 +68,7 @@ type App struct {
 
 	options Options
 	sender  notify.Sender
+	ldap    *ldap.Service
 	ready   atomic.Bool // requests are answered
 }
 
@@ -120,5 +122,8 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database. Run has to be over.
-func (a *App) Close() error { return a.DB.Close() }
+// Close closes the directories' connections and the database. Run has to be over.
+func (a *App) Close() error {
+	a.ldap.Close()
+	return a.DB.Close()
+}

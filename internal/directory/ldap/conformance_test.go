@@ -12,7 +12,7 @@ import (
 )
 
 // open gives the directory of an organization that is configured so.
-func open(t testing.TB, c org.DirectoryConfig) *ldap.Directory {
+func open(t testing.TB, c org.DirectoryConfig) directory.Directory {
 	t.Helper()
 	service := ldap.New(ldap.Deps{})
 	t.Cleanup(service.Close)

@@ -45,7 +45,7 @@ func New(d Deps) *Service {
 // Open gives the directory of an organization as it is configured. Connections
 // are kept while the configuration stays the same; when it changes, the old ones
 // are closed as soon as their steps are over.
-func (s *Service) Open(o *org.Organization) (*Directory, error) {
+func (s *Service) Open(o *org.Organization) (directory.Directory, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.open[o.ID]
