@@ -39,6 +39,9 @@ type Fixture struct {
 	// counts; a lock lasts LockFor however often, every wrong password counts, also
 	// one that came before, and of many at once more than Threshold may be judged.
 	OwnRules bool
+	// OldForHistory is a directory that looks at its history only when the old
+	// password is given, so that a reset may repeat one.
+	OldForHistory bool
 }
 
 // Run holds an engine to the promises of directory.Directory. fresh gives an
@@ -193,7 +196,11 @@ func history(t *testing.T, f Fixture) {
 	set(t, f, key, second, o)
 	set(t, f, key, third, o)
 	for _, pw := range []string{first, second, third} {
-		refused(t, f.Directory.SetPassword(t.Context(), key, pw, o), directory.RuleHistory)
+		if f.OldForHistory {
+			refused(t, f.Directory.ChangePassword(t.Context(), key, third, pw, directory.ChangeOptions{History: 3}), directory.RuleHistory)
+		} else {
+			refused(t, f.Directory.SetPassword(t.Context(), key, pw, o), directory.RuleHistory)
+		}
 	}
 	check(t, f, key, third, directory.OK)
 	set(t, f, key, "kuning pasir pantai", o)

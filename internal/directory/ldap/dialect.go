@@ -67,7 +67,8 @@ type Finding struct {
 
 // dialects makes the dialect of a Directory by its name in the organization's file.
 var dialects = map[string]func(d *Directory) dialect{
-	org.OpenLDAP: newOpenLDAP,
+	org.OpenLDAP:        newOpenLDAP,
+	org.ActiveDirectory: newActiveDirectory,
 }
 
 // now is the clock of the directory's operating room.

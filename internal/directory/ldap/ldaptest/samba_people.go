@@ -3,6 +3,7 @@ package ldaptest
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,42 +71,57 @@ func (s *Samba) UnitWithoutRights(t testing.TB) string {
 	return dn
 }
 
-// User makes an account in a unit and gives its DN. It reads its account back
-// only when asked: a server may need its own time for everything else.
-func (s *Samba) User(t testing.TB, unit string, u SambaUser) string {
+// User makes an account in a unit, puts it into groups, and only then gives it its
+// password: what a password settings object asks holds from the first one on.
+func (s *Samba) User(t testing.TB, unit string, u SambaUser, groups ...string) string {
 	t.Helper()
 	name := u.Name
 	if name == "" {
 		name = u.UserID
 	}
 	dn := "CN=" + ldap.EscapeDN(name) + "," + unit
-	add := ldap.NewAddRequest(dn, nil)
 	control := 512
 	if u.Password == "" {
 		control |= 32
-	} else {
-		add.Attribute("unicodePwd", []string{quoted(u.Password)})
 	}
 	if u.Disabled {
 		control |= 2
 	}
+	add := ldap.NewAddRequest(dn, nil)
 	attributes := map[string]string{
-		"objectClass": "user", "sAMAccountName": fmt.Sprintf("u%d", sambaNumber.Add(1)), "userAccountControl": fmt.Sprint(control),
+		"objectClass": "user", "sAMAccountName": fmt.Sprintf("u%d", sambaNumber.Add(1)), "userAccountControl": "544",
 		"mail": u.UserID, "userPrincipalName": u.UserID,
 	}
-	if u.MustChange {
-		attributes["pwdLastSet"] = "0"
-	}
-	for name, value := range u.More {
-		attributes[name] = value
-	}
+	maps.Copy(attributes, u.More)
 	for name, value := range attributes {
 		if value != "" {
 			add.Attribute(name, []string{value})
 		}
 	}
 	s.as(t, func(c *ldap.Conn) error { return c.Add(add) })
+	for _, g := range groups {
+		s.Join(t, g, dn)
+	}
+	m := ldap.NewModifyRequest(dn, nil)
+	if u.Password != "" {
+		m.Replace("unicodePwd", []string{quoted(u.Password)})
+	}
+	m.Replace("userAccountControl", []string{fmt.Sprint(control)})
+	if u.MustChange {
+		m.Replace("pwdLastSet", []string{"0"})
+	}
+	s.as(t, func(c *ldap.Conn) error { return c.Modify(m) })
 	return dn
+}
+
+// Key is an entry's objectGUID as text.
+func (s *Samba) Key(t testing.TB, dn string) string {
+	t.Helper()
+	b := s.Get(t, dn, "objectGUID").GetRawAttributeValue("objectGUID")
+	if len(b) != 16 {
+		t.Fatalf("objectGUID of %s has %d bytes", dn, len(b))
+	}
+	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint16(b[4:]), binary.LittleEndian.Uint16(b[6:]), b[8:10], b[10:])
 }
 
 // Group makes a group in a unit and gives its DN.
