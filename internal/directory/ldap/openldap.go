@@ -186,9 +186,21 @@ func modifyPassword(ctx context.Context, c *conn, dn, old, pw string) error {
 	}
 	r := ldap.NewExtendedRequest(passwordModify, value)
 	r.Controls = []ldap.Control{policyControl()}
-	_, err := c.extended(ctx, r)
+	var err error
+	for range overtaken {
+		_, err = c.extended(ctx, r)
+		code, answered := resultOf(err)
+		if !answered || code != ldap.LDAPResultAttributeOrValueExists && code != ldap.LDAPResultNoSuchAttribute {
+			break
+		}
+	}
 	return err
 }
+
+// overtaken is how often a password is set again that another set of the same
+// one overtook: slapo-ppolicy then stumbles over the history that the other wrote,
+// and writes nothing.
+const overtaken = 4
 
 func (o *openLDAP) change(ctx context.Context, c *conn, p person, old, pw string) error {
 	own, controls, err := c.server.bound(ctx, p.dn, old, policyControl())

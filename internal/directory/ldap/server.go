@@ -19,7 +19,7 @@ import (
 )
 
 // shadow is how OpenLDAP and 389 Directory Server name a replica that takes no writes.
-var shadow = regexp.MustCompile(`(?i)shadow context|read[- ]?only|replica`)
+var shadow = regexp.MustCompile(`(?i)shadow context|read[- ]?only|operation restricted|replica`)
 
 // limits are the times and numbers of a directory's connections.
 type limits struct {

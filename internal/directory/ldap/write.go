@@ -87,6 +87,7 @@ func (d *Directory) happened(ctx context.Context, s *server, key string, before 
 		return false
 	}
 	defer c.close()
+	s.answered()
 	now, err := d.get(ctx, c, key)
 	return err == nil && !now.PasswordChangedAt.Equal(before.PasswordChangedAt) && d.is(ctx, s, now, pw)
 }
