@@ -37,7 +37,7 @@ type openLDAP struct {
 type policy struct {
 	minLength, history int
 	lockFor            time.Duration // zero: until somebody unlocks
-	lockout            bool
+	neverLocks         bool          // pwdLockout is not TRUE: what is noted locks nobody
 }
 
 func newOpenLDAP(d *Directory) dialect { return &openLDAP{d: d} }
@@ -101,7 +101,10 @@ func (o *openLDAP) state(ctx context.Context, c *conn, e *ldap.Entry, into *dire
 			return err
 		}
 		until := forEver
-		if p.lockFor > 0 {
+		switch {
+		case p.neverLocks:
+			until = time.Time{}
+		case p.lockFor > 0:
 			until = timeIn(e, "pwdAccountLockedTime").Add(p.lockFor)
 		}
 		into.LockedUntil = later(into.LockedUntil, until)
@@ -254,8 +257,8 @@ func (o *openLDAP) policyOf(ctx context.Context, c *conn, e *ldap.Entry) (policy
 		for _, f := range found {
 			p := policy{
 				minLength: number(f, "pwdMinLength"), history: number(f, "pwdInHistory"),
-				lockout: f.GetEqualFoldAttributeValue("pwdLockout") == "TRUE",
-				lockFor: time.Duration(number(f, "pwdLockoutDuration")) * time.Second,
+				neverLocks: f.GetEqualFoldAttributeValue("pwdLockout") != "TRUE",
+				lockFor:    time.Duration(number(f, "pwdLockoutDuration")) * time.Second,
 			}
 			known[nameKey(f.DN)] = p
 			if len(found) == 1 || f.GetEqualFoldAttributeValue("cn") == "default" {
@@ -295,8 +298,8 @@ func (o *openLDAP) rules(ctx context.Context, c *conn, p person) ([]directory.Ru
 	if set.minLength > 0 {
 		rules = append(rules, directory.Rule{Name: "too_short", Args: map[string]any{"count": set.minLength}})
 	}
-	if set.history > 0 {
-		rules = append(rules, directory.Rule{Name: "history", Args: map[string]any{"count": set.history}})
+	if set.history > 0 { // the current one is not among those it keeps, and refused too
+		rules = append(rules, directory.Rule{Name: "history", Args: map[string]any{"count": set.history + 1}})
 	}
 	return rules, nil
 }

@@ -379,3 +379,10 @@ func shift(values []string, by time.Duration) ([]string, error) {
 	}
 	return older, nil
 }
+
+// Move renames an entry and puts it under another, and gives its new name.
+func (s *Slapd) Move(t testing.TB, dn, rdn, under string) string {
+	t.Helper()
+	s.AsRoot(t, func(c *ldap.Conn) error { return c.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, under)) })
+	return rdn + "," + under
+}
