@@ -79,7 +79,7 @@ func (p adPolicy) rules(history bool) []directory.Rule {
 	}
 	if p.complex {
 		rules = append(rules,
-			directory.Rule{Name: password.RuleClasses, Args: map[string]any{"count": adClasses}},
+			directory.Rule{Name: directory.RuleComplexity, Args: map[string]any{"count": adClasses}},
 			directory.Rule{Name: password.RuleContainsName})
 	}
 	if history && p.history > 0 {
@@ -119,11 +119,15 @@ func (p adPolicy) broken(pw string, a about) (rule string, args map[string]any) 
 	return directory.RuleOther, nil
 }
 
+// adSigns are the characters beside letters and digits that count as a kind. A
+// space is none of them, and neither is the sign of a currency.
+const adSigns = "~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/"
+
 // classesIn counts the kinds of characters as Windows does: capital letters, small
-// ones, digits, other visible characters, and letters that are neither capital nor
-// small (those of Arabic, Chinese and most other scripts).
+// ones, digits, signs, and letters that are neither capital nor small (those of
+// Arabic, Chinese and most other scripts).
 func classesIn(pw string) int {
-	var upper, lower, digit, letter, other int
+	var upper, lower, digit, letter, sign int
 	for _, r := range pw {
 		switch {
 		case unicode.IsUpper(r):
@@ -134,11 +138,11 @@ func classesIn(pw string) int {
 			digit = 1
 		case unicode.IsLetter(r):
 			letter = 1
-		default:
-			other = 1
+		case strings.ContainsRune(adSigns, r):
+			sign = 1
 		}
 	}
-	return upper + lower + digit + letter + other
+	return upper + lower + digit + letter + sign
 }
 
 // holdsName tells whether a password holds the account's name, or a part of the

@@ -4,9 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/go-ldap/ldap/v3"
@@ -112,6 +115,56 @@ func (s *Samba) User(t testing.TB, unit string, u SambaUser, groups ...string) s
 	}
 	s.as(t, func(c *ldap.Conn) error { return c.Modify(m) })
 	return dn
+}
+
+// Entry makes an account that is no person's, with the attributes of User and more.
+func (s *Samba) Entry(t testing.TB, dn, userID string, more map[string]string) {
+	t.Helper()
+	attributes := map[string]string{"sAMAccountName": fmt.Sprintf("e%d", sambaNumber.Add(1)), "userPrincipalName": userID, "mail": userID}
+	maps.Copy(attributes, more)
+	add := ldap.NewAddRequest(dn, nil)
+	for name, value := range attributes {
+		if value != "" {
+			add.Attribute(name, []string{value})
+		}
+	}
+	s.as(t, func(c *ldap.Conn) error { return c.Add(add) })
+}
+
+// Deeper makes a unit inside one; it goes with it.
+func (s *Samba) Deeper(t testing.TB, unit, name string) string {
+	t.Helper()
+	dn := "OU=" + ldap.EscapeDN(name) + "," + unit
+	add := ldap.NewAddRequest(dn, nil)
+	add.Attribute("objectClass", []string{"organizationalUnit"})
+	s.as(t, func(c *ldap.Conn) error { return c.Add(add) })
+	return dn
+}
+
+// sambaAge moves times back in the database itself: the controller would refuse.
+const sambaAge = `
+import sys, ldb
+db = ldb.Ldb("tdb://" + sys.argv[1])
+for dn in sys.argv[3:]:
+    entry = db.search(base=dn, scope=ldb.SCOPE_BASE, attrs=["pwdLastSet", "lockoutTime", "badPasswordTime"])[0]
+    change = ldb.Message(entry.dn)
+    for name in ("pwdLastSet", "lockoutTime", "badPasswordTime"):
+        if name in entry and int(str(entry[name])) > 0:
+            change[name] = ldb.MessageElement(str(int(str(entry[name])) - int(sys.argv[2])), ldb.FLAG_MOD_REPLACE, name)
+    if len(change):
+        db.modify(change)
+`
+
+// Age lets time pass for accounts: their passwords are older by that much, and
+// their locks that much nearer to the end.
+func (s *Samba) Age(t testing.TB, by time.Duration, dns ...string) {
+	t.Helper()
+	file := filepath.Join(s.dir, "private", "sam.ldb.d", strings.ToUpper(s.BaseDN)+".ldb")
+	args := append([]string{"-c", sambaAge, file, fmt.Sprint(int64(by / 100))}, dns...)
+	// Debian's Python has Samba's modules; another one in PATH has not.
+	if said, err := exec.CommandContext(t.Context(), "/usr/bin/python3", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ageing: %v\n%s", err, said)
+	}
 }
 
 // Key is an entry's objectGUID as text.
