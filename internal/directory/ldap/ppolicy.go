@@ -89,7 +89,7 @@ var refusals = []struct {
 }{
 	{directory.RuleHistory, regexp.MustCompile(`(?i)history|not being changed from existing|reuse|used before|already used`)},
 	{directory.RuleMinimumAge, regexp.MustCompile(`(?i)too young|too soon|minimum age|within password min`)},
-	{directory.RuleLength, regexp.MustCompile(`(?i)too short|length`)},
+	{directory.RuleLength, regexp.MustCompile(`(?i)too short|length|at least \d+ characters`)},
 	{directory.RuleComplexity, regexp.MustCompile(`(?i)quality|syntax|character|classes|digit|dictionary|palindrome|complex|simple`)},
 }
 
