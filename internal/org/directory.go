@@ -194,21 +194,24 @@ func (d *DirectoryConfig) locate(folder string) []Problem {
 		return nil
 	}
 	var wrong []Problem
-	for key, path := range map[string]*string{"bind_password_file": &d.BindPasswordFile, "ca_file": &d.CAFile} {
-		if *path == "" {
+	for _, f := range []struct {
+		key  string
+		path *string
+	}{{"bind_password_file", &d.BindPasswordFile}, {"ca_file", &d.CAFile}} {
+		full := *f.path
+		if full == "" {
 			continue
 		}
-		full := *path
 		if !filepath.IsAbs(full) {
 			full = filepath.Join(folder, full)
 		}
 		absolute, err := filepath.Abs(full)
 		if err == nil {
-			*path = absolute
+			*f.path = absolute
 			_, err = os.Stat(absolute)
 		}
 		if err != nil {
-			wrong = append(wrong, Problem{Key: "directory." + key, Text: fmt.Sprintf("there is no file %s", full)})
+			wrong = append(wrong, Problem{Key: "directory." + f.key, Text: fmt.Sprintf("there is no file %s", full)})
 		}
 	}
 	return wrong
