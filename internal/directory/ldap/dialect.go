@@ -57,14 +57,6 @@ type person struct {
 	directory.Entry
 }
 
-// Finding is one thing that doctor looked at.
-type Finding struct {
-	Name string // "TLS", "bind", "rights"
-	OK   bool
-	Text string // what was found
-	Mend string // how to mend it; "" when OK
-}
-
 // dialects makes the dialect of a Directory by its name in the organization's file.
 var dialects = map[string]func(d *Directory) dialect{
 	org.OpenLDAP:        newOpenLDAP,

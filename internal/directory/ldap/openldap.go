@@ -37,6 +37,7 @@ type openLDAP struct {
 type policy struct {
 	minLength, history int
 	lockFor            time.Duration // zero: until somebody unlocks
+	checked            bool          // quality and length are judged
 	neverLocks         bool          // pwdLockout is not TRUE: what is noted locks nobody
 }
 
@@ -249,7 +250,7 @@ func (o *openLDAP) policyOf(ctx context.Context, c *conn, e *ldap.Entry) (policy
 	o.mu.Unlock()
 	if known == nil {
 		found, err := c.search(ctx, suffixOf(o.d.set.BaseDN), ldap.ScopeWholeSubtree, "(objectClass=pwdPolicy)", 100,
-			"cn", "pwdMinLength", "pwdInHistory", "pwdLockout", "pwdLockoutDuration")
+			"cn", "pwdMinLength", "pwdCheckQuality", "pwdInHistory", "pwdLockout", "pwdLockoutDuration")
 		if err != nil {
 			return policy{}, err
 		}
@@ -257,6 +258,7 @@ func (o *openLDAP) policyOf(ctx context.Context, c *conn, e *ldap.Entry) (policy
 		for _, f := range found {
 			p := policy{
 				minLength: number(f, "pwdMinLength"), history: number(f, "pwdInHistory"),
+				checked:    number(f, "pwdCheckQuality") > 0,
 				neverLocks: f.GetEqualFoldAttributeValue("pwdLockout") != "TRUE",
 				lockFor:    time.Duration(number(f, "pwdLockoutDuration")) * time.Second,
 			}
@@ -303,5 +305,3 @@ func (o *openLDAP) rules(ctx context.Context, c *conn, p person) ([]directory.Ru
 	}
 	return rules, nil
 }
-
-func (o *openLDAP) examine(ctx context.Context, c *conn, p *person) []Finding { return nil }

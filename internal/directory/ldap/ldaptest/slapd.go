@@ -386,3 +386,11 @@ func (s *Slapd) Move(t testing.TB, dn, rdn, under string) string {
 	s.AsRoot(t, func(c *ldap.Conn) error { return c.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, under)) })
 	return rdn + "," + under
 }
+
+// Root is the manager of the database, and a file with its password.
+func (s *Slapd) Root(t testing.TB) (dn, file string) {
+	t.Helper()
+	file = filepath.Join(s.folder, "root-password")
+	must(t, os.WriteFile(file, []byte(rootPassword), 0o600))
+	return root, file
+}
