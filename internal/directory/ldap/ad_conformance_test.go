@@ -28,15 +28,14 @@ func samba(s *ldaptest.Samba, unit string) org.DirectoryConfig {
 // asks for nothing but a history, and locks.
 func TestActiveDirectoryKeepsThePromises(t *testing.T) {
 	s := ldaptest.StartSamba(t)
-	s.ReadPolicies(t)
 	const lockFor = time.Minute
 	directorytest.Run(t, func(t *testing.T) directorytest.Fixture {
 		unit := s.Unit(t)
 		people := s.Group(t, unit, "Suite "+t.Name())
-		s.Policy(t, map[string]string{
+		s.ReadPolicy(t, s.Policy(t, map[string]string{
 			"PasswordHistoryLength": "3", "LockoutThreshold": "3",
 			"LockoutDuration": ldaptest.SambaInterval(lockFor), "LockoutObservationWindow": ldaptest.SambaInterval(lockFor),
-		}, people)
+		}, people))
 		names := map[string]string{}
 		return directorytest.Fixture{
 			Directory: open(t, samba(s, unit)), Threshold: 3, LockFor: lockFor, OwnRules: true, OldForHistory: true,

@@ -143,8 +143,7 @@ func TestActiveDirectoryLocksAndUnlocks(t *testing.T) {
 	a.lock(t)
 	a.set(t, another, directory.SetOptions{Unlock: true, MustChange: true})
 	a.wants(t, another, directory.MustChange)
-	a.s.Policy(t, map[string]string{"LockoutThreshold": "3", "LockoutDuration": "-9223372036854775808"}, a.dn)
-	a.s.ReadPolicies(t)
+	a.s.ReadPolicy(t, a.s.Policy(t, map[string]string{"LockoutThreshold": "3", "LockoutDuration": "-9223372036854775808"}, a.dn))
 	a.set(t, oldOne, directory.SetOptions{})
 	a.lock(t)
 	if e := a.entry(t); e.LockedUntil.Year() < 9000 {
@@ -155,7 +154,6 @@ func TestActiveDirectoryLocksAndUnlocks(t *testing.T) {
 // A refusal names the rule, and a write that is refused changes nothing.
 func TestActiveDirectoryRefusalsNameTheRule(t *testing.T) {
 	a := someone(t, ldaptest.SambaUser{})
-	a.s.ReadPolicies(t)
 	refused := func(err error, rule string, count any) {
 		t.Helper()
 		r, ok := directory.Refused(err)
@@ -177,7 +175,7 @@ func TestActiveDirectoryRefusalsNameTheRule(t *testing.T) {
 	}
 	refused(change(oldOne), directory.RuleHistory, ldaptest.SambaHistory)
 	a.wants(t, oldOne, directory.OK)
-	a.s.Policy(t, map[string]string{"MinimumPasswordAge": ldaptest.SambaInterval(24 * time.Hour), "MinimumPasswordLength": "14"}, a.dn)
+	a.s.ReadPolicy(t, a.s.Policy(t, map[string]string{"MinimumPasswordAge": ldaptest.SambaInterval(24 * time.Hour), "MinimumPasswordLength": "14"}, a.dn))
 	refused(set("Pendek.1"), directory.RuleLength, 14)
 	refused(change(newOne), directory.RuleMinimumAge, nil)
 	a.wants(t, oldOne, directory.OK)
@@ -202,8 +200,11 @@ func TestActiveDirectoryTellsItsRulesBeforehand(t *testing.T) {
 	if got, want := rules(), "[{too_short map[count:8]} {complexity map[count:3]} {contains_name map[]}]"; got != want {
 		t.Errorf("the domain: %s, want %s", got, want)
 	}
-	a.s.ReadPolicies(t)
-	a.s.Policy(t, map[string]string{"MinimumPasswordLength": "20"}, a.dn)
+	policy := a.s.Policy(t, map[string]string{"MinimumPasswordLength": "20"}, a.dn)
+	if got, want := rules(), "[{too_short map[count:8]} {complexity map[count:3]} {contains_name map[]}]"; got != want {
+		t.Errorf("one that may not be read: %s, want %s", got, want)
+	}
+	a.s.ReadPolicy(t, policy)
 	if got, want := rules(), "[{too_short map[count:20]}]"; got != want {
 		t.Errorf("the account's own: %s, want %s", got, want)
 	}

@@ -26,7 +26,7 @@ func sambaCertificate(address string) (ca, cert, key []byte, err error) {
 	from := time.Now()
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Contoso test authority"},
-		NotBefore: from.Add(-time.Hour), NotAfter: from.Add(24 * time.Hour),
+		NotBefore: from.Add(-time.Hour), NotAfter: from.Add(60 * 24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	leaf := &x509.Certificate{

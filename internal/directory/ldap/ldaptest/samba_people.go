@@ -241,7 +241,7 @@ func (s *Samba) Rename(t testing.TB, dn, name, unit string) {
 
 // Policy makes a password settings object for users or global groups. Attributes
 // are named without "msDS-"; what is left out is lax. The service account may
-// read it only after ReadPolicies.
+// read it only after ReadPolicy.
 func (s *Samba) Policy(t testing.TB, attributes map[string]string, appliesTo ...string) string {
 	t.Helper()
 	number := sambaNumber.Add(1)
@@ -268,12 +268,12 @@ func (s *Samba) Policy(t testing.TB, attributes map[string]string, appliesTo ...
 
 func (s *Samba) policies() string { return "CN=Password Settings Container,CN=System," + s.BaseDN }
 
-// ReadPolicies lets the service account read password settings objects, which by
+// ReadPolicy lets the service account read a password settings object, which by
 // default only domain administrators may.
-func (s *Samba) ReadPolicies(t testing.TB) {
+func (s *Samba) ReadPolicy(t testing.TB, policy string) {
 	t.Helper()
-	sddl := fmt.Sprintf("(A;CI;GR;;;%s)", s.sid(t, s.BindDN))
-	if _, err := s.tool(t.Context(), "dsacl", "set", "--objectdn="+s.policies(), "--action=allow", "--sddl="+sddl); err != nil {
+	sddl := fmt.Sprintf("(A;;RPLCLORC;;;%s)", s.sid(t, s.BindDN))
+	if _, err := s.tool(t.Context(), "dsacl", "set", "--objectdn="+policy, "--action=allow", "--sddl="+sddl); err != nil {
 		t.Fatal(err)
 	}
 }
