@@ -83,10 +83,12 @@ func newOne(b *kuncitest.Browser, pw string) *kuncitest.Page {
 }
 
 func TestAForgottenPasswordIsResetInOpenLDAP(t *testing.T) {
-	atSlapd(t, ldaptest.SlapdOptions{}, "", func(t *testing.T, p *kuncitest.Product, s *ldaptest.Slapd) {
+	atSlapd(t, ldaptest.SlapdOptions{Policy: map[string]string{"pwdMinLength": "14"}}, "", func(t *testing.T, p *kuncitest.Product, s *ldaptest.Slapd) {
 		b := p.Browser()
 		toPassword(t, p, b, "Alain@Contoso.com ")
-		// The organization asks for no history; the directory does.
+		if page := b.Get("/reset/password").Text(); !strings.Contains(page, "Paling sedikit 14 karakter") || !strings.Contains(page, "Berbeda dari 3 kata sandi terakhir") {
+			t.Errorf("the directory's own rules are not shown: %s", page)
+		}
 		if page := newOne(b, kuncitest.OldPassword).Want(http.StatusUnprocessableEntity, "reset-password"); page.Alert() != "password-refused" ||
 			!strings.Contains(page.Text(), "sudah pernah Anda pakai") {
 			t.Errorf("alert %q: %s", page.Alert(), page.Text())
