@@ -12,6 +12,7 @@ import (
 
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
+	"kunci.dev/kunci/internal/org"
 )
 
 // Passwords that the domain takes: eight characters, three kinds.
@@ -318,6 +319,24 @@ func TestActiveDirectoryFindsPeopleAndNothingElse(t *testing.T) {
 	a.s.User(t, a.unit, ldaptest.SambaUser{Name: "Namesake", UserID: "namesake@contoso.com", Password: oldOne, More: map[string]string{"mail": "alain@contoso.com"}})
 	if err := look("alain@contoso.com"); !errors.Is(err, directory.ErrNotFound) {
 		t.Errorf("one of two was taken: %v", err)
+	}
+}
+
+// Where the organization's file leaves filter and attributes out, people are known
+// by the name that they sign in to Windows with.
+func TestActiveDirectoryKnowsPeopleByTheirPrincipalName(t *testing.T) {
+	a := someone(t, ldaptest.SambaUser{More: map[string]string{"userPrincipalName": "alain.d@contoso.com", "displayName": "Alain Dupont", "givenName": "Alain", "sn": "Dupont", "preferredLanguage": "id"}})
+	c := samba(a.s, a.unit)
+	c.UserFilter, c.Attributes = "", org.DirectoryAttributes{}
+	d := open(t, c)
+	e, err := d.LookUp(t.Context(), "Alain.D@contoso.com")
+	if err != nil || e.Key != a.key || e.UserID != "alain.d@contoso.com" || e.DisplayName != "Alain Dupont" || e.GivenName != "Alain" || e.FamilyName != "Dupont" || e.Language != "id" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for _, other := range []string{"alain@contoso.com", "alain.d", `CONTOSO\alain.d`, "alain.d@contoso.test"} {
+		if _, err := d.LookUp(t.Context(), other); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("%s: %v", other, err)
+		}
 	}
 }
 

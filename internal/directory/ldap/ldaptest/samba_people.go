@@ -17,7 +17,8 @@ import (
 
 // SambaUser is one account of the domain.
 type SambaUser struct {
-	// Name is the common name. UserID becomes mail and userPrincipalName.
+	// Name is the common name, and UserID the address in mail. userPrincipalName is
+	// one of the domain's unless More says another: no two may be the same.
 	Name, UserID string
 	Password     string // "" for an account that never received one
 	Disabled     bool
@@ -91,9 +92,10 @@ func (s *Samba) User(t testing.TB, unit string, u SambaUser, groups ...string) s
 		control |= 2
 	}
 	add := ldap.NewAddRequest(dn, nil)
+	account := fmt.Sprintf("u%d", sambaNumber.Add(1))
 	attributes := map[string]string{
-		"objectClass": "user", "sAMAccountName": fmt.Sprintf("u%d", sambaNumber.Add(1)), "userAccountControl": "544",
-		"mail": u.UserID, "userPrincipalName": u.UserID,
+		"objectClass": "user", "sAMAccountName": account, "userAccountControl": "544",
+		"mail": u.UserID, "userPrincipalName": account + "@" + sambaRealm,
 	}
 	maps.Copy(attributes, u.More)
 	for name, value := range attributes {
