@@ -12,6 +12,7 @@ import (
 // Hurry shortens the times of a service that tests make trouble for.
 func Hurry(s *Service) {
 	s.limits.connect, s.limits.operation, s.limits.wait = 800*time.Millisecond, 500*time.Millisecond, 200*time.Millisecond
+	s.limits.step, s.limits.write, s.limits.refused = 1500*time.Millisecond, 2*time.Second, 0
 	s.limits.down = 300 * time.Millisecond
 }
 

@@ -187,6 +187,12 @@ func (d *Directory) step(ctx context.Context, key string, write bool, do func(co
 		return err
 	}
 	defer p.leave()
+	limit := p.limits.step
+	if write {
+		limit = p.limits.write
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	last := unavailable(errDown)
 	for _, s := range p.order(key, write) {
 		if write && !s.writes() {
@@ -196,12 +202,15 @@ func (d *Directory) step(ctx context.Context, key string, write bool, do func(co
 		if !s.up() {
 			continue
 		}
-		err, goOn := d.stepOn(ctx, s, do)
+		err, goOn := d.stepOn(limited, s, do)
 		if !goOn {
 			return err
 		}
 		last = err
-		if ctx.Err() != nil {
+		if limited.Err() != nil {
+			if ctx.Err() == nil {
+				s.failed() // it answers, but so slowly that nothing gets done
+			}
 			break
 		}
 	}
@@ -219,7 +228,6 @@ func (d *Directory) stepOn(ctx context.Context, s *server, do func(context.Conte
 				d.pool.drop(s)
 				d.log.WarnContext(ctx, "directory server does not answer", "server", s.String(), "cause", err)
 			} else if errors.Is(err, directory.ErrRights) {
-				s.answered()
 				d.log.ErrorContext(ctx, "directory server refuses Kunci's own account", "server", s.String(), "cause", err)
 			}
 			return err, true
@@ -232,13 +240,13 @@ func (d *Directory) stepOn(ctx context.Context, s *server, do func(context.Conte
 			s.answered()
 			s.refusedWrite()
 			return noRights(err), true
-		case !broken:
-			s.answered()
-			return fault(err), false
-		case wrote:
+		case broken && wrote:
 			s.failed()
 			return &unknownWrite{s, unavailable(err)}, false
-		case !fresh && ctx.Err() == nil:
+		case !broken && (wrote || !errors.Is(fault(err), directory.ErrUnavailable)):
+			s.answered()
+			return fault(err), false
+		case broken && !fresh && ctx.Err() == nil:
 			d.pool.drop(s)
 			continue
 		case ctx.Err() != nil:

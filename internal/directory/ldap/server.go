@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/org"
 )
 
@@ -25,6 +27,8 @@ var shadow = regexp.MustCompile(`(?i)shadow context|read[- ]?only|operation rest
 type limits struct {
 	connect   time.Duration // to a connection with TLS, signed in
 	operation time.Duration // one request
+	step      time.Duration // all requests of one step that only reads
+	write     time.Duration // all requests of one that writes
 	wait      time.Duration // for a connection that is in use
 	idle      int           // connections kept
 	open      int           // connections at once, of each directory
@@ -33,12 +37,13 @@ type limits struct {
 	down      time.Duration // how long a server that failed is left alone, at first
 	downMost  time.Duration
 	replica   time.Duration // how long a server that took no write is not asked to
+	refused   time.Duration // how long a refused service account does not sign in again
 }
 
 var usualLimits = limits{
-	connect: 4 * time.Second, operation: 5 * time.Second, wait: 2 * time.Second,
+	connect: 4 * time.Second, operation: 5 * time.Second, step: 10 * time.Second, write: 13 * time.Second, wait: 2 * time.Second,
 	idle: 4, open: 16, waiting: 64, age: 10 * time.Minute,
-	down: time.Second, downMost: 30 * time.Second, replica: time.Minute,
+	down: time.Second, downMost: 30 * time.Second, replica: time.Minute, refused: 10 * time.Second,
 }
 
 // server is one of the directory's servers, and what is known of its health.
@@ -52,6 +57,8 @@ type server struct {
 	failures  int
 	downUntil time.Time
 	noWrites  time.Time // until then it is not asked to write
+	refusal   error     // of the service account
+	refusedAt time.Time
 	features  *features
 	featured  time.Time
 }
@@ -192,8 +199,26 @@ func (s *server) tls() (*tls.Config, error) {
 	return settings, nil
 }
 
-// connect opens a connection and signs the service account in.
+// connect opens a connection and signs the service account in. One that was
+// refused is not tried again at once: its own failures count too, and would lock it.
 func (s *server) connect(ctx context.Context) (*conn, error) {
+	s.mu.Lock()
+	refusal, at := s.refusal, s.refusedAt
+	s.mu.Unlock()
+	if refusal != nil && s.now().Sub(at) < s.limits.refused {
+		return nil, refusal
+	}
+	c, err := s.signIn(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal, s.refusedAt = nil, s.now()
+	if errors.Is(err, directory.ErrRights) {
+		s.refusal, s.failures = err, 0
+	}
+	return c, err
+}
+
+func (s *server) signIn(ctx context.Context) (*conn, error) {
 	text, err := os.ReadFile(s.set.BindPasswordFile)
 	if err != nil {
 		return nil, misconfigured("bind_password_file", err)

@@ -385,3 +385,54 @@ func TestAChangedConfigurationIsTakenUp(t *testing.T) {
 		t.Errorf("the old one still connects: %v", err)
 	}
 }
+
+// A wrong password of the service account is tried once in a while: its own
+// failures are counted too, and people's retries must not lock it.
+func TestARefusedServiceAccountIsNotLocked(t *testing.T) {
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
+	s.AddPerson(t, "alain@contoso.com", first, nil)
+	c := s.Config()
+	c.BindPasswordFile = filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(c.BindPasswordFile, []byte("not the one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, c)
+	for range 20 {
+		if _, err := d.LookUp(t.Context(), "alain@contoso.com"); !errors.Is(err, directory.ErrRights) {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := len(s.Read(t, ldaptest.Service).GetAttributeValues("pwdFailureTime")); n != 1 {
+		t.Errorf("the service account failed %d times", n)
+	}
+}
+
+// A server on which people cannot sign in any more hands them to the next.
+func TestSigningInGoesOnWithTheNextServer(t *testing.T) {
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
+	key := keyOf(t, s, s.AddPerson(t, "alain@contoso.com", first, nil))
+	proxy := ldaptest.StartProxy(t, s.URL)
+	c := s.Config()
+	c.URLs = []string{proxy.URL, s.URL}
+	d := hurried(t, c)
+	is(t, d, key, first, directory.OK)
+	proxy.RefuseNew()
+	is(t, d, key, first, directory.OK)
+}
+
+// A server that answers each request just in time still gives nobody an answer in time.
+func TestASlowServerIsGivenUp(t *testing.T) {
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
+	key := keyOf(t, s, s.AddPerson(t, "alain@contoso.com", first, nil))
+	proxy := ldaptest.StartProxy(t, s.URL)
+	c := s.Config()
+	c.URLs = []string{proxy.URL}
+	d := hurried(t, c)
+	is(t, d, key, first, directory.OK)
+	proxy.Delay(450 * time.Millisecond)
+	quick(t, 3*time.Second, func() {
+		if _, err := d.CheckPassword(t.Context(), key, first); !errors.Is(err, directory.ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
+	})
+}

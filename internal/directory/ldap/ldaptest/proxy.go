@@ -54,6 +54,9 @@ func (p *Proxy) Refuse() {
 	p.Cut()
 }
 
+// RefuseNew closes every new connection and leaves those that are open.
+func (p *Proxy) RefuseNew() { p.refusing.Store(true) }
+
 // Heal ends all trouble for new connections.
 func (p *Proxy) Heal() {
 	p.delay.Store(0)
