@@ -74,7 +74,7 @@ func (p policy) pair(a, b method.Kind) bool {
 func TestWhatEveryPairOfMethodsIsEnoughFor(t *testing.T) {
 	now := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
 	proved := func(k method.Kind) method.Method {
-		return method.Method{ID: string(k), Kind: k, Proved: true, ProvedAt: now.Add(-time.Hour), Value: "x"}
+		return method.Method{ID: string(k), Kind: k, Proved: true, ProvedAt: now.Add(-time.Hour), Value: "+6281234567890"}
 	}
 	people := map[string]struct {
 		account   account.Account
