@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
@@ -20,6 +22,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -61,6 +64,9 @@ type App struct {
 	Helpdesk     *helpdesk.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service
+	Report       *report.Service
+	Admin        *admin.Service
+	API          *api.API
 	Captcha      *captcha.Service
 	SecurityInfo *securityinfo.Service
 

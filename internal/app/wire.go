@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
@@ -18,6 +19,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -90,7 +92,17 @@ func (a *App) wire() (err error) {
 	}
 	a.SecurityInfo, err = securityinfo.New(securityinfo.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
+		Audit: a.Audit, Messages: a.Notify, Disputes: a.Reset, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
+	})
+	if err != nil {
+		return err
+	}
+	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Directories: a.Accounts.Directory}); err != nil {
+		return err
+	}
+	a.Admin, err = admin.New(admin.Deps{
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Reset: a.Reset, Report: a.Report, Audit: a.Audit,
 	})
 	if err != nil {
 		return err
@@ -123,6 +135,8 @@ func newSMTP(c *config.Config) (*notify.SMTP, error) {
 func (a *App) keepHouse() {
 	a.Jobs.Every("audit.sequence", time.Second, a.Audit.Run)
 	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
+	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
+	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
 		return err

@@ -132,12 +132,21 @@ func (p *Product) settings(t testing.TB, database string) *config.Config {
 func (p *Product) seed(o Options) {
 	p.t.Helper()
 	p.Apply(o.Organization)
-	contoso := p.Organization()
+	p.Import("contoso", o.Accounts)
+}
+
+// Import reads an account file, CSV or NDJSON, into an organization.
+func (p *Product) Import(slug, file string) {
+	p.t.Helper()
+	o, err := p.App.Organization(p.t.Context(), slug)
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	format := account.CSV
-	if strings.HasPrefix(strings.TrimSpace(o.Accounts), "{") {
+	if strings.HasPrefix(strings.TrimSpace(file), "{") {
 		format = account.NDJSON
 	}
-	report, err := p.App.Accounts.Import(p.t.Context(), contoso, audit.Actor{Kind: audit.System}, bytes.NewReader([]byte(o.Accounts)), format, account.ImportOptions{})
+	report, err := p.App.Accounts.Import(p.t.Context(), o, audit.Actor{Kind: audit.System}, strings.NewReader(file), format, account.ImportOptions{})
 	if err != nil || report.BadTotal > 0 {
 		p.t.Fatalf("importing people: %+v, %v", report, err)
 	}

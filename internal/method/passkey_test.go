@@ -2,6 +2,7 @@ package method_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"testing"
 
 	"kunci.dev/kunci/internal/method"
@@ -26,7 +27,11 @@ func TestPasskeyRows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		credential := method.Credential{ID: []byte("credential"), PublicKey: []byte("key"), Handle: []byte("handle"), RelyingParty: host}
+		bitwarden, err := hex.DecodeString("d548826e79b4db40a3d811116f7e8349")
+		if err != nil {
+			t.Fatal(err)
+		}
+		credential := method.Credential{ID: []byte("credential"), PublicKey: []byte("key"), Handle: []byte("handle"), RelyingParty: host, AAGUID: bitwarden}
 		waiting := func(account string) (m method.Method) {
 			t.Helper()
 			write(func(tx *store.Tx) error {
@@ -49,6 +54,9 @@ func TestPasskeyRows(t *testing.T) {
 			}
 			if err := s.Enroll(t.Context(), tx, mine, credential); err != nil {
 				return err
+			}
+			if now, err := s.Get(t.Context(), tx, "contoso", "alain", mine.ID); err != nil || now.Name != "Bitwarden" {
+				t.Errorf("called %q, %v", now.Name, err)
 			}
 			if _, err := s.ByCredential(t.Context(), tx, credential.ID); !problem.Has(err, problem.NotFound) {
 				t.Errorf("found before it is proved: %v", err)

@@ -17,6 +17,7 @@ const (
 	Internal      Code = "internal"       // a fault of ours
 	CaptchaNeeded Code = "captcha-needed" // a proof of work or a wait is asked for
 	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
+	DocumentWrong Code = "document-wrong" // a document has faults, which are listed
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
 
 	// Proving.

@@ -215,6 +215,12 @@ func counts(orgID, accountID string, limits org.Throttles, f Flow) []count {
 	}
 }
 
+// ClearLimits forgets what was counted against an account's resets: when an
+// administrator clears it.
+func (s *Service) ClearLimits(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	return throttle.Clear(ctx, tx, failuresKey(orgID, accountID), resetsKey(orgID, accountID))
+}
+
 func failuresKey(orgID, accountID string) string {
 	return "identity_failures:" + orgID + ":" + accountID
 }

@@ -375,7 +375,7 @@ func (s *Service) registered(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	if err != nil {
 		return err
 	}
-	if (f.account.RegisteredAt.IsZero() || f.account.MustRegister) && f.need.Sufficient(after, f.settled()) {
+	if (f.account.RegisteredAt.IsZero() || f.account.MustRegister) && f.need.Registered(after, f.now) {
 		if err := s.d.Accounts.MarkRegistered(ctx, tx, by, f.org.ID, f.account.ID); err != nil {
 			return err
 		}

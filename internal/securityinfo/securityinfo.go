@@ -19,6 +19,12 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
+// Disputes makes the "this wasn't me" links of notices. Whoever keeps them
+// stands above this room.
+type Disputes interface {
+	DisputeLink(ctx context.Context, tx *store.Tx, id, orgID, accountID, userID string) (string, error)
+}
+
 // Deps is what the room needs.
 type Deps struct {
 	DB         *store.DB
@@ -30,6 +36,7 @@ type Deps struct {
 	Sessions   *session.Service
 	Audit      *audit.Service
 	Messages   challenge.Messages
+	Disputes   Disputes
 	PublicURL  string // links of notices begin with it
 	// How old the session's strongest proof may be, for all kinds and for passkeys.
 	FreshFor, FreshForPasskey time.Duration
@@ -44,7 +51,7 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	for name, missing := range map[string]bool{
 		"database": d.DB == nil, "keyset": d.Keys == nil, "organizations": d.Orgs == nil, "accounts": d.Accounts == nil, "methods": d.Methods == nil,
-		"challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "audit log": d.Audit == nil, "messages": d.Messages == nil,
+		"challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "audit log": d.Audit == nil, "messages": d.Messages == nil, "disputes": d.Disputes == nil,
 		"public URL": d.PublicURL == "", "freshness": d.FreshFor <= 0 || d.FreshForPasskey <= 0,
 	} {
 		if missing {
@@ -165,12 +172,6 @@ func (f facts) pending(k method.Kind) (method.Method, bool) {
 func (f facts) offers(k method.Kind) bool {
 	_, ok := registrars[k]
 	return ok && f.need.Allows(k) && !(k == method.Passkey && f.noPasskeys)
-}
-
-// settled is when every method that is there now has waited long enough: at that
-// time it shows whether they are enough.
-func (f facts) settled() time.Time {
-	return f.now.Add(time.Duration(f.org.Policy.NewMethodWaitingHours) * time.Hour)
 }
 
 // steady refuses to delete or change a method in the hours after a reset, unless

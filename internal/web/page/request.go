@@ -47,16 +47,23 @@ func Actor(r *http.Request) audit.Actor {
 type Form map[string]string
 
 // longest bounds a field, in bytes; a password of 256 four-byte characters fits.
-// What proves a method may be longer: a passkey's answer holds a key.
+// longestCode bounds what proves a method: a passkey's answer holds a key.
+// longestDocument bounds one of a form that holds a document.
 const (
-	longest     = 4096
-	longestCode = 16 << 10
+	longest         = 4096
+	longestCode     = 16 << 10
+	longestDocument = 48 << 10
 )
 
 // ReadForm reads the body of a POST. A field that stands twice, a name with
 // brackets, text that is not UTF-8 or too long is refused: a form of ours
 // sends none (CWE-235). What the address line holds is not part of a form.
-func ReadForm(r *http.Request) (Form, error) {
+func ReadForm(r *http.Request) (Form, error) { return readForm(r, longest) }
+
+// ReadLongForm is ReadForm for a form that holds a document.
+func ReadLongForm(r *http.Request) (Form, error) { return readForm(r, longestDocument) }
+
+func readForm(r *http.Request, longest int) (Form, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, problem.New(problem.BadInput).Because(err)
 	}
@@ -67,7 +74,7 @@ func ReadForm(r *http.Request) (Form, error) {
 		}
 		most := longest
 		if name == "code" {
-			most = longestCode
+			most = max(longest, longestCode)
 		}
 		if len(values[0]) > most || len(name) > 64 {
 			return nil, problem.New(problem.TooLong).On(name)
