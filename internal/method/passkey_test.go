@@ -3,6 +3,9 @@ package method_test
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"kunci.dev/kunci/internal/method"
@@ -116,6 +119,44 @@ func TestPasskeyRows(t *testing.T) {
 			return nil
 		})
 		clock.Advance(method.UndoFor)
+	})
+}
+
+// However many accounts register one credential at once, one has it.
+func TestACredentialIsRegisteredOnceAtOnce(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
+		s, err := method.New(method.Deps{Keys: secrettest.NewTestKeyset(t), RelyingParty: host})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var enrolled, refused atomic.Int32
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				err := db.Write(t.Context(), func(tx *store.Tx) error {
+					m, err := s.NewPasskey("contoso", fmt.Sprint("account ", i), nil)
+					if err != nil {
+						return err
+					}
+					if m, err = s.Add(t.Context(), tx, m); err != nil {
+						return err
+					}
+					return s.Enroll(t.Context(), tx, m, method.Credential{ID: []byte("one"), PublicKey: []byte("key"), Handle: []byte{1}, RelyingParty: host})
+				})
+				switch {
+				case err == nil:
+					enrolled.Add(1)
+				case problem.Has(err, problem.MethodDuplicate):
+					refused.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if enrolled.Load() != 1 || refused.Load() != 7 {
+			t.Errorf("%d have it, %d were refused", enrolled.Load(), refused.Load())
+		}
 	})
 }
 
