@@ -38,6 +38,8 @@ type Options struct {
 	Now func() time.Time
 	// Sender takes the messages; nil means the mail server of the configuration.
 	Sender notify.Sender
+	// Texts and Calls take the messages for phones; nil means the gateways of the configuration.
+	Texts, Calls notify.PhoneSender
 	// Listener is served instead of the configuration's address.
 	Listener net.Listener
 	// Pages answers /demo and everything below it; nil: there is no such page.
@@ -75,6 +77,8 @@ type App struct {
 
 	options Options
 	sender  notify.Sender
+	texts   notify.PhoneSender
+	calls   notify.PhoneSender
 	ready   atomic.Bool // requests are answered
 }
 

@@ -41,6 +41,8 @@ type verifier struct {
 var verifiers = map[method.Kind]verifier{
 	method.Passkey:           {false, preparePasskey, judgePasskey},
 	method.Email:             {true, prepareCode, judgeCode},
+	method.MobilePhone:       {true, prepareCode, judgeCode},
+	method.OfficePhone:       {true, prepareCode, judgeCode},
 	method.AuthenticatorCode: {false, prepareTOTP, judgeTOTP},
 	method.RecoveryCode:      {false, prepareRecovery, judgeRecovery},
 }

@@ -26,10 +26,12 @@ import (
 
 // Product is the whole product, running.
 type Product struct {
-	URL    string
-	App    *app.App
-	Clock  *storetest.Clock
-	Mail   *notifytest.Server
+	URL   string
+	App   *app.App
+	Clock *storetest.Clock
+	Mail  *notifytest.Server
+	// Phones takes texts and calls; nil where Options.Phones is.
+	Phones *notifytest.Gateway
 	Logged *Log
 
 	t    testing.TB
@@ -53,6 +55,10 @@ type Options struct {
 	Localhost bool
 	// Mail says how the mail server behaves.
 	Mail notifytest.Options
+	// Phones says how the gateway for texts and calls behaves; nil: there is none.
+	Phones *notifytest.GatewayOptions
+	// Twilio has texts and calls go through Twilio's API instead of plain requests.
+	Twilio bool
 }
 
 // Contoso is an organization of its own, with the default policy.
@@ -103,6 +109,10 @@ func Start(t testing.TB, o Options) *Product {
 		now = time.Now
 	}
 	settings := p.settings(t, storetest.URL(t, o.Kind))
+	if o.Phones != nil {
+		p.Phones = notifytest.StartGateway(t, *o.Phones)
+		settings.SMS, settings.Voice = phones(p.Phones.URL, o.Twilio)
+	}
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },

@@ -112,6 +112,9 @@ func TestSigningInAndOut(t *testing.T) {
 		if !page.Has("/reset") || !strings.Contains(page.Text(), "alain@contoso.com") || !strings.Contains(page.Text(), "Contoso") {
 			t.Errorf("the password's page:\n%s", page.Text())
 		}
+		if typed, _ := b.Get("/reset").Field("user_id"); typed != "alain@contoso.com" {
+			t.Errorf("who forgot the password types the user ID again: %q", typed)
+		}
 		if user, ok := page.Field("username"); !ok || user != "alain@contoso.com" {
 			t.Errorf("a password manager finds %q", user)
 		}
@@ -327,7 +330,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 		if page = b.Post("/signin/verify", "password", kuncitest.OldPassword); page.Status != http.StatusUnprocessableEntity {
 			t.Errorf("the password is enough where there is a factor: %d %s", page.Status, page.Path)
 		}
-		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/demo"} {
+		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/signout"} {
 			p.Clock.Advance(30 * time.Second)
 			wantAt(t, b.Post("/signin/verify", "code", shows(), "next", next), "/security-info")
 		}

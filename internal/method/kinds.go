@@ -50,8 +50,8 @@ var table = []facts{
 	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, false},
 	{RecoveryCode, Paper, true, true, 1, RecoveryCode, true},
 	{Email, Mailbox, true, false, 2, Email, true},
-	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, false},
-	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, false},
+	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, true},
+	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, true},
 	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, false},
 	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, false},
 }

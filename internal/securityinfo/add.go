@@ -7,6 +7,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
@@ -73,7 +74,7 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) 
 		if r.issued {
 			return s.issue(ctx, tx, by, f, draft, &reply)
 		}
-		return s.await(ctx, tx, by, f, draft.Method, in.Lang, &reply)
+		return s.await(ctx, tx, by, f, draft.Method, in.Lang, in.Form.channel(), &reply)
 	})
 	if err != nil {
 		return Reply{}, err
@@ -114,7 +115,7 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 }
 
 // await stores a method that waits for its proof, and sends its code.
-func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, reply *Reply) error {
+func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, channel notify.Channel, reply *Reply) error {
 	if challenge.Sends(m.Kind) {
 		if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
 			reply.Refused = refused
@@ -126,19 +127,20 @@ func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 		return err
 	}
 	reply.Method = m
-	return s.send(ctx, tx, by, f, m, lang, reply)
+	return s.send(ctx, tx, by, f, m, lang, channel, reply)
 }
 
 // send opens the challenge of a pending method and sends its code, where the kind has one.
-func (s *Service) send(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, reply *Reply) error {
+func (s *Service) send(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, channel notify.Channel, reply *Reply) error {
 	start := s.start(f, m, lang)
+	start.Channel = channel
 	c, err := s.d.Challenges.Begin(ctx, tx, by, start)
 	if err != nil {
 		return err
 	}
 	sent, err := s.d.Challenges.Send(ctx, tx, by, start, c)
 	if err == nil && !sent.Sent {
-		reply.Refused = problem.New(problem.SendLimit).After(sent.RetryAfter)
+		reply.Refused = problem.New(sent.Code).After(sent.RetryAfter)
 	}
 	return err
 }
@@ -150,7 +152,11 @@ func (s *Service) start(f facts, m method.Method, lang string) challenge.Start {
 // countSend bounds what one account sends to addresses that nobody has proved:
 // each registration is a new method with a count of its own in room challenge.
 func (s *Service) countSend(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method) (*problem.Error, error) {
-	verdict, err := throttle.Take(ctx, tx, "register_sends:"+f.org.ID+":"+f.account.ID, f.org.Policy.Throttle.EmailSends)
+	key, limit := "register_sends:", f.org.Policy.Throttle.EmailSends
+	if m.Kind.Class() == method.PhoneLine {
+		key, limit = "register_phone_sends:", f.org.Policy.Throttle.PhoneSends
+	}
+	verdict, err := throttle.Take(ctx, tx, key+f.org.ID+":"+f.account.ID, limit)
 	if err != nil || verdict.Allowed {
 		return nil, err
 	}
@@ -167,6 +173,7 @@ func (s *Service) countSend(ctx context.Context, tx *store.Tx, by audit.Actor, f
 type Pending struct {
 	Method    method.Method
 	Challenge challenge.Challenge // zero: none is open
+	Progress  notify.Progress     // of the message with its code; zero: none was sent, or nobody knows
 	Until     time.Time           // it is given up then
 	// Options are what the page's script asks the browser with, for a passkey.
 	Options string
@@ -187,6 +194,9 @@ func (s *Service) Pending(ctx context.Context, who Who, k method.Kind) (Pending,
 		}
 		p.Until = p.Method.CreatedAt.Add(method.PendingFor)
 		p.Challenge, err = s.current(ctx, tx, f, p.Method)
+		if err == nil && p.Challenge.MessageID != "" && s.d.Deliveries != nil {
+			p.Progress, err = s.d.Deliveries.Progress(ctx, tx, p.Challenge.MessageID)
+		}
 		if problem.Has(err, problem.NotFound) {
 			return nil
 		}
@@ -204,8 +214,14 @@ func (s *Service) current(ctx context.Context, tx *store.Tx, f facts, m method.M
 }
 
 // Resend sends the code of the pending method of a kind again. Problems: StepUp,
-// SignedOut, CodeExpired (nothing is pending). Refused SendLimit.
+// SignedOut, CodeExpired (nothing is pending), SendOff. Refused SendLimit,
+// SendPaused, PhoneCountry.
 func (s *Service) Resend(ctx context.Context, by audit.Actor, who Who, k method.Kind, lang string) (Reply, error) {
+	return s.ResendBy(ctx, by, who, k, lang, nil)
+}
+
+// ResendBy is Resend by what the form asks for: a mobile phone is texted or called.
+func (s *Service) ResendBy(ctx context.Context, by audit.Actor, who Who, k method.Kind, lang string, form Form) (Reply, error) {
 	var reply Reply
 	err := s.step(ctx, who, func(tx *store.Tx, f facts) error {
 		reply = Reply{}
@@ -221,7 +237,7 @@ func (s *Service) Resend(ctx context.Context, by audit.Actor, who Who, k method.
 			reply.Refused = refused
 			return err
 		}
-		return s.send(ctx, tx, by, f, m, lang, &reply)
+		return s.send(ctx, tx, by, f, m, lang, form.channel(), &reply)
 	})
 	return reply, err
 }

@@ -37,6 +37,8 @@ var registrars = map[method.Kind]registrar{
 	method.Email:             email,
 	method.AuthenticatorCode: authenticatorCode,
 	method.RecoveryCode:      recoveryCode,
+	method.MobilePhone:       phone(method.MobilePhone),
+	method.OfficePhone:       phone(method.OfficePhone),
 }
 
 // AnswerField is the form field that holds the answer of a kind.

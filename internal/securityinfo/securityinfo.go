@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret"
@@ -23,6 +24,11 @@ import (
 // stands above this room.
 type Disputes interface {
 	DisputeLink(ctx context.Context, tx *store.Tx, id, orgID, accountID, userID string) (string, error)
+}
+
+// Deliveries tells what became of a message.
+type Deliveries interface {
+	Progress(ctx context.Context, tx *store.Tx, id string) (notify.Progress, error)
 }
 
 // Deps is what the room needs.
@@ -37,7 +43,8 @@ type Deps struct {
 	Audit      *audit.Service
 	Messages   challenge.Messages
 	Disputes   Disputes
-	PublicURL  string // links of notices begin with it
+	Deliveries Deliveries // may be nil
+	PublicURL  string     // links of notices begin with it
 	// How old the session's strongest proof may be, for all kinds and for passkeys.
 	FreshFor, FreshForPasskey time.Duration
 }

@@ -47,8 +47,8 @@ func Actor(r *http.Request) audit.Actor {
 type Form map[string]string
 
 // longest bounds a field, in bytes; a password of 256 four-byte characters fits.
-// longestCode bounds what proves a method: a passkey's answer holds a key.
-// longestDocument bounds one of a form that holds a document.
+// What proves a method may be longer: a passkey's answer holds a key.
+// longestDocument bounds a field of a form that holds a document.
 const (
 	longest         = 4096
 	longestCode     = 16 << 10

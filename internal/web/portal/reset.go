@@ -67,6 +67,9 @@ func (p *Portal) getReset(w http.ResponseWriter, r *http.Request) error {
 	if len(userID) > 320 {
 		userID = ""
 	}
+	if pending, err := p.SignIn.Pending(r.Context(), p.cookie(r, signinCookie)); err == nil && userID == "" {
+		userID = pending.UserID // they come from the page that asked for their password
+	}
 	return p.Pages.Write(w, r, http.StatusOK, "reset_identify", p.identify(r, userID, r.URL.Query().Get("reason")))
 }
 

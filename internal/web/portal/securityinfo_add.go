@@ -29,6 +29,8 @@ var kindPages = map[method.Kind]kindPage{
 	method.Email:             {emailBegins, showEmail},
 	method.AuthenticatorCode: {kindAlone, showAuthenticator},
 	method.RecoveryCode:      {recoveryBegins, showRecovery},
+	method.MobilePhone:       {phoneBegins, showPhone},
+	method.OfficePhone:       {phoneBegins, showPhone},
 }
 
 func kindAlone(visitor, page.Form) bool { return true }
@@ -179,7 +181,7 @@ func (p *Portal) postAdd(w http.ResponseWriter, r *http.Request) error {
 			}
 			return page.See(w, r, kindPath(k, form["replaces"]))
 		case form["action"] == "resend":
-			reply, err := p.SecurityInfo.Resend(r.Context(), v.by, v.who(), k, page.Lang(r))
+			reply, err := p.SecurityInfo.ResendBy(r.Context(), v.by, v.who(), k, page.Lang(r), securityinfo.Form(form))
 			if err != nil || reply.Refused != nil {
 				return p.refuseAdding(w, r, v, k, form, reply, err)
 			}

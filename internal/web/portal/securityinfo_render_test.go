@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"fmt"
 	"time"
 
 	"kunci.dev/kunci/internal/challenge"
@@ -111,6 +112,16 @@ func kindStories(k method.Kind, state string, base func(name, title string) page
 			}
 			return shown
 		}
+	case k.Class() == method.PhoneLine && state != "shown.title":
+		var all []story
+		for i, c := range []phonePage{
+			{CanText: true}, {CanCall: true, Sent: true, Channel: "call"}, {CanText: true, CanCall: true, Sent: true, Channel: "sms", Other: method.Kinds()},
+			{Sent: true, Waiting: true}, {Sent: true, Late: true},
+		} {
+			c.addForm, c.Typed, c.To, c.Digits, c.Minutes = form, "0812", "+62 812", 8, 10
+			all = append(all, story{fmt.Sprintf("add %s %s %d", k, state, i), "securityinfo_phone", "/security-info/add?kind=" + string(k), func() page.Page { return &c }})
+		}
+		return all
 	default:
 		return nil
 	}
