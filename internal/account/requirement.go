@@ -50,6 +50,8 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 	switch {
 	case !m.DisabledAt.IsZero():
 		return "disabled", nil
+	case m.Spent:
+		return "spent", nil
 	case !m.Usable():
 		return "unproved", nil
 	case !r.Allows(m.Kind):
@@ -64,7 +66,7 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 
 func (r Requirement) waiting(m method.Method, now time.Time) bool {
 	wait := time.Duration(r.policy.NewMethodWaitingHours) * time.Hour
-	return wait > 0 && m.ProvedAt.Add(wait).After(now)
+	return wait > 0 && m.Kind != method.TemporaryAccessPass && m.ProvedAt.Add(wait).After(now)
 }
 
 // Pairs tells whether a kind may pass a gate beside those that were passed.

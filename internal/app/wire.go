@@ -69,7 +69,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{Keys: a.Keys, Audit: a.Audit, Notify: a.Notify}); err != nil {
+	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{DB: a.DB, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Notify: a.Notify}); err != nil {
 		return err
 	}
 	a.Reset, err = reset.New(reset.Deps{

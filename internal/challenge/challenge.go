@@ -161,8 +161,9 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 // a method that is not proved yet; everything else needs one that is.
 func serves(m method.Method, p Purpose) bool {
 	if p == Register {
-		return m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
+		return m.Kind != method.TemporaryAccessPass && m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
 	}
+	m.Spent = false // a pass that is spent is judged, and is wrong
 	if !m.Usable() {
 		return false
 	}
@@ -170,7 +171,7 @@ func serves(m method.Method, p Purpose) bool {
 	case Reset:
 		return m.Kind.ProvesReset()
 	case SignIn, StepUp:
-		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset()
+		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset() && m.Kind.Class() != method.Knowledge
 	}
 	return false
 }

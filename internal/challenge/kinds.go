@@ -39,6 +39,8 @@ var verifiers = map[method.Kind]verifier{
 	method.Email:             {true, prepareCode, judgeCode},
 	method.AuthenticatorCode: {false, prepareTOTP, judgeTOTP},
 	method.RecoveryCode:      {false, prepareRecovery, judgeRecovery},
+
+	method.TemporaryAccessPass: {false, preparePass, judgePass},
 }
 
 // Sends tells whether proving a kind begins with a message.

@@ -53,7 +53,7 @@ var table = []facts{
 	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, false},
 	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, false},
 	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, false},
-	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, false},
+	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, true},
 }
 
 func (k Kind) facts() facts {
@@ -109,6 +109,16 @@ func (k Kind) Strength() int {
 		}
 	}
 	return len(table)
+}
+
+// replaced tells whether a person has one of the kind, and a new one takes the
+// place of the one before.
+func (k Kind) replaced() bool {
+	switch k {
+	case RecoveryCode, SecurityQuestions, TemporaryAccessPass:
+		return true
+	}
+	return false
 }
 
 // sharing lists the kinds that count into the same limit as k, k included.

@@ -40,7 +40,7 @@ func (s *Service) List(ctx context.Context, tx *store.Tx, orgID, accountID strin
 	if err != nil {
 		return nil, fmt.Errorf("list methods: %w", err)
 	}
-	return s.openAll(rows)
+	return s.openAll(tx, rows)
 }
 
 // ListDeleted gives what can still be brought back, last deleted first.
@@ -49,7 +49,7 @@ func (s *Service) ListDeleted(ctx context.Context, tx *store.Tx, orgID, accountI
 	if err != nil {
 		return nil, fmt.Errorf("list deleted methods: %w", err)
 	}
-	return s.openAll(rows)
+	return s.openAll(tx, rows)
 }
 
 // Get gives one method of an account; problem NotFound for any other id,
@@ -59,7 +59,7 @@ func (s *Service) Get(ctx context.Context, tx *store.Tx, orgID, accountID, id st
 	if err != nil {
 		return Method{}, found(err, "get method")
 	}
-	return s.open(r)
+	return s.open(tx, r)
 }
 
 // Add stores a method, proved (by an administrator) or waiting for its proof. A
@@ -114,7 +114,7 @@ func (s *Service) SetProved(ctx context.Context, tx *store.Tx, orgID, accountID,
 		return Method{}, found(err, "prove method")
 	}
 	if r.m.Proved {
-		return s.open(r)
+		return s.open(tx, r)
 	}
 	if err := s.fits(ctx, tx, r.m, r.same); err != nil {
 		return Method{}, err
@@ -138,7 +138,7 @@ func (s *Service) SetDefault(ctx context.Context, tx *store.Tx, orgID, accountID
 	if err != nil {
 		return found(err, "set default method")
 	}
-	if !r.m.Usable() || !r.m.Kind.ProvesSignIn() {
+	if !r.m.Usable() || !r.m.Kind.ProvesSignIn() || r.m.Kind == TemporaryAccessPass {
 		return problem.New(problem.MethodNotAllowed)
 	}
 	if err := updateDefault(ctx, tx, orgID, accountID, id); err != nil {
@@ -161,7 +161,7 @@ func (s *Service) SetName(ctx context.Context, tx *store.Tx, orgID, accountID, i
 	if err != nil {
 		return found(err, "name method")
 	}
-	m, err := s.open(r)
+	m, err := s.open(tx, r)
 	if err != nil {
 		return err
 	}
@@ -208,9 +208,9 @@ func (s *Service) Undelete(ctx context.Context, tx *store.Tx, orgID, accountID, 
 		if err := s.fits(ctx, tx, r.m, r.same); err != nil {
 			return Method{}, err
 		}
-		if n, err := countUsable(ctx, tx, orgID, accountID, []Kind{RecoveryCode}); err != nil {
+		if n, err := countUsable(ctx, tx, orgID, accountID, []Kind{r.m.Kind}); err != nil {
 			return Method{}, fmt.Errorf("undelete method: %w", err)
-		} else if r.m.Kind == RecoveryCode && n > 0 {
+		} else if r.m.Kind.replaced() && n > 0 {
 			return Method{}, problem.New(problem.MethodLimit, "limit", 1)
 		}
 	}
@@ -234,7 +234,7 @@ func (s *Service) Purge(ctx context.Context, tx *store.Tx) (int64, error) {
 }
 
 // fits judges limit and duplicates against what is proved. The caller holds the
-// account's lock. A recovery set replaces the one before, so it always fits.
+// account's lock. A set replaces the one before, so it always fits.
 func (s *Service) fits(ctx context.Context, tx *store.Tx, m Method, same []byte) error {
 	n, err := countSame(ctx, tx, m.OrgID, m.AccountID, same)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *Service) fits(ctx context.Context, tx *store.Tx, m Method, same []byte)
 	if n > 0 {
 		return problem.New(problem.MethodDuplicate).On(field(m.Kind))
 	}
-	if m.Kind == RecoveryCode {
+	if m.Kind.replaced() {
 		return nil
 	}
 	n, err = countUsable(ctx, tx, m.OrgID, m.AccountID, m.Kind.sharing())
@@ -270,6 +270,8 @@ type content struct {
 	Name   string `json:"n,omitempty"`
 	Value  string `json:"v,omitempty"`
 	Secret []byte `json:"s,omitempty"`
+	// Reusable is of a pass.
+	Reusable bool `json:"r,omitempty"`
 }
 
 func binding(m Method) string {
@@ -277,7 +279,7 @@ func binding(m Method) string {
 }
 
 func (s *Service) seal(m Method) ([]byte, error) {
-	plain, err := json.Marshal(content{m.Name, m.Value, m.Secret})
+	plain, err := json.Marshal(content{m.Name, m.Value, m.Secret, m.Reusable})
 	if err != nil {
 		return nil, fmt.Errorf("seal method: %w", err)
 	}
@@ -288,7 +290,7 @@ func (s *Service) seal(m Method) ([]byte, error) {
 	return sealed, nil
 }
 
-func (s *Service) open(r row) (Method, error) {
+func (s *Service) open(tx *store.Tx, r row) (Method, error) {
 	plain, err := s.keys.Open(r.sealed, binding(r.m))
 	if err != nil {
 		return Method{}, fmt.Errorf("open method %s: %w", r.m.ID, err)
@@ -298,14 +300,15 @@ func (s *Service) open(r row) (Method, error) {
 		return Method{}, fmt.Errorf("open method %s: damaged", r.m.ID)
 	}
 	m := r.m
-	m.Name, m.Value, m.Secret = c.Name, c.Value, c.Secret
+	m.Name, m.Value, m.Secret, m.Reusable = c.Name, c.Value, c.Secret, c.Reusable
+	m.Spent = m.spent(tx)
 	return m, nil
 }
 
-func (s *Service) openAll(rows []row) ([]Method, error) {
+func (s *Service) openAll(tx *store.Tx, rows []row) ([]Method, error) {
 	all := make([]Method, 0, len(rows))
 	for _, r := range rows {
-		m, err := s.open(r)
+		m, err := s.open(tx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -348,6 +351,9 @@ func normalize(m Method) (Method, error) {
 	}
 	if err != nil {
 		return m, err
+	}
+	if m.Kind == TemporaryAccessPass && !(m.Proved && m.ProvedBy == ByAdministrator && m.ValidFrom.Before(m.ValidUntil)) {
+		return m, errors.New("add method: a pass is an administrator's and has its time")
 	}
 	if m.Proved && m.ProvedBy != ByPerson && m.ProvedBy != ByAdministrator {
 		return m, errors.New("add method: proved by nobody")

@@ -74,6 +74,7 @@ const (
 	MethodChanged  = "changed"
 	MethodDeleted  = "deleted"
 	MethodDisabled = "disabled"
+	MethodIssued   = "issued" // by an administrator
 )
 
 // MethodNotice says that security info changed.

@@ -44,6 +44,11 @@ const (
 	UndoExpired     Code = "undo-expired"     // the seven days are over
 	PhoneInvalid    Code = "phone-invalid"    // not a whole number with its country code
 
+	// Temporary Access Passes.
+	PassMinutes Code = "pass-minutes"  // shorter or longer than the policy allows
+	PassStart   Code = "pass-start"    // begins too far ahead
+	PassOneTime Code = "pass-one-time" // the policy allows only passes that work once
+
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ
 	PasswordRefused  Code = "password-refused"  // breaks a rule; Args["rule"] names it

@@ -67,7 +67,7 @@ func stories() []story {
 			}},
 			story{"verify " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2,
-					Chosen: choices(kind)[0], Sent: true, Digits: 8, Minutes: 10}
+					Chosen: choices(kind)[0], Sent: true, Numeric: numeric(kind), Digits: 8, Minutes: 10}
 			}})
 	}
 	for _, code := range append(append([]problem.Code{problem.NotManaged, problem.Expired, problem.Cookies}, contactable...), faults...) {

@@ -17,6 +17,7 @@ type verifyPage struct {
 	Choices     []reset.Choice
 	Chosen      reset.Choice
 	Sent        bool
+	Numeric     bool // the code is digits
 	Digits      int
 	Minutes     int
 	Several     bool
@@ -39,7 +40,7 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
 	shown.Sent = !v.Challenge.SentAt.IsZero()
-	shown.Digits, shown.Minutes = digitsOf(v), v.Org.Policy.Codes.Minutes
+	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
 	usable := 0
 	for _, c := range v.Choices {
 		if c.Usable {
@@ -48,6 +49,11 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	}
 	shown.Several = usable > 1
 	return shown
+}
+
+// numeric tells whether what proves a kind is made of digits.
+func numeric(k method.Kind) bool {
+	return k != method.RecoveryCode && k != method.TemporaryAccessPass
 }
 
 func digitsOf(v reset.View) int {
