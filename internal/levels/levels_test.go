@@ -22,7 +22,7 @@ var levels = [][]string{
 	{"internal/web/portal", "internal/web/console"},
 	{"internal/web/page"},
 	{"internal/reset", "internal/signin", "internal/report"},
-	{"internal/securityinfo", "internal/helpdesk"},
+	{"internal/securityinfo", "internal/helpdesk", "internal/token"},
 	{"internal/challenge"},
 	{"internal/account"},
 	{"internal/directory/embedded", "internal/directory/ldap"},

@@ -47,7 +47,7 @@ var table = []facts{
 	{Passkey, PasskeyClass, true, true, 10, Passkey, false},
 	{AuthenticatorCode, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{AuthenticatorPush, Authenticator, true, true, 5, AuthenticatorPush, false},
-	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, false},
+	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{RecoveryCode, Paper, true, true, 1, RecoveryCode, true},
 	{Email, Mailbox, true, false, 2, Email, true},
 	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, false},

@@ -33,7 +33,8 @@ type Method struct {
 	Kind                 Kind
 	Name                 string // given by the person, may be empty
 	Value                string // the address or number; "" for kinds that have only a secret
-	Secret               []byte // TOTP seed, recovery set, hash of a pass
+	Secret               []byte // TOTP seed, recovery set, hash of a pass, a token's id
+	OATH                 OATH   // how an app's or token's codes are made
 	Proved               bool
 	ProvedBy             string // ByPerson or ByAdministrator
 	Default              bool   // offered first as a second factor

@@ -272,6 +272,8 @@ type content struct {
 	Secret []byte `json:"s,omitempty"`
 	// Reusable is of a pass.
 	Reusable bool `json:"r,omitempty"`
+	// OATH is there where it is not AppOATH.
+	OATH *OATH `json:"o,omitempty"`
 }
 
 func binding(m Method) string {
@@ -279,7 +281,11 @@ func binding(m Method) string {
 }
 
 func (s *Service) seal(m Method) ([]byte, error) {
-	plain, err := json.Marshal(content{m.Name, m.Value, m.Secret, m.Reusable})
+	c := content{Name: m.Name, Value: m.Value, Secret: m.Secret, Reusable: m.Reusable}
+	if m.OATH != (OATH{}) && m.OATH != AppOATH {
+		c.OATH = &m.OATH
+	}
+	plain, err := json.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("seal method: %w", err)
 	}
@@ -302,6 +308,12 @@ func (s *Service) open(tx *store.Tx, r row) (Method, error) {
 	m := r.m
 	m.Name, m.Value, m.Secret, m.Reusable = c.Name, c.Value, c.Secret, c.Reusable
 	m.Spent = m.spent(tx)
+	if m.Kind == AuthenticatorCode || m.Kind == HardwareToken {
+		m.OATH = AppOATH
+	}
+	if c.OATH != nil {
+		m.OATH = *c.OATH
+	}
 	return m, nil
 }
 
@@ -344,6 +356,13 @@ func normalize(m Method) (Method, error) {
 		m.Value, err = ValidateEmail(m.Value, nil)
 	case MobilePhone, OfficePhone:
 		m.Value, err = NormalizePhone(m.Value, m.Kind == OfficePhone)
+	case AuthenticatorCode, HardwareToken:
+		if m.OATH == (OATH{}) {
+			m.OATH = AppOATH
+		}
+		if err = m.OATH.Check(); err == nil && (len(m.Secret) == 0 || m.Kind == AuthenticatorCode && m.OATH.Counter) {
+			err = errors.New("add method: no secret, or one that counts")
+		}
 	default:
 		if len(m.Secret) == 0 && m.Value == "" {
 			err = errors.New("add method: neither value nor secret")

@@ -174,7 +174,7 @@ func (f facts) choices(passed []method.Kind) []Choice {
 			case !f.enough(append(append([]method.Kind{}, passed...), k)):
 				why = "no-second"
 			}
-			c := Choice{ID: m.ID, Kind: k, Name: m.Name, Masked: m.Masked(), Usable: why == "", Args: args}
+			c := Choice{ID: m.ID, Kind: k, Name: m.Name, Masked: m.Masked(), Digits: m.OATH.Digits, Usable: why == "", Args: args}
 			if why != "" {
 				c.Why = "reset.why." + why
 			}

@@ -86,6 +86,7 @@ type Choice struct {
 	Kind   method.Kind
 	Name   string
 	Masked string
+	Digits int // of the code of an app or token; 0 for other kinds
 	Usable bool
 	// Why is the catalogue key of the reason it cannot be used, with Args.
 	Why  string

@@ -57,10 +57,10 @@ func numeric(k method.Kind) bool {
 }
 
 func digitsOf(v reset.View) int {
-	if v.Chosen.Kind == method.Email {
-		return v.Org.Policy.Codes.Digits
+	if v.Chosen.Digits > 0 {
+		return v.Chosen.Digits
 	}
-	return 6
+	return v.Org.Policy.Codes.Digits
 }
 
 func (p *Portal) postVerify(w http.ResponseWriter, r *http.Request) error {
