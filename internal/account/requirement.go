@@ -96,11 +96,29 @@ func (r Requirement) Enough(passed, usable []method.Kind) bool {
 // Sufficient tells whether these methods are enough for a reset now: whether
 // the person is registered.
 func (r Requirement) Sufficient(methods []method.Method, now time.Time) bool {
+	return r.Enough(nil, r.Usable(methods, now))
+}
+
+// Usable gives the kinds of those methods that can prove a reset at a time.
+func (r Requirement) Usable(methods []method.Method, now time.Time) []method.Kind {
 	var usable []method.Kind
 	for _, m := range methods {
 		if why, _ := r.Refusal(m, now); why == "" {
 			usable = append(usable, m.Kind)
 		}
 	}
-	return r.Enough(nil, usable)
+	return usable
+}
+
+// Reach is how many gates can be passed with some kinds, at most as many as are needed.
+func (r Requirement) Reach(usable []method.Kind) int { return r.reach(nil, usable) }
+
+func (r Requirement) reach(passed, usable []method.Kind) int {
+	most := len(passed)
+	for _, k := range usable {
+		if most < r.Gates() && r.Pairs(passed, k) {
+			most = max(most, r.reach(append(append([]method.Kind{}, passed...), k), usable))
+		}
+	}
+	return most
 }

@@ -22,6 +22,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
@@ -48,21 +49,22 @@ type App struct {
 	Config *config.Config
 	Log    *slog.Logger
 
-	DB         *store.DB
-	Keys       *secret.Keyset
-	Audit      *audit.Service
-	Jobs       *jobs.Service
-	Notify     *notify.Service
-	Orgs       *org.Service
-	Methods    *method.Service
-	Accounts   *account.Service
-	Sessions   *session.Service
-	Challenges *challenge.Service
-	Helpdesk   *helpdesk.Service
-	Tokens     *token.Service
-	Reset      *reset.Service
-	SignIn     *signin.Service
-	Captcha    *captcha.Service
+	DB           *store.DB
+	Keys         *secret.Keyset
+	Audit        *audit.Service
+	Jobs         *jobs.Service
+	Notify       *notify.Service
+	Orgs         *org.Service
+	Methods      *method.Service
+	Accounts     *account.Service
+	Sessions     *session.Service
+	Challenges   *challenge.Service
+	Helpdesk     *helpdesk.Service
+	Tokens       *token.Service
+	Reset        *reset.Service
+	SignIn       *signin.Service
+	Captcha      *captcha.Service
+	SecurityInfo *securityinfo.Service
 
 	// Handler answers every page of the product, without health and metrics.
 	Handler http.Handler

@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
@@ -89,6 +90,13 @@ func (a *App) wire() (err error) {
 	a.SignIn, err = signin.New(signin.Deps{
 		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
 		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, Log: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.SecurityInfo, err = securityinfo.New(securityinfo.Deps{
+		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
 	})
 	if err != nil {
 		return err

@@ -97,6 +97,11 @@ func (k Kind) ProvesSignIn() bool { return k.facts().signIn }
 // limit; recovery codes and questions count as one set.
 func (k Kind) Limit() int { return k.facts().limit }
 
+// SharesLimit tells whether two kinds count into one limit.
+func (k Kind) SharesLimit(other Kind) bool {
+	return k.Known() && k.facts().shares == other.facts().shares
+}
+
 // Built tells whether this version can register and verify the kind. A policy
 // may name a kind before it is built; it is then never offered.
 func (k Kind) Built() bool { return k.facts().built }

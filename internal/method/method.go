@@ -50,6 +50,11 @@ type Method struct {
 	Reusable             bool      // a pass that works more than once
 	Spent                bool      // a pass that at the time of reading is used up, over, or not begun
 	ConsecutiveFailures  int
+	// Owner is the session in which the person registers the method; empty for
+	// what an administrator pre-registered.
+	Owner string
+	// Replaces is the id of the method that this one takes the place of once it is proved.
+	Replaces string
 }
 
 // Usable tells whether the method may prove anything.

@@ -36,6 +36,7 @@ const (
 	SignedOut    Code = "signed-out" // no session, or it ended
 
 	// Methods.
+	AfterReset      Code = "after-reset"      // the password was reset lately; another method is needed to delete or change one
 	MethodLimit     Code = "method-limit"     // as many of this kind as a person may have
 	MethodDuplicate Code = "method-duplicate" // already registered
 	MethodKind      Code = "method-kind"      // this kind cannot be registered here

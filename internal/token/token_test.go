@@ -188,7 +188,9 @@ func TestATokenIsHandedOutActivatedAndTakenBack(t *testing.T) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		code := func(n int64) string { return method.OATH{Counter: true, Algorithm: method.SHA1, Digits: 6}.Code(raw, n) }
+		code := func(n int64) string {
+			return method.OATH{Counter: true, Algorithm: method.SHA1, Digits: 6}.Code(raw, n)
+		}
 		step := func(what string, err error, want problem.Code, list string) {
 			r.t.Helper()
 			if (want == "") != (err == nil) || want != "" && !problem.Has(err, want) {

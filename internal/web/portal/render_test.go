@@ -57,6 +57,7 @@ func stories() []story {
 			return &unsupportedPage{Base: base("unsupported-browser", "unsupported.title"), Address: "https://reset.example/reset", QR: QRCode{33, "M0 0h1v1h-1z"}}
 		}},
 	}
+	all = append(all, securityInfoStories(base)...)
 	for _, kind := range method.Kinds() {
 		if !kind.Built() || !kind.ProvesReset() {
 			continue
@@ -82,7 +83,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:action|captcha|field|kind|page|password|problem|reset|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:action|captcha|field|kind|page|password|problem|reset|securityinfo|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a
@@ -117,6 +118,9 @@ func TestEveryPageSpeaksEveryLanguage(t *testing.T) {
 				}
 				if n := strings.Count(string(body), `class="primary"`) + strings.Count(string(body), `class="button primary"`); n > 1 {
 					t.Errorf("%d primary buttons", n)
+				}
+				if strings.Contains(string(body), `data-page=""`) {
+					t.Error("the page has no name")
 				}
 				if !strings.Contains(string(body), `<meta name="referrer" content="same-origin">`) {
 					t.Error("a browser without Sec-Fetch-Site would send Origin: null with its forms, and be refused")

@@ -12,6 +12,11 @@ for (const button of document.querySelectorAll("button[data-show]")) {
   });
 }
 
+for (const button of document.querySelectorAll("button[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 const rules = document.querySelector("[data-rules]");
 if (rules) {
   const field = document.getElementById(rules.dataset.rules);
