@@ -102,7 +102,7 @@ func (s *Service) Find(ctx context.Context, o *org.Organization, userID string) 
 	}
 	entry, err := d.LookUp(ctx, userID)
 	if err != nil {
-		return Account{}, s.refused(err, "find account")
+		return Account{}, Refusal(err, "find account")
 	}
 	return s.byEntry(ctx, o.ID, entry)
 }
@@ -125,7 +125,7 @@ func (s *Service) Load(ctx context.Context, o *org.Organization, accountID strin
 		return Account{}, err
 	}
 	if a.Entry, err = d.Get(ctx, key); err != nil {
-		return Account{}, s.refused(err, "load account")
+		return Account{}, Refusal(err, "load account")
 	}
 	return a, nil
 }
@@ -165,8 +165,8 @@ func (s *Service) byEntry(ctx context.Context, orgID string, entry directory.Ent
 	return a, nil
 }
 
-// refused turns a directory's error into ours.
-func (s *Service) refused(err error, doing string) error {
+// Refusal turns a directory's error into ours.
+func Refusal(err error, doing string) error {
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
 		return problem.New(problem.NotFound)

@@ -88,8 +88,8 @@ func (a *App) wire() (err error) {
 		return err
 	}
 	a.SignIn, err = signin.New(signin.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, Log: a.Log,
+		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Audit: a.Audit, Messages: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -142,6 +142,7 @@ func (a *App) keepHouse() {
 		return err
 	})
 	a.purge("session.purge", a.Sessions.Purge)
+	a.purge("signin.purge", a.SignIn.Purge)
 }
 
 // purge drops rows that nothing can use any more.

@@ -52,7 +52,7 @@ func (b *Browser) Cookies() []*http.Cookie {
 	return b.client.Jar.Cookies(b.base)
 }
 
-// SetCookie gives the browser a cookie, as the server would.
+// SetCookie gives the browser a cookie that it did not get from the server.
 func (b *Browser) SetCookie(name, value string) {
 	b.client.Jar.SetCookies(b.base, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"kunci.dev/kunci/internal/app"
+	product "kunci.dev/kunci/internal/app"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/helpdesk"
@@ -24,7 +24,7 @@ func issue(t *testing.T, p *kuncitest.Product, userID string, starts time.Time) 
 	return pass
 }
 
-func find(t *testing.T, p *kuncitest.Product, userID string) app.Person {
+func find(t *testing.T, p *kuncitest.Product, userID string) product.Person {
 	t.Helper()
 	person, err := p.App.Person(t.Context(), "contoso", userID)
 	if err != nil {

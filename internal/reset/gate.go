@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
@@ -46,7 +46,7 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 	v.Org, v.Gates, v.Gate = now.org, now.gates(), min(passed+1, now.gates())
 	v.Step = Next(v.Flow, passed, v.Gates)
 	v.Choices, v.CanUnlock = now.choices(kinds(by)), now.unlocks()
-	v.Rules = password.Rules(s.shownRules(now.org))
+	v.Rules = account.ShownRules(now.org, s.d.Breached)
 	for _, c := range v.Choices {
 		if c.ID == v.Flow.MethodID {
 			v.Chosen = c

@@ -58,6 +58,7 @@ func stories() []story {
 		}},
 	}
 	all = append(all, securityInfoStories(base)...)
+	all = append(all, signinStories(base)...)
 	for _, kind := range method.Kinds() {
 		if !kind.Built() || !kind.ProvesReset() {
 			continue
@@ -83,7 +84,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:action|captcha|field|kind|page|password|problem|reset|securityinfo|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|password|problem|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a

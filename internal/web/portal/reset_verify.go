@@ -142,18 +142,10 @@ type passwordPage struct {
 	First     bool
 }
 
-type ruleLine struct {
-	Name  string
-	Text  string
-	Count any
-}
-
 func (p *Portal) newPasswordPage(r *http.Request, v reset.View) *passwordPage {
 	shown := &passwordPage{Base: baseOf(v, string(reset.PagePassword), "reset.password.title"), CanUnlock: v.CanUnlock, First: v.Flow.Reason == reset.NeverReceived}
 	shown.BackTo = ""
-	for _, rule := range v.Rules {
-		shown.Rules = append(shown.Rules, ruleLine{Name: rule.Name, Text: printerOf(r).TMap("password.rule."+rule.Name, rule.Args), Count: rule.Args["count"]})
-	}
+	shown.Rules = ruleLines(r, v.Rules)
 	return shown
 }
 
@@ -202,8 +194,7 @@ func (p *Portal) postNewPassword(w http.ResponseWriter, r *http.Request) error {
 	refusal := problem.New(reply.Code).On("new_password").After(reply.RetryAfter)
 	shown.Refuse(refusal, page.Lang(r))
 	if len(reply.Refusals) > 0 {
-		first := reply.Refusals[0]
-		shown.Alert.Text = printerOf(r).TMap("password.refused."+first.Rule, first.Args)
+		refusePassword(r, &shown.Base, reply.Refusals)
 	}
 	page.RetryAfter(w, reply.RetryAfter)
 	return p.Pages.Write(w, r, page.Status(reply.Code), "reset_password", shown)

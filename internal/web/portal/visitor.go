@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"kunci.dev/kunci/internal/audit"
@@ -47,11 +46,10 @@ func stepUp(w http.ResponseWriter, r *http.Request) error {
 // after adds to a path where to go on when it is done: the page that was asked
 // for, which is one that GET shows.
 func after(path string, r *http.Request) string {
-	next := nextPath(r.URL.Path)
-	if next == "" {
-		return path
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasPrefix(r.URL.Path, "/security-info/") && r.URL.Path != "/security-info/add" {
+		return withNext(path, "/security-info") // what was posted there has no page to come back to
 	}
-	return path + "?" + url.Values{"next": {next}}.Encode()
+	return withNext(path, r.URL.Path)
 }
 
 // nextPath is a path as a place to go on at, empty when it is none: only our
