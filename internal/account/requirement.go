@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/method"
@@ -37,7 +38,7 @@ func (r Requirement) Gates() int {
 
 // Allows tells whether a kind may prove a reset of this account.
 func (r Requirement) Allows(k method.Kind) bool {
-	if !k.Built() || !k.ProvesReset() || r.protected && k.Class() == method.Knowledge {
+	if !k.Built() || !k.ProvesReset() || k.Class() == method.Knowledge && (r.protected || r.Gates() < 2) {
 		return false
 	}
 	return r.policy.Allows(k)
@@ -58,6 +59,8 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 		return "policy", nil
 	case m.Kind == method.RecoveryCode && m.CodesLeft() == 0:
 		return "used-up", nil
+	case m.Kind == method.SecurityQuestions && m.Answerable() < r.policy.Questions.ToReset:
+		return "few", nil
 	case r.waiting(m, now):
 		return "waiting", map[string]any{"count": r.policy.NewMethodWaitingHours}
 	}
@@ -69,8 +72,13 @@ func (r Requirement) waiting(m method.Method, now time.Time) bool {
 	return wait > 0 && m.Kind != method.TemporaryAccessPass && m.ProvedAt.Add(wait).After(now)
 }
 
-// Pairs tells whether a kind may pass a gate beside those that were passed.
+// Pairs tells whether a kind may pass a gate beside those that were passed. What
+// a person knows comes after something they have: nobody is shown another's
+// questions for the asking.
 func (r Requirement) Pairs(with []method.Kind, k method.Kind) bool {
+	if k.Class() == method.Knowledge && len(with) == 0 {
+		return false
+	}
 	for _, w := range with {
 		if !r.policy.PairAllowed(w, k) {
 			return false
@@ -93,10 +101,16 @@ func (r Requirement) Enough(passed, usable []method.Kind) bool {
 	return false
 }
 
-// Sufficient tells whether these methods are enough for a reset now: whether
-// the person is registered.
+// Sufficient tells whether these methods are enough for a reset and will stay so:
+// whether the person is registered.
 func (r Requirement) Sufficient(methods []method.Method, now time.Time) bool {
-	return r.Enough(nil, r.Usable(methods, now))
+	return r.Enough(nil, r.Lasting(methods, now))
+}
+
+// Lasting gives the kinds of those methods that can prove a reset at a time,
+// without the pass that an administrator issued for the moment.
+func (r Requirement) Lasting(methods []method.Method, now time.Time) []method.Kind {
+	return slices.DeleteFunc(r.Usable(methods, now), func(k method.Kind) bool { return k == method.TemporaryAccessPass })
 }
 
 // Usable gives the kinds of those methods that can prove a reset at a time.

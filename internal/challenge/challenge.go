@@ -146,7 +146,7 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	c := Challenge{
 		ID: store.NewID(), OrgID: in.Org.ID, AccountID: in.Account.ID, MethodID: m.ID, Kind: m.Kind,
 		Purpose: in.Purpose, Owner: in.Owner, Gate: in.Gate, State: Open,
-		BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(Life), digits: in.Org.Policy.Codes.Digits,
+		BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(Life), digits: length(in, m.Kind),
 	}
 	if c.nonce, err = newNonce(); err != nil {
 		return Challenge{}, err

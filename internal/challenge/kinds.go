@@ -15,6 +15,7 @@ type Answer struct {
 	method string
 	digits string
 	hash   []byte
+	hashes [][]byte
 }
 
 // String keeps an answer out of logs.
@@ -30,7 +31,7 @@ type verifier struct {
 	// prepare does what is slow or can be refused for its form; no transaction is open.
 	prepare func(s *Service, ctx context.Context, m method.Method, raw string) (Answer, error)
 	// judge compares, and uses up what can be used once. It gives "" for a right
-	// answer, else CodeWrong or CodeUsed.
+	// answer, else CodeWrong, CodeUsed or AnswersWrong.
 	judge func(s *Service, ctx context.Context, tx *store.Tx, c Challenge, m method.Method, a Answer) (problem.Code, error)
 }
 
@@ -42,6 +43,7 @@ var verifiers = map[method.Kind]verifier{
 
 	method.HardwareToken:       {false, prepareTOTP, judgeToken},
 	method.TemporaryAccessPass: {false, preparePass, judgePass},
+	method.SecurityQuestions:   {false, prepareQuestions, judgeQuestions},
 }
 
 // Sends tells whether proving a kind begins with a message.

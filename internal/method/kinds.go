@@ -52,7 +52,7 @@ var table = []facts{
 	{Email, Mailbox, true, false, 2, Email, true},
 	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, false},
 	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, false},
-	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, false},
+	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, true},
 	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, true},
 }
 
@@ -116,9 +116,9 @@ func (k Kind) Strength() int {
 	return len(table)
 }
 
-// replaced tells whether a person has one of the kind, and a new one takes the
+// Replaced tells whether a person has one of the kind, and a new one takes the
 // place of the one before.
-func (k Kind) replaced() bool {
+func (k Kind) Replaced() bool {
 	switch k {
 	case RecoveryCode, SecurityQuestions, TemporaryAccessPass:
 		return true

@@ -270,7 +270,7 @@ func (s *Service) Undelete(ctx context.Context, tx *store.Tx, orgID, accountID, 
 		}
 		if n, err := countUsable(ctx, tx, orgID, accountID, "", []Kind{r.m.Kind}); err != nil {
 			return Method{}, fmt.Errorf("undelete method: %w", err)
-		} else if r.m.Kind.replaced() && n > 0 {
+		} else if r.m.Kind.Replaced() && n > 0 {
 			return Method{}, problem.New(problem.MethodLimit, "limit", 1)
 		}
 	}
@@ -303,7 +303,7 @@ func (s *Service) fits(ctx context.Context, tx *store.Tx, m Method, same []byte)
 	if n > 0 {
 		return problem.New(problem.MethodDuplicate).On(field(m.Kind))
 	}
-	if m.Kind.replaced() {
+	if m.Kind.Replaced() {
 		return nil
 	}
 	n, err = countUsable(ctx, tx, m.OrgID, m.AccountID, m.Replaces, m.Kind.sharing())

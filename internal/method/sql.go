@@ -120,7 +120,7 @@ func deleteUnproved(ctx context.Context, tx *store.Tx, org, account, id string) 
 // method disabled, and, for a kind of which there is one, the earlier ones.
 func deleteReplaced(ctx context.Context, tx *store.Tx, m Method, same []byte) error {
 	set := ""
-	if m.Kind.replaced() {
+	if m.Kind.Replaced() {
 		set = string(m.Kind)
 	}
 	_, err := tx.Exec(ctx, `DELETE FROM method WHERE org_id = $1 AND account_id = $2 AND id <> $3 AND proved

@@ -45,6 +45,15 @@ const (
 	UndoExpired     Code = "undo-expired"     // the seven days are over
 	PhoneInvalid    Code = "phone-invalid"    // not a whole number with its country code
 
+	// Security questions.
+	AnswersWrong  Code = "answers-wrong"  // at least one; which, nobody learns
+	AnswerLength  Code = "answer-length"  // too short or too long
+	AnswerTwice   Code = "answer-twice"   // the same answer to two questions
+	AnswerWeak    Code = "answer-weak"    // what everybody would guess
+	AnswerNamed   Code = "answer-named"   // holds the person's user ID or name
+	AnswerRepeats Code = "answer-repeats" // made of the question's words
+	QuestionTwice Code = "question-twice" // the same question chosen twice
+
 	// Temporary Access Passes.
 	PassMinutes Code = "pass-minutes"  // shorter or longer than the policy allows
 	PassStart   Code = "pass-start"    // begins too far ahead

@@ -169,6 +169,8 @@ func (f facts) choices(passed []method.Kind) []Choice {
 			why, args := f.refusal(m)
 			switch {
 			case why != "":
+			case k.Class() == method.Knowledge && len(passed) == 0:
+				why = "second-only"
 			case !f.requirement().Pairs(passed, k):
 				why = "same-class"
 			case !f.enough(append(append([]method.Kind{}, passed...), k)):

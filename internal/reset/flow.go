@@ -104,6 +104,8 @@ type View struct {
 	// Chosen is the method being proved, with its challenge.
 	Chosen    Choice
 	Challenge challenge.Challenge
+	// Questions are asked, in this order, where Chosen is a set of questions.
+	Questions []method.Question
 	Rules     []password.Rule
 	// CanUnlock tells that the account can be unlocked without a new password.
 	CanUnlock bool

@@ -60,7 +60,24 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 		return err
 	}
 	v.Challenge = c
-	return nil
+	return v.ask(now)
+}
+
+// ask gives the questions of a chosen set.
+func (v *View) ask(now facts) (err error) {
+	if v.Chosen.Kind != method.SecurityQuestions {
+		return nil
+	}
+	n := v.Challenge.Asks()
+	if n == 0 { // the challenge is over; its answers will be told so
+		n = now.org.Policy.Questions.ToReset
+	}
+	for _, m := range now.methods {
+		if m.ID == v.Chosen.ID {
+			v.Questions, err = m.Asked(n)
+		}
+	}
+	return err
 }
 
 // step runs one step of a flow in one transaction with the account locked, and

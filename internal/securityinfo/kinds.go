@@ -36,6 +36,8 @@ var registrars = map[method.Kind]registrar{
 	method.Email:             email,
 	method.AuthenticatorCode: authenticatorCode,
 	method.RecoveryCode:      recoveryCode,
+	method.HardwareToken:     hardwareToken,
+	method.SecurityQuestions: securityQuestions,
 }
 
 // AnswerField is the form field that holds the answer of a kind.

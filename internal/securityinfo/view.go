@@ -15,6 +15,7 @@ type View struct {
 	Methods []Row           // strongest first
 	Deleted []method.Method // last deleted first; each can be brought back until UndoUntil
 	Kinds   []Offer         // what can be added, strongest first
+	Tokens  []method.Token  // handed to the person and not activated
 	Reset   Reset
 }
 
@@ -63,7 +64,7 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 		if err != nil {
 			return err
 		}
-		v = View{Methods: f.rows(), Kinds: f.kinds(), Reset: f.reset()}
+		v = View{Methods: f.rows(), Kinds: f.kinds(), Tokens: f.waiting(), Reset: f.reset()}
 		v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID)
 		return err
 	})
@@ -77,7 +78,7 @@ func (f facts) rows() []Row {
 			if m.Kind != k || !m.Proved {
 				continue
 			}
-			r := Row{Method: m, CanBeDefault: m.Usable() && k.ProvesSignIn() && !m.Default}
+			r := Row{Method: m, CanBeDefault: m.Usable() && k.ProvesSignIn() && k != method.TemporaryAccessPass && !m.Default}
 			r.Why, r.Args = f.need.Refusal(m, f.now)
 			all = append(all, r)
 		}
@@ -97,7 +98,7 @@ func (f facts) kinds() []Offer {
 				o.Have++
 			}
 		}
-		o.Full = o.Have >= k.Limit() && k != method.RecoveryCode
+		o.Full = o.Have >= k.Limit() && !k.Replaced()
 		_, o.Pending = f.pending(k)
 		all = append(all, o)
 	}
@@ -117,7 +118,7 @@ func (f facts) reset() Reset {
 		r.From = f.settledAt()
 		return r
 	}
-	usable := f.need.Usable(f.methods, f.settled())
+	usable := f.need.Lasting(f.methods, f.settled())
 	r.Missing = r.Gates - f.need.Reach(usable)
 	if r.Missing == 1 {
 		for _, k := range method.Kinds() {

@@ -68,7 +68,11 @@ func stories() []story {
 				return &verifyPage{Base: base("reset-choose", "reset.choose.title"), Gate: 1, Gates: 2, Choices: choices(kind)}
 			}},
 			story{"verify " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
-				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2,
+				var asked []questionLine
+				if kind == method.SecurityQuestions {
+					asked = []questionLine{{"answer_1", "Why?"}, {"answer_2", "Who?"}}
+				}
+				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2, Questions: asked,
 					Chosen: choices(kind)[0], Sent: true, Numeric: numeric(kind), Digits: 8, Minutes: 10}
 			}})
 	}

@@ -1,9 +1,11 @@
 package portal
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
@@ -21,17 +23,41 @@ type verifyPage struct {
 	Digits      int
 	Minutes     int
 	Several     bool
+	Questions   []questionLine
 }
+
+// questionLine is a question with its field.
+type questionLine struct{ Field, Text string }
+
+// answersOf gives answer_1, answer_2 and so on of a form as one answer; a form
+// without them gives its code.
+func answersOf(form page.Form) string {
+	var all []string
+	for {
+		answer, ok := form[fmt.Sprintf("answer_%d", len(all)+1)]
+		if !ok || len(all) == mostAnswers {
+			break
+		}
+		all = append(all, answer)
+	}
+	if len(all) == 0 {
+		return form["code"]
+	}
+	return challenge.Answers(all)
+}
+
+// mostAnswers is how many questions a policy can ask.
+const mostAnswers = 5
 
 func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 	view, answered, err := p.view(w, r)
 	if answered || err != nil {
 		return err
 	}
-	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", p.verifyPage(view))
+	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", p.verifyPage(r, view))
 }
 
-func (p *Portal) verifyPage(v reset.View) *verifyPage {
+func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown := &verifyPage{Gate: v.Gate, Gates: v.Gates, Choices: v.Choices, Chosen: v.Chosen}
 	if v.Step.Page == reset.PageChoose {
 		shown.Base = baseOf(v, string(reset.PageChoose), "reset.choose.title")
@@ -41,6 +67,9 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	shown.BackTo = ""
 	shown.Sent = !v.Challenge.SentAt.IsZero()
 	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
+	for i, q := range v.Questions {
+		shown.Questions = append(shown.Questions, questionLine{fmt.Sprintf("answer_%d", i+1), q.Text(page.Lang(r))})
+	}
 	usable := 0
 	for _, c := range v.Choices {
 		if c.Usable {
@@ -94,12 +123,12 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 		return p.Reset.Back(r.Context(), by, flow)
 	case form["action"] == "resend":
 		return p.Reset.Resend(r.Context(), by, flow)
-	case form["action"] == "verify" || form["action"] == "" && form["code"] != "":
+	case form["action"] == "verify" || form["action"] == "" && answersOf(form) != "":
 		chosen := form["method"]
 		if chosen == "" {
 			chosen = flow.MethodID
 		}
-		return p.Reset.Answer(r.Context(), by, flow, chosen, form["code"])
+		return p.Reset.Answer(r.Context(), by, flow, chosen, answersOf(form))
 	case form["method"] == "":
 		return reset.Reply{Flow: flow, Code: problem.Required}, nil
 	}
@@ -123,12 +152,12 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 	if view.Step.Path != r.URL.Path {
 		return page.See(w, r, view.Step.Path)
 	}
-	shown := p.verifyPage(view)
+	shown := p.verifyPage(r, view)
 	refusal := problem.New(reply.Code).After(reply.RetryAfter)
 	if view.Step.Page == reset.PageVerify {
 		refusal = refusal.On("code")
 	}
-	if reply.Code == problem.CodeWrong && reply.Left > 0 && reply.Left < 3 {
+	if (reply.Code == problem.CodeWrong || reply.Code == problem.AnswersWrong) && reply.Left > 0 && reply.Left < 3 {
 		shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 	}
 	return p.refuse(w, r, "reset_verify", shown, &shown.Base, refusal)

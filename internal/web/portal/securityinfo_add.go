@@ -27,6 +27,8 @@ var kindPages = map[method.Kind]kindPage{
 	method.Email:             {emailBegins, showEmail},
 	method.AuthenticatorCode: {kindAlone, showAuthenticator},
 	method.RecoveryCode:      {recoveryBegins, showRecovery},
+	method.HardwareToken:     {kindAlone, showToken},
+	method.SecurityQuestions: {questionsBegin, showQuestions},
 }
 
 func kindAlone(visitor, page.Form) bool { return true }

@@ -22,6 +22,7 @@ type signinVerifyPage struct {
 	Several bool
 	// Sends tells that the chosen kind begins with a message, Sent that it was sent.
 	Sends, Sent     bool
+	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
 }
@@ -60,7 +61,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Chosen = lineOf(v.Chosen)
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.Sends, shown.Sent = challenge.Sends(v.Chosen.Kind), !v.Challenge.SentAt.IsZero()
-		shown.Digits, shown.Minutes = 6, v.Signed.Org.Policy.Codes.Minutes
+		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Signed.Org.Policy.Codes.Minutes
 		if shown.Sends {
 			shown.Digits = v.Signed.Org.Policy.Codes.Digits
 		}
