@@ -12,6 +12,7 @@ import (
 // many gates, by which kinds, in which pairs. The reset judges by it, and
 // security info tells people by it whether they could reset.
 type Requirement struct {
+	org       *org.Organization
 	policy    org.Policy
 	protected bool
 }
@@ -20,7 +21,7 @@ type Requirement struct {
 // directory protects follow the administrators' rules.
 func RequirementOf(o *org.Organization, a Account) Requirement {
 	_, admin := o.RoleOf(a.Entry.UserID)
-	return Requirement{o.Policy, admin || a.Entry.Privileged}
+	return Requirement{o, o.Policy, admin || a.Entry.Privileged}
 }
 
 // Protected tells whether the administrators' rules hold: two gates, and nothing
@@ -38,7 +39,7 @@ func (r Requirement) Gates() int {
 
 // Allows tells whether a kind may prove a reset of this account.
 func (r Requirement) Allows(k method.Kind) bool {
-	if !k.Built() || !k.ProvesReset() || k.Class() == method.Knowledge && (r.protected || r.Gates() < 2) {
+	if !k.Built() || !k.ProvesReset() || !r.org.Offers(k) || k.Class() == method.Knowledge && (r.protected || r.Gates() < 2) {
 		return false
 	}
 	return r.policy.Allows(k)
@@ -49,14 +50,22 @@ func (r Requirement) Allows(k method.Kind) bool {
 // known here.
 func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string]any) {
 	switch {
+	case !m.DisabledAt.IsZero() && m.Kind == method.Passkey:
+		return "copied", nil // the one reason for which a passkey is disabled
 	case !m.DisabledAt.IsZero():
 		return "disabled", nil
 	case m.Spent:
 		return "spent", nil
+	case m.Elsewhere:
+		return "address", nil
 	case !m.Usable():
 		return "unproved", nil
+	case r.policy.Allows(m.Kind) && !r.org.Offers(m.Kind):
+		return "not-set-up", nil
 	case !r.Allows(m.Kind):
 		return "policy", nil
+	case m.Kind.Class() == method.PhoneLine && !method.PhoneAllowed(m.Value, r.policy.Phone.Countries):
+		return "country", nil
 	case m.Kind == method.RecoveryCode && m.CodesLeft() == 0:
 		return "used-up", nil
 	case m.Kind == method.SecurityQuestions && m.Answerable() < r.policy.Questions.ToReset:
@@ -101,8 +110,19 @@ func (r Requirement) Enough(passed, usable []method.Kind) bool {
 	return false
 }
 
-// Sufficient tells whether these methods are enough for a reset and will stay so:
-// whether the person is registered.
+// Registered tells whether these methods are enough for a reset once the newest
+// of them has waited: whether there is nothing left to register.
+func (r Requirement) Registered(methods []method.Method, now time.Time) bool {
+	return r.Sufficient(methods, r.Settled(now))
+}
+
+// Settled is when what is registered now has waited long enough to be used.
+func (r Requirement) Settled(now time.Time) time.Time {
+	return now.Add(time.Duration(r.policy.NewMethodWaitingHours) * time.Hour)
+}
+
+// Sufficient tells whether these methods are enough for a reset at a time, and not
+// only for the moment that an administrator's pass counts.
 func (r Requirement) Sufficient(methods []method.Method, now time.Time) bool {
 	return r.Enough(nil, r.Lasting(methods, now))
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
@@ -20,6 +22,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -36,6 +39,8 @@ type Options struct {
 	Now func() time.Time
 	// Sender takes the messages; nil means the mail server of the configuration.
 	Sender notify.Sender
+	// Texts and Calls take the messages for phones; nil means the gateways of the configuration.
+	Texts, Calls notify.PhoneSender
 	// Listener is served instead of the configuration's address.
 	Listener net.Listener
 	// Pages answers /demo and everything below it; nil: there is no such page.
@@ -63,6 +68,9 @@ type App struct {
 	Tokens       *token.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service
+	Report       *report.Service
+	Admin        *admin.Service
+	API          *api.API
 	Captcha      *captcha.Service
 	SecurityInfo *securityinfo.Service
 
@@ -71,6 +79,8 @@ type App struct {
 
 	options Options
 	sender  notify.Sender
+	texts   notify.PhoneSender
+	calls   notify.PhoneSender
 	ready   atomic.Bool // requests are answered
 }
 

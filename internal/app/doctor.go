@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
@@ -43,8 +44,11 @@ func Doctor(ctx context.Context, c *config.Config, o Options) []Check {
 	d.keyset()
 	d.database(ctx)
 	d.publicURL()
+	d.passkeys()
 	d.certificate()
 	d.mail(ctx)
+	d.gateway(ctx, "sms", d.c.SMS)
+	d.gateway(ctx, "voice", d.c.Voice)
 	return d.checks
 }
 
@@ -172,6 +176,21 @@ func (d *doctor) publicURL() {
 		d.good("public_url", "%s; a proxy in front has to end TLS, since this node has no certificate", d.c.PublicURL)
 	default:
 		d.good("public_url", "%s", d.c.PublicURL)
+	}
+}
+
+// passkeys says whether there can be any: they are bound to the host name of
+// public_url, and browsers keep them for names and secure pages alone. Without
+// them everything else works, so this is nothing to mend.
+func (d *doctor) passkeys() {
+	host, why := challenge.RelyingParty(d.c.PublicURL)
+	switch why {
+	case "":
+		d.good("passkeys", "bound to %s; people would have to register new ones if public_url got another host", host)
+	case challenge.AddressIsInsecure:
+		d.good("passkeys", "none: browsers keep them for https pages alone, and public_url has http")
+	default:
+		d.good("passkeys", "none: browsers keep them for host names alone, and public_url has a number")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
@@ -18,6 +19,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -36,10 +38,15 @@ func (a *App) wire() (err error) {
 	if a.Jobs, err = jobs.New(jobs.Deps{DB: a.DB, Log: a.Log}); err != nil {
 		return err
 	}
-	if a.Methods, err = method.New(method.Deps{Keys: a.Keys}); err != nil {
+	host, _ := challenge.RelyingParty(a.Config.PublicURL)
+	if a.Methods, err = method.New(method.Deps{Keys: a.Keys, RelyingParty: host}); err != nil {
 		return err
 	}
-	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit}); err != nil {
+	if err = a.gateways(); err != nil {
+		return err
+	}
+	channels := org.Channels{Text: a.texts != nil, Call: a.calls != nil}
+	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit, Channels: channels}); err != nil {
 		return err
 	}
 	if a.Sessions, err = session.New(session.Deps{Keys: a.Keys, Audit: a.Audit}); err != nil {
@@ -48,7 +55,9 @@ func (a *App) wire() (err error) {
 	if a.sender, err = senderOf(a.Config, a.options); err != nil {
 		return err
 	}
-	a.Notify, err = notify.New(notify.Deps{DB: a.DB, Jobs: a.Jobs, Keys: a.Keys, Sender: a.sender, Log: a.Log, PublicURL: a.Config.PublicURL})
+	a.Notify, err = notify.New(notify.Deps{
+		DB: a.DB, Jobs: a.Jobs, Keys: a.Keys, Sender: a.sender, Texts: a.texts, Calls: a.calls, Log: a.Log, PublicURL: a.Config.PublicURL,
+	})
 	if err != nil {
 		return err
 	}
@@ -67,7 +76,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify})
+	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL})
 	if err != nil {
 		return err
 	}
@@ -82,7 +91,8 @@ func (a *App) wire() (err error) {
 	}
 	a.Reset, err = reset.New(reset.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges,
-		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Sessions: a.Sessions, PublicURL: a.Config.PublicURL, Log: a.Log,
+		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify,
+		Sessions: a.Sessions, PublicURL: a.Config.PublicURL, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -96,7 +106,17 @@ func (a *App) wire() (err error) {
 	}
 	a.SecurityInfo, err = securityinfo.New(securityinfo.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
+		Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
+	})
+	if err != nil {
+		return err
+	}
+	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Directories: a.Accounts.Directory}); err != nil {
+		return err
+	}
+	a.Admin, err = admin.New(admin.Deps{
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Reset: a.Reset, Report: a.Report, Audit: a.Audit,
 	})
 	if err != nil {
 		return err
@@ -129,6 +149,8 @@ func newSMTP(c *config.Config) (*notify.SMTP, error) {
 func (a *App) keepHouse() {
 	a.Jobs.Every("audit.sequence", time.Second, a.Audit.Run)
 	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
+	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
+	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
 		return err

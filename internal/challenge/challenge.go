@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
@@ -53,10 +55,13 @@ type Challenge struct {
 	SentAt                         time.Time // zero: nothing was sent
 	ExpiresAt                      time.Time
 	PassedAt                       time.Time
-	MessageID                      string // of the last message, for notify.Status
+	MessageID                      string         // of the last message, for notify.Status
+	Channel                        notify.Channel // of the last message to a phone
+	TypedAt                        time.Time      // when the whole number was typed rightly; zero: it was not
 
-	nonce  []byte
-	digits int
+	nonce     []byte
+	digits    int
+	countedAt time.Time // when the code that lives was first sent to a phone
 }
 
 // Start is whom and what a challenge is for.
@@ -67,7 +72,8 @@ type Start struct {
 	Purpose Purpose
 	Owner   string
 	Gate    int
-	Lang    string // of the message; empty: the organization's
+	Lang    string         // of the message; empty: the organization's
+	Channel notify.Channel // for a mobile phone: by text or by call; empty: as before, or by text
 }
 
 // Messages queues a message in the caller's transaction.
@@ -81,6 +87,8 @@ type Deps struct {
 	Methods  *method.Service
 	Audit    *audit.Service
 	Messages Messages
+	// PublicURL is the address passkeys are bound to; without one there are none.
+	PublicURL string
 }
 
 // Service proves methods.
@@ -89,6 +97,7 @@ type Service struct {
 	methods  *method.Service
 	audit    *audit.Service
 	messages Messages
+	passkeys *webauthn.WebAuthn // nil: they cannot work at this address
 }
 
 // New refuses missing parts.
@@ -103,7 +112,11 @@ func New(d Deps) (*Service, error) {
 	case d.Messages == nil:
 		return nil, errors.New("challenge: no messages")
 	}
-	return &Service{d.Keys, d.Methods, d.Audit, d.Messages}, nil
+	passkeys, err := webAuthn(d.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{keys: d.Keys, methods: d.Methods, audit: d.Audit, messages: d.Messages, passkeys: passkeys}, nil
 }
 
 // Lock makes changes to the proofs of one account follow one another.
@@ -147,6 +160,9 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 		ID: store.NewID(), OrgID: in.Org.ID, AccountID: in.Account.ID, MethodID: m.ID, Kind: m.Kind,
 		Purpose: in.Purpose, Owner: in.Owner, Gate: in.Gate, State: Open,
 		BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(Life), digits: length(in, m.Kind),
+	}
+	if m.Kind == method.Passkey {
+		c.ExpiresAt = tx.Now().Add(passkeyLife)
 	}
 	if c.nonce, err = newNonce(); err != nil {
 		return Challenge{}, err
@@ -241,6 +257,9 @@ func (s *Service) EndAccount(ctx context.Context, tx *store.Tx, orgID, accountID
 func (s *Service) Purge(ctx context.Context, tx *store.Tx) (int64, error) {
 	n, err := purge(ctx, tx, tx.Now().Add(-24*time.Hour))
 	if err != nil {
+		return 0, fmt.Errorf("purge challenges: %w", err)
+	}
+	if err := purgePhones(ctx, tx, slotOf(tx.Now().Add(-24*time.Hour))); err != nil {
 		return 0, fmt.Errorf("purge challenges: %w", err)
 	}
 	return n, nil

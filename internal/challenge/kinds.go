@@ -16,6 +16,9 @@ type Answer struct {
 	digits string
 	hash   []byte
 	hashes [][]byte
+
+	passkey *signed
+	among   []string // see Among; nil: any of the account's
 }
 
 // String keeps an answer out of logs.
@@ -37,7 +40,10 @@ type verifier struct {
 
 // verifiers is the table of kinds that this version can prove.
 var verifiers = map[method.Kind]verifier{
+	method.Passkey:           {false, preparePasskey, judgePasskey},
 	method.Email:             {true, prepareCode, judgeCode},
+	method.MobilePhone:       {true, prepareCode, judgeCode},
+	method.OfficePhone:       {true, prepareCode, judgeCode},
 	method.AuthenticatorCode: {false, prepareTOTP, judgeTOTP},
 	method.RecoveryCode:      {false, prepareRecovery, judgeRecovery},
 

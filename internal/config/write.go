@@ -54,9 +54,15 @@ log:
 metrics:
   listen: {{q .Metrics.Listen}}
 
-# Texts, calls and the filter of breached passwords come with a later version.
-sms: {provider: ""}
-voice: {provider: ""}
+# How texts and calls leave; empty: mobile and office phones are not offered.
+# provider is http (any gateway, by a request described here) or twilio; the
+# keys of both, with examples, are in docs/operators.md.
+sms:
+  provider: {{q .SMS.Provider}}
+voice:
+  provider: {{q .Voice.Provider}}
+
+# The filter of breached passwords comes with a later version.
 breach: {filter: ""}
 `))
 

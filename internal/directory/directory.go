@@ -108,3 +108,24 @@ type Directory interface {
 	Unlock(ctx context.Context, key string) error
 	Capabilities() Capabilities
 }
+
+// Page asks for accounts in the order of their user IDs.
+type Page struct {
+	// Prefix is how the user ID begins; empty: any. It is normalized by NormalizeUserID.
+	Prefix string
+	// After is the last user ID of the page before; empty: from the first.
+	After string
+	// Limit is how many, at most MaxPage.
+	Limit int
+}
+
+// MaxPage is the most accounts of one page.
+const MaxPage = 1000
+
+// Lister is a directory that can list its accounts. A directory of somebody
+// else's, asked over a network, need not be one.
+type Lister interface {
+	List(ctx context.Context, p Page) ([]Entry, error)
+	// Count is how many accounts there are.
+	Count(ctx context.Context) (int, error)
+}

@@ -44,14 +44,14 @@ type facts struct {
 
 // table is in the order in which methods are offered: strongest first.
 var table = []facts{
-	{Passkey, PasskeyClass, true, true, 10, Passkey, false},
+	{Passkey, PasskeyClass, true, true, 10, Passkey, true},
 	{AuthenticatorCode, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{AuthenticatorPush, Authenticator, true, true, 5, AuthenticatorPush, false},
 	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{RecoveryCode, Paper, true, true, 1, RecoveryCode, true},
 	{Email, Mailbox, true, false, 2, Email, true},
-	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, false},
-	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, false},
+	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, true},
+	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, true},
 	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, true},
 	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, true},
 }

@@ -33,7 +33,7 @@ type Method struct {
 	Kind                 Kind
 	Name                 string // given by the person, may be empty
 	Value                string // the address or number; "" for kinds that have only a secret
-	Secret               []byte // TOTP seed, recovery set, hash of a pass, a token's id
+	Secret               []byte // TOTP seed, recovery set, hash of a pass, a token's id, a passkey's credential
 	OATH                 OATH   // how an app's or token's codes are made
 	Proved               bool
 	ProvedBy             string // ByPerson or ByAdministrator
@@ -50,6 +50,9 @@ type Method struct {
 	Reusable             bool      // a pass that works more than once
 	Spent                bool      // a pass that at the time of reading is used up, over, or not begun
 	ConsecutiveFailures  int
+	// Elsewhere tells of a passkey that it was made for another address than this
+	// installation's: no browser gives it here.
+	Elsewhere bool
 	// Owner is the session in which the person registers the method; empty for
 	// what an administrator pre-registered.
 	Owner string
@@ -59,7 +62,7 @@ type Method struct {
 
 // Usable tells whether the method may prove anything.
 func (m Method) Usable() bool {
-	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero() && !m.Spent
+	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero() && !m.Elsewhere && !m.Spent
 }
 
 // Masked shows enough of a value for its owner to recognize it and no more: the

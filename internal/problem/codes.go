@@ -17,6 +17,7 @@ const (
 	Internal      Code = "internal"       // a fault of ours
 	CaptchaNeeded Code = "captcha-needed" // a proof of work or a wait is asked for
 	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
+	DocumentWrong Code = "document-wrong" // a document has faults, which are listed
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
 
 	// Proving.
@@ -25,7 +26,12 @@ const (
 	CodeFormat       Code = "code-format"        // not a code at all: wrong length or characters
 	CodeUsed         Code = "code-used"          // a code that was accepted before
 	SendLimit        Code = "send-limit"         // too many messages; wait
+	SendPaused       Code = "send-paused"        // texts and calls of the organization pause
+	SendFailed       Code = "send-failed"        // a message could not be handed over
+	SendOff          Code = "send-off"           // this installation has no gateway for it
+	DestinationWrong Code = "destination-wrong"  // the number typed is not the registered one
 	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
+	PasskeyCopied    Code = "passkey-copied"     // its count went backwards: it exists twice
 	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
 
 	// Signing in.
@@ -43,7 +49,10 @@ const (
 	EmailInvalid    Code = "email-invalid"    // not an address mail can go to
 	EmailOwnDomain  Code = "email-own-domain" // an address that needs the forgotten password
 	UndoExpired     Code = "undo-expired"     // the seven days are over
-	PhoneInvalid    Code = "phone-invalid"    // not a whole number with its country code
+	PhoneInvalid    Code = "phone-invalid"    // not a number that can exist
+	PhoneCost       Code = "phone-cost"       // premium, shared-cost or service number
+	PhoneNotMobile  Code = "phone-not-mobile" // cannot receive texts
+	PhoneCountry    Code = "phone-country"    // a country the organization sends nothing to
 
 	// Security questions.
 	AnswersWrong  Code = "answers-wrong"  // at least one; which, nobody learns

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
@@ -73,8 +75,25 @@ func stories() []story {
 					asked = []questionLine{{"answer_1", "Why?"}, {"answer_2", "Who?"}}
 				}
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2, Questions: asked,
-					Chosen: choices(kind)[0], Sent: true, Numeric: numeric(kind), Digits: 8, Minutes: 10}
+					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, Sends: challenge.Sends(kind), Sent: true, Numeric: numeric(kind), Digits: 8, Minutes: 10}
 			}})
+		if !challenge.Sends(kind) {
+			continue
+		}
+		for i, c := range []verifyPage{
+			{Sent: false}, {Sent: true, Waiting: true}, {Sent: true, Waiting: true, Late: true}, {NeedsNumber: true, CanText: true},
+			{NeedsNumber: true, CanCall: true}, {NeedsNumber: true, CanText: true, CanCall: true},
+			{Sent: true, Channel: "sms", CanText: true, CanCall: true}, {Sent: true, Channel: "call", CanText: true, CanCall: true},
+		} {
+			if c.NeedsNumber && kind == method.Email {
+				continue
+			}
+			all = append(all, story{fmt.Sprintf("verify %s in state %d", kind, i), "reset_verify", "/reset/verify", func() page.Page {
+				c.Base, c.Chosen, c.Sends = base("reset-verify", "reset.verify.title."+string(kind)), choices(kind)[0], true
+				c.Numeric, c.Digits, c.Minutes = true, 8, 10
+				return &c
+			}})
+		}
 	}
 	for _, code := range append(append([]problem.Code{problem.NotManaged, problem.Expired, problem.Cookies}, contactable...), faults...) {
 		all = append(all, story{"problem " + string(code), "reset_problem", "/reset/problem?why=" + string(code), func() page.Page {
@@ -88,7 +107,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|password|problem|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|passkey|password|problem|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a

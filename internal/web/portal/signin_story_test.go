@@ -83,7 +83,7 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 		"/security-info": "/security-info", "/security-info/add": "/security-info/add", "/password": "/password", "/interrupt": "/security-info",
 		"": "/security-info", "https://evil.example/": "/security-info", "//evil.example": "/security-info", "/security-info/../console": "/security-info",
 		"/security-info//evil.example": "/security-info", "/security-info/\\evil.example": "/security-info", "/security-info/x?y": "/security-info",
-		"/security-info/%2e%2e": "/security-info", "/security-infos": "/security-info", "/console": "/security-info", "/reset": "/security-info",
+		"/security-info/%2e%2e": "/security-info", "/security-infos": "/security-info", "/console": "/console", "/console/people": "/console/people", "/consoles": "/security-info", "/reset": "/security-info",
 		"javascript:alert(1)": "/security-info", "/password/\r\nSet-Cookie: a": "/security-info", "/security-info#x": "/security-info",
 	} {
 		if got := onward(signin.StepIn, next); got != want {
@@ -104,7 +104,7 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 func TestAfterSigningInAPageIsShown(t *testing.T) {
 	for request, want := range map[string]string{
 		"GET /security-info": "/signin?next=%2Fsecurity-info", "GET /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd",
-		"POST /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd", "POST /security-info/m1/delete": "/signin?next=%2Fsecurity-info",
+		"POST /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd", "POST /security-info/m1/delete": "/signin?next=%2Fsecurity-info%2Fm1%2Fdelete", "POST /security-info/codes": "/signin?next=%2Fsecurity-info",
 		"POST /password": "/signin?next=%2Fpassword", "GET /elsewhere": "/signin",
 	} {
 		var verb, path string

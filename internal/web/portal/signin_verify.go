@@ -25,6 +25,7 @@ type signinVerifyPage struct {
 	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
+	Passkey         page.Passkey
 }
 
 // factorLine is a method as it is shown.
@@ -59,6 +60,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Choose, shown.Title = true, "reset.choose.title"
 	default:
 		shown.Chosen = lineOf(v.Chosen)
+		shown.Passkey.Options = v.Options
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.Sends, shown.Sent = challenge.Sends(v.Chosen.Kind), !v.Challenge.SentAt.IsZero()
 		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Signed.Org.Policy.Codes.Minutes
@@ -111,7 +113,7 @@ func (p *Portal) postSignInVerify(w http.ResponseWriter, r *http.Request) error 
 			shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 		}
 	}
-	return p.refuseStep(w, r, "signin_verify", shown, &shown.Base, err)
+	return p.refuseFactor(w, r, shown, v.Chosen.Kind, err)
 }
 
 // verifyFactor does what the form asks for. Choosing a factor leads back to the
