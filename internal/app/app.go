@@ -17,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -81,6 +82,7 @@ type App struct {
 	sender  notify.Sender
 	texts   notify.PhoneSender
 	calls   notify.PhoneSender
+	ldap    *ldap.Service
 	ready   atomic.Bool // requests are answered
 }
 
@@ -134,5 +136,8 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database. Run has to be over.
-func (a *App) Close() error { return a.DB.Close() }
+// Close closes the directories' connections and the database. Run has to be over.
+func (a *App) Close() error {
+	a.ldap.Close()
+	return a.DB.Close()
+}

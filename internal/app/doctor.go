@@ -14,6 +14,7 @@ import (
 
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 )
@@ -34,6 +35,7 @@ const (
 	// certificateNotice is when a renewal should have happened.
 	certificateNotice = 14 * 24 * time.Hour
 	smtpTimeout       = 15 * time.Second
+	directoryTimeout  = time.Minute
 )
 
 // Doctor looks at everything a node needs and says how to mend what is wrong.
@@ -160,6 +162,20 @@ func (d *doctor) rooms(ctx context.Context) {
 		d.bad("organizations", "describe yours in a file and run: kunci org apply"+configFlag(d.c)+" -f FILE", "there is none yet")
 	default:
 		d.good("organizations", "%d served", len(all))
+	}
+	for _, o := range all {
+		if o.Directory.Kind == org.LDAP {
+			d.directory(ctx, a, o)
+		}
+	}
+}
+
+// directory looks at an organization's own directory.
+func (d *doctor) directory(ctx context.Context, a *App, o *org.Organization) {
+	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
+	defer cancel()
+	for _, f := range a.ldap.Examine(ctx, o) {
+		d.checks = append(d.checks, Check{Name: "directory " + o.Slug + ": " + f.Name, OK: f.OK, Text: f.Text, Mend: f.Mend})
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -68,11 +70,12 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	directories, err := embedded.New(embedded.Deps{DB: a.DB, Hasher: hasher, Log: a.Log})
+	own, err := embedded.New(embedded.Deps{DB: a.DB, Hasher: hasher, Log: a.Log})
 	if err != nil {
 		return err
 	}
-	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: directories.Open, Log: a.Log})
+	a.ldap = ldap.New(ldap.Deps{Log: a.Log})
+	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: a.directories(own), Log: a.Log})
 	if err != nil {
 		return err
 	}
@@ -123,6 +126,16 @@ func (a *App) wire() (err error) {
 	}
 	a.keepHouse()
 	return a.wirePages()
+}
+
+// directories opens each organization's directory by its kind.
+func (a *App) directories(own *embedded.Service) func(*org.Organization) (directory.Directory, error) {
+	return func(o *org.Organization) (directory.Directory, error) {
+		if o.Directory.Kind == org.LDAP {
+			return a.ldap.Open(o)
+		}
+		return own.Open(o)
+	}
 }
 
 // auditOrigin names this installation's log. It comes from the keys, so that

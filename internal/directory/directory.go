@@ -129,3 +129,17 @@ type Lister interface {
 	// Count is how many accounts there are.
 	Count(ctx context.Context) (int, error)
 }
+
+// Rule is one of a directory's own rules for a new password, told before one is
+// chosen. The sentence is "password.rule.<Name>" with Args.
+type Rule struct {
+	Name string
+	Args map[string]any
+}
+
+// Ruled is a directory that can tell its own rules beforehand.
+type Ruled interface {
+	// Rules are those for the next password of one account; none when the
+	// directory does not say. Errors as Get.
+	Rules(ctx context.Context, key string) ([]Rule, error)
+}

@@ -39,6 +39,9 @@ func (s *Service) View(ctx context.Context, f Flow) (View, error) {
 		}
 		return s.show(ctx, tx, &v, now, by)
 	})
+	if err == nil && v.Step.Page == PagePassword {
+		v.Rules = s.d.Accounts.Rules(ctx, v.Org, loaded.account, v.Rules)
+	}
 	return v, err
 }
 
