@@ -120,3 +120,42 @@ func TestAPassAloneDoesNotResetAnAdministrator(t *testing.T) {
 		b.Post("/reset/verify", "code", p.Code(2), "action", "verify").Want(http.StatusOK, "reset-password")
 	})
 }
+
+// A pass stands in for a phone that is lost: at sign-in beside the password, for
+// as long as the pass counts, and it leads to registering something of one's own.
+func TestAPassStandsInForALostFactor(t *testing.T) {
+	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
+		app(t, p, "alain@contoso.com")
+		pass := issue(t, p, "alain@contoso.com", time.Time{})
+		b := p.Browser()
+		wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/signin/verify")
+		asked := b.Get("/signin/verify?method="+pass.ID).Want(http.StatusOK, "signin-verify")
+		if strings.Contains(asked.Body, `inputmode="numeric"`) || !strings.Contains(asked.Text(), "Kode Akses Sementara") {
+			t.Errorf("the page asks for digits:\n%s", asked.Text())
+		}
+		wrong := b.Post("/signin/verify", "method", pass.ID, "code", "0000-0000-0000").Want(http.StatusUnprocessableEntity, "signin-verify")
+		if wrong.Alert() != "code-wrong" {
+			t.Errorf("alert %q", wrong.Alert())
+		}
+		wantAt(t, b.Post("/signin/verify", "method", pass.ID, "code", pass.Code), "/interrupt")
+		wantAt(t, b.Post("/interrupt", "action", "register"), "/security-info/add")
+		if !isIn(b) {
+			t.Fatal("not signed in")
+		}
+		again := p.Browser()
+		wantAt(t, signIn(t, again, "alain@contoso.com", kuncitest.OldPassword), "/signin/verify")
+		if page := again.Post("/signin/verify", "method", pass.ID, "code", pass.Code); page.Path != "/signin/verify" || isIn(again) {
+			t.Errorf("the pass worked twice: %s", page.Path)
+		}
+		for range 3 {
+			p.Clock.Advance(19 * time.Minute)
+			if !isIn(b) {
+				t.Fatal("signed out while the pass counts")
+			}
+		}
+		p.Clock.Advance(3 * time.Minute)
+		if isIn(b) {
+			t.Error("signed in after the pass is over")
+		}
+	})
+}
