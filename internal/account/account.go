@@ -107,6 +107,19 @@ func (s *Service) Find(ctx context.Context, o *org.Organization, userID string) 
 	return s.byEntry(ctx, o.ID, entry)
 }
 
+// ByKey is Find by the directory's stable key.
+func (s *Service) ByKey(ctx context.Context, o *org.Organization, key string) (Account, error) {
+	d, err := s.Directory(o)
+	if err != nil {
+		return Account{}, err
+	}
+	entry, err := d.Get(ctx, key)
+	if err != nil {
+		return Account{}, Refusal(err, "find account")
+	}
+	return s.byEntry(ctx, o.ID, entry)
+}
+
 // Load gives an account by its id, asking the directory by its stable key. Never
 // call it with a transaction open. Problems as Find; an account that left the
 // directory is NotFound.

@@ -49,8 +49,12 @@ func (r Requirement) Allows(k method.Kind) bool {
 // known here.
 func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string]any) {
 	switch {
+	case !m.DisabledAt.IsZero() && m.Kind == method.Passkey:
+		return "copied", nil // the one reason for which a passkey is disabled
 	case !m.DisabledAt.IsZero():
 		return "disabled", nil
+	case m.Elsewhere:
+		return "address", nil
 	case !m.Usable():
 		return "unproved", nil
 	case r.policy.Allows(m.Kind) && !r.org.Offers(m.Kind):
@@ -96,8 +100,18 @@ func (r Requirement) Enough(passed, usable []method.Kind) bool {
 	return false
 }
 
-// Sufficient tells whether these methods are enough for a reset now: whether
-// the person is registered.
+// Registered tells whether these methods are enough for a reset once the newest
+// of them has waited: whether there is nothing left to register.
+func (r Requirement) Registered(methods []method.Method, now time.Time) bool {
+	return r.Sufficient(methods, r.Settled(now))
+}
+
+// Settled is when what is registered now has waited long enough to be used.
+func (r Requirement) Settled(now time.Time) time.Time {
+	return now.Add(time.Duration(r.policy.NewMethodWaitingHours) * time.Hour)
+}
+
+// Sufficient tells whether these methods are enough for a reset at a time.
 func (r Requirement) Sufficient(methods []method.Method, now time.Time) bool {
 	return r.Enough(nil, r.Usable(methods, now))
 }

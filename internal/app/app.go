@@ -11,15 +11,19 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -63,6 +67,9 @@ type App struct {
 	Helpdesk     *helpdesk.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service
+	Report       *report.Service
+	Admin        *admin.Service
+	API          *api.API
 	Captcha      *captcha.Service
 	SecurityInfo *securityinfo.Service
 
@@ -73,6 +80,7 @@ type App struct {
 	sender  notify.Sender
 	texts   notify.PhoneSender
 	calls   notify.PhoneSender
+	ldap    *ldap.Service
 	ready   atomic.Bool // requests are answered
 }
 
@@ -126,5 +134,8 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database. Run has to be over.
-func (a *App) Close() error { return a.DB.Close() }
+// Close closes the directories' connections and the database. Run has to be over.
+func (a *App) Close() error {
+	a.ldap.Close()
+	return a.DB.Close()
+}

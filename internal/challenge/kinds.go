@@ -15,6 +15,9 @@ type Answer struct {
 	method string
 	digits string
 	hash   []byte
+
+	passkey *signed
+	among   []string // see Among; nil: any of the account's
 }
 
 // String keeps an answer out of logs.
@@ -36,6 +39,7 @@ type verifier struct {
 
 // verifiers is the table of kinds that this version can prove.
 var verifiers = map[method.Kind]verifier{
+	method.Passkey:           {false, preparePasskey, judgePasskey},
 	method.Email:             {true, prepareCode, judgeCode},
 	method.MobilePhone:       {true, prepareCode, judgeCode},
 	method.OfficePhone:       {true, prepareCode, judgeCode},

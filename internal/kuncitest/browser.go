@@ -225,6 +225,15 @@ func (p *Page) Has(href string) bool {
 	})) > 0
 }
 
+// Links gives the addresses of links that begin with a prefix, in document order.
+func (p *Page) Links(prefix string) []string {
+	var all []string
+	for _, n := range p.Find(func(n *html.Node) bool { return n.Data == "a" && strings.HasPrefix(Attribute(n, "href"), prefix) }) {
+		all = append(all, Attribute(n, "href"))
+	}
+	return all
+}
+
 // Text is what can be read in the page, without tags.
 func (p *Page) Text() string {
 	found := p.Find(func(n *html.Node) bool { return n.Data == "body" })

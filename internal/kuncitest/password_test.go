@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
@@ -105,5 +106,24 @@ func TestAResetEndsEverySession(t *testing.T) {
 		}
 		wantAt(t, b.Post("/signin", "user_id", userID), "/signin/password")
 		wantAt(t, b.Post("/signin/password", "password", newPassword), "/security-info")
+	})
+}
+
+// A password that has outlived the policy's days is changed before anything else.
+func TestAnExpiredPasswordIsChangedFirst(t *testing.T) {
+	o := officeOptions()
+	o.Organization += "  password: {expires_after_days: 90}\n"
+	each(t, o, func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/security-info")
+		p.Clock.Advance(90 * 24 * time.Hour)
+		if page := signIn(t, b, "alain@contoso.com", "wrong"); page.Alert() != "signin-wrong" {
+			t.Errorf("a wrong one: %q", page.Alert())
+		}
+		wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/password").Want(http.StatusOK, "password")
+		wantAt(t, b.Get("/security-info"), "/password")
+		b.Post("/password", "current_password", kuncitest.OldPassword, "new_password", newPassword, "confirm_password", newPassword).Want(http.StatusOK, "password")
+		wantAt(t, b.Get("/security-info"), "/security-info")
+		wantAt(t, signIn(t, p.Browser(), "alain@contoso.com", newPassword), "/security-info")
 	})
 }

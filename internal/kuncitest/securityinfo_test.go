@@ -16,7 +16,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/session"
+	sessions "kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -26,7 +26,7 @@ type person struct {
 	t       *testing.T
 	p       *kuncitest.Product
 	account account.Account
-	session session.Session
+	session sessions.Session
 }
 
 // signedIn gives a browser in which a person is signed in; factor is the method
@@ -45,7 +45,7 @@ func signedIn(t *testing.T, p *kuncitest.Product, userID, factor string) *person
 			return err
 		}
 		token = fresh
-		me.session, err = p.App.Sessions.Begin(t.Context(), tx, b.ID, session.Begin{OrgID: a.OrgID, AccountID: a.ID, UserID: userID, Level: session.Full})
+		me.session, err = p.App.Sessions.Begin(t.Context(), tx, b.ID, sessions.Begin{OrgID: a.OrgID, AccountID: a.ID, UserID: userID, Level: sessions.Full})
 		if err != nil || factor == "" {
 			return err
 		}
@@ -417,6 +417,47 @@ func TestRegisteringIsThrottled(t *testing.T) {
 			if page := me.Post("/security-info/add", "kind", kind); page.Status != http.StatusUnprocessableEntity || page.Name() != "security-info-add" {
 				t.Errorf("kind %q: %d %s", kind, page.Status, page.Name())
 			}
+		}
+	})
+}
+
+// Somebody who signs in the ordinary way registers an app, and is asked for it
+// again when the proof is old; then they are where they wanted to be.
+func TestAnOldProofIsRenewedOnTheWay(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		b.Get("/signin").Want(http.StatusOK, "signin")
+		b.Post("/signin", "user_id", "alain@contoso.com").Want(http.StatusOK, "signin-password")
+		b.Post("/signin/password", "password", kuncitest.OldPassword).Want(http.StatusOK, "security-info")
+		secret := secretOf(t, b.Post("/security-info/add", "kind", "authenticator_code"))
+		me := &person{t: t, p: p}
+		before := b.Cookies()
+		b.Post("/security-info/add", "code", me.totp(secret)).Want(http.StatusOK, "security-info")
+		for _, c := range b.Cookies() {
+			for _, old := range before {
+				if c.Name == "kunci-session" && old.Name == c.Name && old.Value == c.Value {
+					t.Error("a proof of the session left its token as it was")
+				}
+			}
+		}
+		b.Get("/security-info/add").Want(http.StatusOK, "security-info-add")
+		p.Clock.Advance(11 * time.Minute)
+		verify := b.Get("/security-info/add").Want(http.StatusOK, "signin-verify")
+		next, _ := verify.Field("next")
+		chosen, _ := verify.Field("method")
+		b.Post("/signin/verify", "next", next, "method", chosen, "code", me.totp(secret)).Want(http.StatusOK, "security-info-add")
+		// The notice of it says how to stop whoever it was.
+		notice := p.Mail.Wait(t, 1)[0].Parse(t)
+		at := strings.Index(notice.Text, p.URL+"/reset/dispute/")
+		if at < 0 {
+			t.Fatalf("no link to say it was not me:\n%s", notice.Text)
+		}
+		link := strings.TrimPrefix(strings.Fields(notice.Text[at:])[0], p.URL)
+		victim := p.Browser()
+		victim.Get(link).Want(http.StatusOK, "reset-dispute")
+		victim.Post(link).Want(http.StatusOK, "reset-dispute-done")
+		if page := b.Get("/security-info"); page.Path != "/signin" {
+			t.Errorf("after that the browser is at %s", page.Path)
 		}
 	})
 }

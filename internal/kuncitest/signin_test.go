@@ -112,6 +112,9 @@ func TestSigningInAndOut(t *testing.T) {
 		if !page.Has("/reset") || !strings.Contains(page.Text(), "alain@contoso.com") || !strings.Contains(page.Text(), "Contoso") {
 			t.Errorf("the password's page:\n%s", page.Text())
 		}
+		if typed, _ := b.Get("/reset").Field("user_id"); typed != "alain@contoso.com" {
+			t.Errorf("who forgot the password types the user ID again: %q", typed)
+		}
 		if user, ok := page.Field("username"); !ok || user != "alain@contoso.com" {
 			t.Errorf("a password manager finds %q", user)
 		}
@@ -327,7 +330,7 @@ func TestAStaleProofIsRenewed(t *testing.T) {
 		if page = b.Post("/signin/verify", "password", kuncitest.OldPassword); page.Status != http.StatusUnprocessableEntity {
 			t.Errorf("the password is enough where there is a factor: %d %s", page.Status, page.Path)
 		}
-		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/console"} {
+		for _, next := range []string{"https://evil.example", "//evil.example", "/security-info/../x", "/signout"} {
 			p.Clock.Advance(30 * time.Second)
 			wantAt(t, b.Post("/signin/verify", "code", shows(), "next", next), "/security-info")
 		}
@@ -422,5 +425,34 @@ func TestRegistrationIsAskedForAtSignIn(t *testing.T) {
 		if n := count(p, audit.RegistrationReconfirmed); n != 1 {
 			t.Errorf("%d confirmations recorded", n)
 		}
+	})
+}
+
+// Somebody who is asked to register while signing in does so, is not asked again,
+// and is asked for what they registered at the next sign-in.
+func TestFromTheInterruptToTheSecondFactor(t *testing.T) {
+	each(t, officeOptions(), func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		wantAt(t, signIn(t, b, "citra@contoso.com", kuncitest.OldPassword), "/interrupt")
+		wantAt(t, b.Post("/interrupt", "action", "register"), "/security-info/add").Want(http.StatusOK, "security-info-add")
+		secret := secretOf(t, b.Post("/security-info/add", "kind", "authenticator_code").Want(http.StatusOK, "security-info-add"))
+		shows := func() string {
+			code, err := totp.GenerateCode(secret, p.Clock.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return code
+		}
+		wantAt(t, b.Post("/security-info/add", "kind", "authenticator_code", "code", shows()), "/security-info").Want(http.StatusOK, "security-info")
+		wantAt(t, b.Get("/interrupt"), "/security-info")
+		b.Post("/signout")
+		p.Clock.Advance(time.Minute)
+		wantAt(t, signIn(t, b, "citra@contoso.com", kuncitest.OldPassword), "/signin/verify")
+		wantAt(t, b.Post("/signin/verify", "code", shows()), "/security-info").Want(http.StatusOK, "security-info")
+		// A proof that is too old is renewed on the way, and the way goes on.
+		p.Clock.Advance(11 * time.Minute)
+		page := wantAt(t, b.Get("/security-info/add?kind=email"), "/signin/verify").Want(http.StatusOK, "signin-verify")
+		next, _ := page.Field("next")
+		wantAt(t, b.Post("/signin/verify", "code", shows(), "next", next), "/security-info/add").Want(http.StatusOK, "security-info-add")
 	})
 }

@@ -44,7 +44,7 @@ type facts struct {
 
 // table is in the order in which methods are offered: strongest first.
 var table = []facts{
-	{Passkey, PasskeyClass, true, true, 10, Passkey, false},
+	{Passkey, PasskeyClass, true, true, 10, Passkey, true},
 	{AuthenticatorCode, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{AuthenticatorPush, Authenticator, true, true, 5, AuthenticatorPush, false},
 	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, false},

@@ -30,7 +30,7 @@ type Method struct {
 	Kind                 Kind
 	Name                 string // given by the person, may be empty
 	Value                string // the address or number; "" for kinds that have only a secret
-	Secret               []byte // TOTP seed or recovery set
+	Secret               []byte // TOTP seed, recovery set or a passkey's credential
 	Proved               bool
 	ProvedBy             string // ByPerson or ByAdministrator
 	Default              bool   // offered first as a second factor
@@ -42,6 +42,9 @@ type Method struct {
 	LastStep             int64  // highest accepted time step of an authenticator
 	UsedCodes            uint64 // bit i is set when code i of a recovery set is burnt
 	ConsecutiveFailures  int
+	// Elsewhere tells of a passkey that it was made for another address than this
+	// installation's: no browser gives it here.
+	Elsewhere bool
 	// Owner is the session in which the person registers the method; empty for
 	// what an administrator pre-registered.
 	Owner string
@@ -51,7 +54,7 @@ type Method struct {
 
 // Usable tells whether the method may prove anything.
 func (m Method) Usable() bool {
-	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
+	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero() && !m.Elsewhere
 }
 
 // Masked shows enough of a value for its owner to recognize it and no more: the

@@ -17,12 +17,15 @@ import (
 // Deps is what the room needs.
 type Deps struct {
 	Keys *secret.Keyset
+	// RelyingParty is the host name that passkeys work at; empty: at none.
+	RelyingParty string
 }
 
 // Service keeps the methods of every account.
 type Service struct {
 	keys *secret.Keyset
 	slow gate
+	host string // that passkeys work at
 }
 
 // New refuses a missing keyset.
@@ -30,7 +33,7 @@ func New(d Deps) (*Service, error) {
 	if d.Keys == nil {
 		return nil, errors.New("method: no keyset")
 	}
-	return &Service{keys: d.Keys, slow: newGate()}, nil
+	return &Service{keys: d.Keys, slow: newGate(), host: d.RelyingParty}, nil
 }
 
 // List gives an account's methods in the order they were added: proved ones,
@@ -359,6 +362,9 @@ func (s *Service) open(r row) (Method, error) {
 	}
 	m := r.m
 	m.Name, m.Value, m.Secret = c.Name, c.Value, c.Secret
+	if m.Kind == Passkey {
+		m.Elsewhere = s.host == "" || m.RelyingParty() != s.host
+	}
 	return m, nil
 }
 
@@ -378,7 +384,7 @@ func (s *Service) openAll(rows []row) ([]Method, error) {
 // It is per account: nobody can see from the rows who shares a telephone.
 func (s *Service) same(m Method) []byte {
 	return s.keys.Index("method.same",
-		strings.Join([]string{m.OrgID, m.AccountID, string(m.Kind), sameAs(m.Kind, m.Value), string(m.Secret)}, "\x00"))
+		strings.Join([]string{m.OrgID, m.AccountID, string(m.Kind), sameAs(m.Kind, m.Value), identity(m)}, "\x00"))
 }
 
 // Fingerprint is a keyed hash of a method's value within its account, by which

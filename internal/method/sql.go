@@ -132,6 +132,27 @@ func updateSealed(ctx context.Context, tx *store.Tx, id string, old, sealed []by
 	return tx.Exec(ctx, `UPDATE method SET sealed = $3 WHERE id = $1 AND sealed = $2 AND deleted_at = 0`, id, old, sealed)
 }
 
+// countCredential also finds what was deleted or never finished: the device may
+// still have it.
+func countCredential(ctx context.Context, tx *store.Tx, credential []byte) (int, error) {
+	var n int
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM method WHERE credential = $1`, credential).Scan(&n)
+	return n, err
+}
+
+func selectCredential(ctx context.Context, tx *store.Tx, credential []byte) (row, error) {
+	return scanRow(tx.QueryRow(ctx, `SELECT `+columns+` FROM method WHERE credential = $1 AND proved AND deleted_at = 0`, credential))
+}
+
+func updateEnrolled(ctx context.Context, tx *store.Tx, id string, old, sealed, same, credential []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET sealed = $3, same = $4, credential = $5
+ WHERE id = $1 AND sealed = $2 AND credential IS NULL AND NOT proved AND deleted_at = 0`, id, old, sealed, same, credential)
+}
+
+func updateDisabled(ctx context.Context, tx *store.Tx, id string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET disabled_at = $2 WHERE id = $1 AND disabled_at = 0 AND deleted_at = 0`, id, store.Micros(tx.Now()))
+}
+
 func updateDefault(ctx context.Context, tx *store.Tx, org, account, id string) error {
 	_, err := tx.Exec(ctx, `UPDATE method SET is_default = (id = $3)
  WHERE org_id = $1 AND account_id = $2 AND is_default <> (id = $3)`, org, account, id)

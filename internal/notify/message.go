@@ -76,6 +76,7 @@ const (
 	MethodChanged  = "changed"
 	MethodDeleted  = "deleted"
 	MethodDisabled = "disabled"
+	MethodCopied   = "copied" // switched off because it seems to exist twice
 )
 
 // MethodNotice says that security info changed.

@@ -73,12 +73,8 @@ func (d *Document) checkNames(c *checker) {
 	if d.Branding.Color != "" && !colorForm.MatchString(d.Branding.Color) {
 		c.refuse("branding.color", `expected a colour like "#0f6cbd"`)
 	}
-	if d.Directory.Kind != Embedded {
-		c.refuse("directory.kind", expectedDirectory)
-	}
+	c.directory(&d.Directory)
 }
-
-const expectedDirectory = "this version keeps accounts itself; expected embedded"
 
 func notPrintable(r rune) bool {
 	return r < ' ' || r == 0x7f || r == 0x202e || r == 0x2066 || r == 0x2067

@@ -198,7 +198,7 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"a support address with a name":         {small + "support: {email: \"H <h@contoso.com>\"}\n", "support.email"},
 		"a support address with a script":       {small + "support: {url: \"javascript:alert(1)\"}\n", "support.url"},
 		"a support address without TLS":         {small + "support: {url: \"http://contoso.com\"}\n", "support.url"},
-		"another directory":                     {small + "directory: {kind: ldap, base_dn: x}\n", "directory.kind"},
+		"another directory":                     {small + "directory: {kind: files}\n", "directory.kind"},
 		"no owner":                              {small + "administrators: [{user_id: a@contoso.com, role: auditor}]\n", "administrators"},
 		"a stranger as administrator":           {small + "administrators: [{user_id: a@fabrikam.com, role: owner}]\n", "administrators[0]"},
 		"an unknown role":                       {small + "administrators: [{user_id: a@contoso.com, role: root}]\n", "administrators[0]"},

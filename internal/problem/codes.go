@@ -17,6 +17,7 @@ const (
 	Internal      Code = "internal"       // a fault of ours
 	CaptchaNeeded Code = "captcha-needed" // a proof of work or a wait is asked for
 	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
+	DocumentWrong Code = "document-wrong" // a document has faults, which are listed
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
 
 	// Proving.
@@ -30,6 +31,7 @@ const (
 	SendOff          Code = "send-off"           // this installation has no gateway for it
 	DestinationWrong Code = "destination-wrong"  // the number typed is not the registered one
 	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
+	PasskeyCopied    Code = "passkey-copied"     // its count went backwards: it exists twice
 	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
 
 	// Signing in.

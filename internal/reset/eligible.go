@@ -180,5 +180,38 @@ func (f facts) choices(passed []method.Kind) []Choice {
 			all = append(all, c)
 		}
 	}
-	return all
+	return onePasskey(all)
+}
+
+// onePasskey leaves one of several passkeys, one that can be used before one that
+// cannot: people do not know which is on the device in their hand, so proving
+// one choice takes any of them.
+func onePasskey(all []Choice) []Choice {
+	var left []Choice
+	at := -1
+	for _, c := range all {
+		switch {
+		case c.Kind != method.Passkey:
+			left = append(left, c)
+		case at < 0:
+			at, left = len(left), append(left, c)
+		case c.Usable && !left[at].Usable:
+			left[at] = c
+		}
+	}
+	if at >= 0 {
+		left[at].Name = "" // of all of them
+	}
+	return left
+}
+
+// passkeys are the ids of those that can pass the gate after what was passed.
+func (f facts) passkeys() []string {
+	ids := []string{}
+	for _, m := range f.methods {
+		if why, _ := f.refusal(m); m.Kind == method.Passkey && why == "" {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
 }

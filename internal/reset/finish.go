@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
-	"kunci.dev/kunci/internal/throttle"
 )
 
 const (
@@ -137,7 +137,7 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flo
 	if err := s.d.Challenges.ClearLimits(ctx, tx, f.OrgID, f.AccountID); err != nil {
 		return err
 	}
-	if err := throttle.Clear(ctx, tx, failuresKey(f.OrgID, f.AccountID), resetsKey(f.OrgID, f.AccountID)); err != nil {
+	if err := s.ClearLimits(ctx, tx, f.OrgID, f.AccountID); err != nil {
 		return err
 	}
 	ids := make([]string, len(proved))
@@ -161,7 +161,7 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flo
 		return err
 	}
 	e := s.event(f, kind, audit.Success, string(f.Reason))
-	e.Detail = map[string]string{"methods": joined(proved)}
+	e.Detail = map[string]string{"methods": joined(proved), "seconds": strconv.Itoa(int(tx.Now().Sub(f.StartedAt).Seconds()))}
 	return s.d.Audit.Record(ctx, tx, by, e)
 }
 

@@ -104,6 +104,8 @@ type View struct {
 	// Chosen is the method being proved, with its challenge.
 	Chosen    Choice
 	Challenge challenge.Challenge
+	// Options are what the page's script asks the browser with, for a passkey.
+	Options string
 	// Progress is how far the message with the code has come; zero: none was sent.
 	Progress notify.Progress
 	Rules    []password.Rule

@@ -39,6 +39,9 @@ func (s *Service) View(ctx context.Context, f Flow) (View, error) {
 		}
 		return s.show(ctx, tx, &v, now, by)
 	})
+	if err == nil && v.Step.Page == PagePassword {
+		v.Rules = s.d.Accounts.Rules(ctx, v.Org, loaded.account, v.Rules)
+	}
 	return v, err
 }
 
@@ -53,6 +56,10 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 			v.Chosen = c
 		}
 	}
+	if v.Chosen.ID == "" {
+		v.Flow.MethodID = "" // deleted meanwhile, or another passkey stands for all
+		v.Step = Next(v.Flow, passed, v.Gates)
+	}
 	if v.Flow.MethodID == "" {
 		return nil
 	}
@@ -61,6 +68,9 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 		return err
 	}
 	v.Challenge = c
+	if v.Options, err = s.d.Challenges.Options(now.org, now.account, c, now.methods, tx.Now()); err != nil {
+		return err
+	}
 	if c.MessageID == "" || s.d.Deliveries == nil {
 		return nil
 	}
@@ -277,7 +287,7 @@ func (s *Service) Destine(ctx context.Context, by audit.Actor, f Flow, typed str
 			return err
 		}
 		if result.Outcome != challenge.OutcomeTyped {
-			return s.settle(ctx, tx, by, f, now, r, result)
+			return s.settle(ctx, tx, by, f, now, proved, r, result)
 		}
 		start := s.begin(*f, now, m, proved)
 		start.Channel = channel
@@ -327,11 +337,14 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f *Fl
 	if err != nil || !open {
 		return err
 	}
+	if c.Kind == method.Passkey {
+		a = a.Among(now.passkeys())
+	}
 	result, err := s.d.Challenges.Pass(ctx, tx, by, now.org, c, a)
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx, tx, by, f, now, r, result)
+	return s.settle(ctx, tx, by, f, now, proved, r, result)
 }
 
 // answerable gives the challenge of the chosen method when it takes an answer
@@ -358,7 +371,7 @@ func (s *Service) answerable(ctx context.Context, tx *store.Tx, by audit.Actor, 
 }
 
 // settle records what an answer was and moves the flow.
-func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, r *Reply, result challenge.Result) error {
+func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, r *Reply, result challenge.Result) error {
 	e := s.event(*f, audit.ResetGateFailed, audit.Failure, string(result.Code))
 	e.MethodID, e.MethodKind = result.Challenge.MethodID, string(result.Challenge.Kind)
 	if result.Outcome == challenge.OutcomePassed {
@@ -372,11 +385,30 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *F
 	case challenge.OutcomePassed:
 		return s.gatePassed(ctx, tx, by, f, now)
 	case challenge.OutcomeWrong:
+		if result.Code == problem.PasskeyCopied {
+			f.State, f.MethodID = Choosing, ""
+			if err := s.save(ctx, tx, *f); err != nil {
+				return err
+			}
+		}
 		return s.gateFailed(ctx, tx, by, f, now, r)
+	case challenge.OutcomeExpired:
+		return s.askAgain(ctx, tx, by, f, now, proved, result.Challenge)
 	case challenge.OutcomeBlocked:
 		return s.gateBlocked(ctx, tx, by, f, now, r)
 	}
 	return nil
+}
+
+// askAgain begins a new challenge for a kind that nothing is sent for, so that
+// the page can be used again at once.
+func (s *Service) askAgain(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, c challenge.Challenge) error {
+	m, ok := now.choosable(f.MethodID, proved)
+	if !ok || challenge.Sends(c.Kind) {
+		return nil
+	}
+	_, err := s.d.Challenges.Begin(ctx, tx, by, s.begin(*f, now, m, proved))
+	return err
 }
 
 // gateBlocked leaves a method that takes no more answers: for another one, or

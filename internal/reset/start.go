@@ -190,7 +190,7 @@ func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, 
 		}
 	}
 	for _, m := range f.methods {
-		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m.ID)
+		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m)
 		if err != nil {
 			return err
 		}
@@ -213,6 +213,12 @@ func counts(orgID, accountID string, limits org.Throttles, f Flow) []count {
 		{failuresKey(orgID, accountID), limits.IdentityFailures, "identity_failures", f.failed},
 		{resetsKey(orgID, accountID), limits.Resets, "resets", f.counted},
 	}
+}
+
+// ClearLimits forgets what was counted against an account's resets: when an
+// administrator clears it.
+func (s *Service) ClearLimits(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	return throttle.Clear(ctx, tx, failuresKey(orgID, accountID), resetsKey(orgID, accountID))
 }
 
 func failuresKey(orgID, accountID string) string {

@@ -175,6 +175,8 @@ type Pending struct {
 	Challenge challenge.Challenge // zero: none is open
 	Progress  notify.Progress     // of the message with its code; zero: none was sent, or nobody knows
 	Until     time.Time           // it is given up then
+	// Options are what the page's script asks the browser with, for a passkey.
+	Options string
 }
 
 // Pending gives what this session registers, the newest of a kind ("": of any).
@@ -198,6 +200,10 @@ func (s *Service) Pending(ctx context.Context, who Who, k method.Kind) (Pending,
 		if problem.Has(err, problem.NotFound) {
 			return nil
 		}
+		if err != nil {
+			return err
+		}
+		p.Options, err = s.d.Challenges.Options(f.org, f.account, p.Challenge, f.methods, f.now)
 		return err
 	})
 	return p, found, err
@@ -325,6 +331,11 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 	c, err := s.current(ctx, tx, f, m)
 	if problem.Has(err, problem.NotFound) && !challenge.Sends(m.Kind) || err == nil && !challenge.Sends(m.Kind) && !c.ExpiresAt.After(f.now) {
 		c, err = s.d.Challenges.Begin(ctx, tx, by, s.start(f, m, ""))
+		if err == nil && m.Kind == method.Passkey {
+			// It was made for the challenge before: the page asks once more.
+			reply.Refused = problem.New(problem.CodeExpired)
+			return nil
+		}
 	}
 	if problem.Has(err, problem.NotFound) {
 		reply.Refused = problem.New(problem.CodeExpired)
@@ -380,7 +391,7 @@ func (s *Service) registered(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	if err != nil {
 		return err
 	}
-	if (f.account.RegisteredAt.IsZero() || f.account.MustRegister) && f.need.Sufficient(after, f.settled()) {
+	if (f.account.RegisteredAt.IsZero() || f.account.MustRegister) && f.need.Registered(after, f.now) {
 		if err := s.d.Accounts.MarkRegistered(ctx, tx, by, f.org.ID, f.account.ID); err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ type registrar struct {
 
 // registrars is the table of kinds that a person can register.
 var registrars = map[method.Kind]registrar{
+	method.Passkey:           passkey,
 	method.Email:             email,
 	method.AuthenticatorCode: authenticatorCode,
 	method.RecoveryCode:      recoveryCode,

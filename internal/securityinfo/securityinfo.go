@@ -20,6 +20,12 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
+// Disputes makes the "this wasn't me" links of notices. Whoever keeps them
+// stands above this room.
+type Disputes interface {
+	DisputeLink(ctx context.Context, tx *store.Tx, id, orgID, accountID, userID string) (string, error)
+}
+
 // Deliveries tells what became of a message.
 type Deliveries interface {
 	Progress(ctx context.Context, tx *store.Tx, id string) (notify.Progress, error)
@@ -36,6 +42,7 @@ type Deps struct {
 	Sessions   *session.Service
 	Audit      *audit.Service
 	Messages   challenge.Messages
+	Disputes   Disputes
 	Deliveries Deliveries // may be nil
 	PublicURL  string     // links of notices begin with it
 	// How old the session's strongest proof may be, for all kinds and for passkeys.
@@ -51,7 +58,7 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	for name, missing := range map[string]bool{
 		"database": d.DB == nil, "keyset": d.Keys == nil, "organizations": d.Orgs == nil, "accounts": d.Accounts == nil, "methods": d.Methods == nil,
-		"challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "audit log": d.Audit == nil, "messages": d.Messages == nil,
+		"challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "audit log": d.Audit == nil, "messages": d.Messages == nil, "disputes": d.Disputes == nil,
 		"public URL": d.PublicURL == "", "freshness": d.FreshFor <= 0 || d.FreshForPasskey <= 0,
 	} {
 		if missing {
@@ -78,10 +85,12 @@ type facts struct {
 	need    account.Requirement
 	methods []method.Method // proved and pending ones
 	now     time.Time
+	// noPasskeys tells that they cannot work at this installation's address.
+	noPasskeys bool
 }
 
 func (s *Service) read(ctx context.Context, tx *store.Tx, who Who) (facts, error) {
-	f := facts{now: tx.Now()}
+	f := facts{now: tx.Now(), noPasskeys: s.d.Challenges.RelyingParty() == ""}
 	var err error
 	if f.session, err = s.d.Sessions.Get(ctx, tx, who.Session.ID); err != nil {
 		return f, err
@@ -169,13 +178,7 @@ func (f facts) pending(k method.Kind) (method.Method, bool) {
 // the policy allows it to prove a reset.
 func (f facts) offers(k method.Kind) bool {
 	_, ok := registrars[k]
-	return ok && f.need.Allows(k)
-}
-
-// settled is when every method that is there now has waited long enough: at that
-// time it shows whether they are enough.
-func (f facts) settled() time.Time {
-	return f.now.Add(time.Duration(f.org.Policy.NewMethodWaitingHours) * time.Hour)
+	return ok && f.need.Allows(k) && !(k == method.Passkey && f.noPasskeys)
 }
 
 // steady refuses to delete or change a method in the hours after a reset, unless

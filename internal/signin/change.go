@@ -35,9 +35,10 @@ func (s *Service) CanChange(signed Signed) (bool, error) {
 	return signed.Account.Entry.Source == directory.Managed && d.Capabilities().Change, nil
 }
 
-// Rules are what a new password of this person must be.
-func (s *Service) Rules(signed Signed) []password.Rule {
-	return account.ShownRules(signed.Org, s.d.Breached)
+// Rules are what a new password of this person must be, the directory's own
+// rules among them.
+func (s *Service) Rules(ctx context.Context, signed Signed) []password.Rule {
+	return s.d.Accounts.Rules(ctx, signed.Org, signed.Account, account.ShownRules(signed.Org, s.d.Breached))
 }
 
 // ChangePassword sets a new password for somebody who types the current one. All

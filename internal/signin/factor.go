@@ -30,6 +30,8 @@ type Verification struct {
 	Challenge challenge.Challenge
 	// Progress is how far the message with its code has come; zero: none was sent.
 	Progress notify.Progress
+	// Options are what the page's script asks the browser with, for a passkey.
+	Options string
 }
 
 // Reply is what became of a proof. A refusal that had to be counted is its Code
@@ -64,7 +66,7 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 	if err != nil {
 		return Verification{}, err
 	}
-	v := Verification{Signed: signed, StepUp: signed.purpose() == challenge.StepUp, Choices: signed.Factors()}
+	v := Verification{Signed: signed, StepUp: signed.purpose() == challenge.StepUp, Choices: method.Offered(signed.Factors())}
 	if !signed.HasFactor() {
 		// A factor that went away since the password was typed: the session cannot
 		// be raised by it, and by the password only where it is full already.
@@ -77,6 +79,9 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 	v.Chosen = v.Choices[0]
 	if m, ok := signed.factor(methodID); ok {
 		v.Chosen = m
+	}
+	if v.Options, err = s.options(v); err != nil {
+		return v, err
 	}
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		v.Challenge, err = s.d.Challenges.Current(ctx, tx, signed.Session.ID, signed.Org.ID, signed.Account.ID, v.Chosen.ID)
@@ -197,10 +202,11 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, by audit.Actor, now S
 			Detail: map[string]string{"for": string(c.Purpose)},
 		})
 	}
-	if r.Token, err = s.d.Sessions.Prove(ctx, tx, now.Session.ID, m.ID); err != nil {
+	c = result.Challenge // of several passkeys it names the one that was used
+	if r.Token, err = s.d.Sessions.Prove(ctx, tx, now.Session.ID, c.MethodID); err != nil {
 		return err
 	}
-	return s.proved(ctx, tx, by, now, string(m.Kind), m.ID, r)
+	return s.proved(ctx, tx, by, now, string(c.Kind), c.MethodID, r)
 }
 
 // opened gives the challenge that the answer is for. Kinds that are sent need

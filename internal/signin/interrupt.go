@@ -60,9 +60,9 @@ func (s Signed) Interrupt() Interrupt {
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
-// registered tells whether the methods are enough for a reset.
+// registered tells whether the methods are enough for a reset, new ones included.
 func (s Signed) registered() bool {
-	return account.RequirementOf(s.Org, s.Account).Sufficient(s.Methods, s.Now)
+	return account.RequirementOf(s.Org, s.Account).Registered(s.Methods, s.Now)
 }
 
 // resets tells whether the account may reset at all, whatever it has registered:

@@ -9,6 +9,7 @@ import (
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -211,6 +212,9 @@ func (s *Service) begin(ctx context.Context, by audit.Actor, token string, j jud
 	in := In{Signed: Signed{Org: j.org, Account: j.account}}
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		signed := &in.Signed
+		if err := challenge.Lock(ctx, tx, j.org.ID, j.account.ID); err != nil {
+			return err
+		}
 		if err := s.refresh(ctx, tx, signed); err != nil {
 			return err
 		}

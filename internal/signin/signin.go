@@ -117,14 +117,10 @@ func (s Signed) Factors() []method.Method {
 	return all
 }
 
-// HasFactor tells whether the account asks for a second factor. One that was
-// disabled after too many wrong answers still asks: otherwise guessing long
-// enough would take it away. A pass that an administrator issued can stand in
-// for a factor and asks for none by itself.
+// HasFactor tells whether the account asks for a second factor, which may be one
+// that nobody can prove any more.
 func (s Signed) HasFactor() bool {
-	return slices.ContainsFunc(s.Methods, func(m method.Method) bool {
-		return m.Proved && m.DeletedAt.IsZero() && factor(m) && m.Kind.Class() != method.Pass
-	})
+	return method.AskForFactor(s.Methods)
 }
 
 func factor(m method.Method) bool {

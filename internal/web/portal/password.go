@@ -55,7 +55,7 @@ func (p *Portal) changePage(r *http.Request, who visitor) (*changePage, error) {
 	}
 	return &changePage{
 		Base:  page.Base{Name: "password", Title: "change.title", Brand: brandOf(who.Org), UserID: who.Account.Entry.UserID},
-		Rules: ruleLines(r, p.SignIn.Rules(who.Signed)), Must: who.Session.MustChange, Elsewhere: !can, Org: who.Org.Name,
+		Rules: ruleLines(r, p.SignIn.Rules(r.Context(), who.Signed)), Must: who.Session.MustChange, Elsewhere: !can, Org: who.Org.Name,
 	}, nil
 }
 

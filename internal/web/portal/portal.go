@@ -76,13 +76,7 @@ const (
 // cookies, and holds together what one visit does (see the support code).
 const VisitCookie = "kunci-visit"
 
-// cookieName adds "__Host-" where the browser can hold us to it (RFC 6265bis, 4.1.3.2).
-func (p *Portal) cookieName(name string) string {
-	if p.Secure {
-		return "__Host-" + name
-	}
-	return name
-}
+func (p *Portal) cookieName(name string) string { return page.CookieName(p.Secure, name) }
 
 func (p *Portal) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
 	http.SetCookie(w, &http.Cookie{

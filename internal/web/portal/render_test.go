@@ -71,7 +71,7 @@ func stories() []story {
 			}},
 			story{"verify " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2,
-					Chosen: choices(kind)[0], delivery: delivery{Sends: challenge.Sends(kind), Sent: true}, Digits: 8, Minutes: 10}
+					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, delivery: delivery{Sends: challenge.Sends(kind), Sent: true}, Digits: 8, Minutes: 10}
 			}})
 		if !challenge.Sends(kind) {
 			continue
@@ -105,7 +105,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|password|problem|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|passkey|password|problem|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a

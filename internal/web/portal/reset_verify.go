@@ -20,6 +20,7 @@ type verifyPage struct {
 	Digits      int
 	Minutes     int
 	Several     bool
+	Passkey     page.Passkey
 	// NeedsNumber asks for the whole number of a phone before anything is sent.
 	NeedsNumber bool
 	Typed       string
@@ -45,6 +46,7 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
 	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
+	shown.Passkey.Options = v.Options
 	shown.NeedsNumber = v.Challenge.NeedsDestination()
 	shown.Digits, shown.Minutes = digitsOf(v), v.Org.Policy.Codes.Minutes
 	usable := 0
@@ -143,7 +145,7 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 	if (reply.Code == problem.CodeWrong || reply.Code == problem.DestinationWrong) && reply.Left > 0 && reply.Left < 3 {
 		shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 	}
-	return p.refuse(w, r, "reset_verify", shown, &shown.Base, refusal)
+	return p.refuseProof(w, r, "reset_verify", shown, &shown.Base, refusal, view.Chosen.Kind)
 }
 
 // passwordPage asks for the new password.

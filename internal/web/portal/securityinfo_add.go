@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -24,6 +25,7 @@ type kindPage struct {
 
 // kindPages is the table of kinds that have a page.
 var kindPages = map[method.Kind]kindPage{
+	method.Passkey:           {kindAlone, showPasskey},
 	method.Email:             {emailBegins, showEmail},
 	method.AuthenticatorCode: {kindAlone, showAuthenticator},
 	method.RecoveryCode:      {recoveryBegins, showRecovery},
@@ -71,6 +73,8 @@ func (s adding) form(title string) addForm {
 type addPage struct {
 	page.Base
 	Kinds []securityinfo.Offer
+	// NoPasskeys is why there are none, where the organization would allow them.
+	NoPasskeys string
 }
 
 func (p *Portal) addPage(r *http.Request, v visitor) (*addPage, error) {
@@ -83,6 +87,9 @@ func (p *Portal) addPage(r *http.Request, v visitor) (*addPage, error) {
 		if _, ok := kindPages[o.Kind]; ok {
 			shown.Kinds = append(shown.Kinds, o)
 		}
+	}
+	if _, why := challenge.RelyingParty(p.PublicURL); why != "" && v.Org.Policy.Allows(method.Passkey) {
+		shown.NoPasskeys = "securityinfo.passkey.none." + why
 	}
 	return shown, nil
 }
@@ -149,7 +156,7 @@ func (p *Portal) showAdding(w http.ResponseWriter, r *http.Request, status int, 
 		return err
 	}
 	if refusal != nil {
-		return p.refuse(w, r, template, shown, base, refusal)
+		return p.refuseProof(w, r, template, shown, base, refusal, s.kind)
 	}
 	return p.Pages.Write(w, r, status, template, shown)
 }
@@ -225,6 +232,13 @@ func (p *Portal) begin(w http.ResponseWriter, r *http.Request, v visitor, k meth
 	if !kindPages[k].begins(v, form) {
 		if err := p.SecurityInfo.Fresh(r.Context(), v.who(), k); err != nil {
 			return err
+		}
+		view, err := p.SecurityInfo.View(r.Context(), v.who())
+		if err != nil {
+			return err
+		}
+		if _, ok := offeredKind(view, k); !ok {
+			return p.noKind(w, r, v, string(k))
 		}
 		return page.See(w, r, kindPath(k, replaces))
 	}

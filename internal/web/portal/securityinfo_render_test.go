@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -23,7 +24,7 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 			offers = append(offers, securityinfo.Offer{Kind: k}, securityinfo.Offer{Kind: k, Full: true, Have: k.Limit()}, securityinfo.Offer{Kind: k, Full: true, Pending: true})
 		}
 	}
-	for _, why := range []string{"disabled", "unproved", "policy", "used-up", "waiting"} {
+	for _, why := range []string{"disabled", "unproved", "policy", "used-up", "waiting", "address", "copied"} {
 		rows = append(rows, infoRow{securityinfo.Row{Method: rows[0].Method, Why: why, Args: map[string]any{"count": 3}}, false})
 	}
 	list := func(name string, reset securityinfo.Reset) story {
@@ -39,6 +40,12 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 		list("two missing", securityinfo.Reset{Gates: 2, Missing: 2}),
 		{"add", "securityinfo_add", "/security-info/add", func() page.Page {
 			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), Kinds: offers}
+		}},
+		{"add no passkeys", "securityinfo_add", "/security-info/add", func() page.Page {
+			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), NoPasskeys: "securityinfo.passkey.none." + challenge.AddressIsNumber}
+		}},
+		{"add no passkeys yet", "securityinfo_add", "/security-info/add", func() page.Page {
+			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), NoPasskeys: "securityinfo.passkey.none." + challenge.AddressIsInsecure}
 		}},
 		{"add nothing", "securityinfo_add", "/security-info/add", func() page.Page {
 			return &addPage{Base: base("security-info-add", "securityinfo.add.title")}
@@ -88,6 +95,10 @@ func kindStories(k method.Kind, state string, base func(name, title string) page
 	case k == method.Email && state != "shown.title":
 		template, make = "securityinfo_email", func() page.Page {
 			return &emailPage{addForm: form, Typed: "a@b.example", To: "a@b.example", Sent: true, Digits: 8, Minutes: 10}
+		}
+	case k == method.Passkey && state != "shown.title":
+		template, make = "securityinfo_passkey", func() page.Page {
+			return &passkeyPage{addForm: form, Passkey: page.Passkey{Options: "{}", Make: true}}
 		}
 	case k == method.AuthenticatorCode && state != "shown.title":
 		template, make = "securityinfo_authenticator", func() page.Page {

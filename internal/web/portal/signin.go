@@ -45,6 +45,7 @@ type signinPage struct {
 	page.Base
 	Typed, Next string
 	Picker      bool // the browser remembers accounts to choose from
+	Passkey     page.Passkey
 }
 
 func (p *Portal) signinPage(r *http.Request, typed, next string) *signinPage {
@@ -52,20 +53,29 @@ func (p *Portal) signinPage(r *http.Request, typed, next string) *signinPage {
 	if err != nil {
 		p.Log.Warn("the accounts of a browser cannot be listed", "error", err)
 	}
+	greeting, err := p.SignIn.Greeting(p.cookie(r, VisitCookie))
+	if err != nil {
+		p.Log.Warn("a passkey cannot be asked for", "error", err)
+	}
 	return &signinPage{
-		Base:  page.Base{Name: "signin", Title: "signin.title", Brand: brandOf(p.onlyOrg(r.Context()))},
-		Typed: typed, Next: nextPath(next), Picker: len(known) > 0,
+		Passkey: page.Passkey{Options: greeting, Secondary: true},
+		Base:    page.Base{Name: "signin", Title: "signin.title", Brand: brandOf(p.onlyOrg(r.Context()))},
+		Typed:   typed, Next: nextPath(next), Picker: len(known) > 0,
 	}
 }
 
 // getSignIn plants the visit's cookie, so that the next page finds out whether
 // the browser keeps any.
 func (p *Portal) getSignIn(w http.ResponseWriter, r *http.Request) error {
+	var err error
 	visit := p.cookie(r, VisitCookie)
 	if visit == "" {
 		visit = store.NewToken()
 	}
 	shown := p.signinPage(r, "", r.URL.Query().Get("next"))
+	if shown.Passkey.Options, err = p.SignIn.Greeting(visit); err != nil {
+		return err
+	}
 	if r.URL.Query().Has("again") {
 		code := problem.Expired
 		if p.cookie(r, VisitCookie) == "" {
@@ -81,6 +91,9 @@ func (p *Portal) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	form, err := page.ReadForm(r)
 	if err != nil {
 		return err
+	}
+	if _, ok := form["code"]; ok {
+		return p.postPasskey(w, r, form)
 	}
 	err = p.toPassword(w, r, form["user_id"], nextPath(form["next"]))
 	if refusal, ok := problem.As(err); ok {

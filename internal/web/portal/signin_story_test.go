@@ -1,13 +1,16 @@
 package portal
 
 import (
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
-	"net/http/httptest"
-
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/web/page"
@@ -83,7 +86,7 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 		"/security-info": "/security-info", "/security-info/add": "/security-info/add", "/password": "/password", "/interrupt": "/security-info",
 		"": "/security-info", "https://evil.example/": "/security-info", "//evil.example": "/security-info", "/security-info/../console": "/security-info",
 		"/security-info//evil.example": "/security-info", "/security-info/\\evil.example": "/security-info", "/security-info/x?y": "/security-info",
-		"/security-info/%2e%2e": "/security-info", "/security-infos": "/security-info", "/console": "/security-info", "/reset": "/security-info",
+		"/security-info/%2e%2e": "/security-info", "/security-infos": "/security-info", "/console": "/console", "/console/people": "/console/people", "/consoles": "/security-info", "/reset": "/security-info",
 		"javascript:alert(1)": "/security-info", "/password/\r\nSet-Cookie: a": "/security-info", "/security-info#x": "/security-info",
 	} {
 		if got := onward(signin.StepIn, next); got != want {
@@ -104,7 +107,7 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 func TestAfterSigningInAPageIsShown(t *testing.T) {
 	for request, want := range map[string]string{
 		"GET /security-info": "/signin?next=%2Fsecurity-info", "GET /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd",
-		"POST /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd", "POST /security-info/m1/delete": "/signin?next=%2Fsecurity-info",
+		"POST /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd", "POST /security-info/m1/delete": "/signin?next=%2Fsecurity-info%2Fm1%2Fdelete", "POST /security-info/codes": "/signin?next=%2Fsecurity-info",
 		"POST /password": "/signin?next=%2Fpassword", "GET /elsewhere": "/signin",
 	} {
 		var verb, path string
@@ -116,5 +119,47 @@ func TestAfterSigningInAPageIsShown(t *testing.T) {
 		if got := after("/signin", httptest.NewRequest(verb, path, nil)); got != want {
 			t.Errorf("%s: %q, want %q", request, got, want)
 		}
+	}
+}
+
+// What is underneath is refused on the same page, with its status and when to
+// come back; a fault of ours is not dressed up as a refusal.
+func TestARefusedStepStaysOnItsPage(t *testing.T) {
+	folder, err := Templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	pages, err := page.NewRenderer(log, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Portal{Deps{Pages: pages, Log: log}}
+	r := httptest.NewRequest("POST", "/signin/password", nil)
+	r = r.WithContext(page.WithRequest(r.Context(), "en", "", ""))
+	for code, want := range map[problem.Code]struct {
+		status int
+		retry  string
+	}{
+		problem.Busy: {503, "2"}, problem.DirectoryUnavailable: {503, "2"}, problem.SignInLocked: {429, "2"}, problem.Blocked: {429, "2"},
+		problem.SignInWrong: {422, "2"}, problem.Disabled: {422, "2"}, problem.BadInput: {422, "2"},
+	} {
+		w := httptest.NewRecorder()
+		shown := &signinPasswordPage{Base: page.Base{Name: "signin-password", Title: "signin.password.title"}}
+		cause := problem.New(code).After(1500 * time.Millisecond).Because(errors.New("LDAP 49 at ldap.internal"))
+		if err := p.refuseStep(w, r, "signin_password", shown, &shown.Base, cause); err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != want.status || w.Header().Get("Retry-After") != want.retry || !strings.Contains(w.Body.String(), `data-error="`+string(code)+`"`) {
+			t.Errorf("%s: %d, Retry-After %q", code, w.Code, w.Header().Get("Retry-After"))
+		}
+		if strings.Contains(w.Body.String(), "ldap.internal") {
+			t.Errorf("%s: the cause is on the page", code)
+		}
+	}
+	fault := errors.New("a fault")
+	shown := &signinPasswordPage{}
+	if err := p.refuseStep(httptest.NewRecorder(), r, "signin_password", shown, &shown.Base, fault); !errors.Is(err, fault) {
+		t.Errorf("a fault of ours: %v", err)
 	}
 }

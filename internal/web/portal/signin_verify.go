@@ -22,6 +22,7 @@ type signinVerifyPage struct {
 	delivery
 	Digits, Minutes int
 	ByPassword      bool
+	Passkey         page.Passkey
 }
 
 // factorLine is a method as it is shown.
@@ -56,6 +57,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Choose, shown.Title = true, "reset.choose.title"
 	default:
 		shown.Chosen = lineOf(v.Chosen)
+		shown.Passkey.Options = v.Options
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.delivery = deliveryOf(v.Signed.Org, v.Chosen.Kind, v.Chosen.Masked(), v.Challenge, v.Progress, p.DB.Now())
 		shown.Digits, shown.Minutes = 6, v.Signed.Org.Policy.Codes.Minutes
@@ -110,7 +112,7 @@ func (p *Portal) postSignInVerify(w http.ResponseWriter, r *http.Request) error 
 			shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 		}
 	}
-	return p.refuseStep(w, r, "signin_verify", shown, &shown.Base, err)
+	return p.refuseFactor(w, r, shown, v.Chosen.Kind, err)
 }
 
 // verifyFactor does what the form asks for. Choosing a factor leads back to the
