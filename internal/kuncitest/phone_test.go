@@ -362,3 +362,76 @@ func TestAPhoneIsRegisteredAndResets(t *testing.T) {
 		noSecret(t, p, "81234567842", code, second)
 	})
 }
+
+// At sign-in the number is not typed: the password was, and the code goes to
+// the registered phone alone.
+func TestAPhoneIsASecondFactor(t *testing.T) {
+	each(t, phoneOptions(), func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		b.Get("/signin").Want(http.StatusOK, "signin")
+		b.Post("/signin", "user_id", "alain@contoso.com").Want(http.StatusOK, "signin-password")
+		page := b.Post("/signin/password", "password", kuncitest.OldPassword).Want(http.StatusOK, "signin-verify")
+		if len(p.Phones.Asks()) != 0 {
+			t.Error("a message was sent before somebody asked for it")
+		}
+		id := page.Choices("method")[0]
+		page = b.Post("/signin/verify", "method", id, "destination", "+6581234567", "action", "send").Want(http.StatusOK, "signin-verify")
+		p.Texts(t, 1)
+		if _, asked := page.Field("destination"); asked {
+			t.Error("the number is asked for")
+		}
+		p.Clock.Advance(time.Second)
+		b.Post("/signin/verify", "method", id, "action", "resend", "channel", "call").Want(http.StatusOK, "signin-verify")
+		all := p.Texts(t, 2)
+		if all[0].To != "+6281234567842" || all[1].To != all[0].To || all[1].Path != "/call" || all[1].Code != all[0].Code {
+			t.Errorf("sent %+v", all)
+		}
+		if page = b.Post("/signin/verify", "method", id, "code", all[1].Code, "action", "verify"); page.Name() == "signin-verify" {
+			t.Errorf("not let in: %q", page.Alert())
+		}
+		noSecret(t, p, "81234567842", all[1].Code)
+	})
+}
+
+// Twilio says afterwards that a text did not arrive: the page says so too.
+func TestTwilioSaysThatATextDidNotArrive(t *testing.T) {
+	o := phoneOptions()
+	o.Twilio = true
+	each(t, o, func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		toNumber(t, b, "citra@contoso.com")
+		b.Post("/reset/verify", "destination", "081234567843", "action", "send").Want(http.StatusOK, "reset-verify")
+		ask := p.Phones.Wait(t, 1)[0]
+		address := ask.Form.Get("StatusCallback")
+		if !strings.HasPrefix(address, p.URL+"/hooks/twilio/sms/") {
+			t.Fatalf("call-back at %s", address)
+		}
+		form := url.Values{"MessageSid": {"SM1"}, "MessageStatus": {"undelivered"}, "To": {"+6281234567843"}}
+		report := func(token string, want int) {
+			t.Helper()
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.Header.Set("X-Twilio-Signature", notifytest.SignTwilio(token, address, form))
+			response, err := (&http.Client{Timeout: 10 * time.Second}).Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if response.StatusCode != want {
+				t.Errorf("answered %d, want %d", response.StatusCode, want)
+			}
+		}
+		report("another token", http.StatusForbidden)
+		if page := b.Get("/reset/verify"); page.Alert() != "" {
+			t.Errorf("a stranger's report is believed: %q", page.Alert())
+		}
+		report(notifytest.TwilioToken, http.StatusNoContent)
+		report(notifytest.TwilioToken, http.StatusNoContent)
+		if page := b.Get("/reset/verify"); page.Alert() != "send-failed" {
+			t.Errorf("alert %q", page.Alert())
+		}
+	})
+}

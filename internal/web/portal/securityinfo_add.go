@@ -235,6 +235,13 @@ func (p *Portal) begin(w http.ResponseWriter, r *http.Request, v visitor, k meth
 		if err := p.SecurityInfo.Fresh(r.Context(), v.who(), k); err != nil {
 			return err
 		}
+		view, err := p.SecurityInfo.View(r.Context(), v.who())
+		if err != nil {
+			return err
+		}
+		if _, ok := offeredKind(view, k); !ok {
+			return p.noKind(w, r, v, string(k))
+		}
 		return page.See(w, r, kindPath(k, replaces))
 	}
 	reply, err := p.SecurityInfo.Begin(r.Context(), v.by, v.who(), securityinfo.Begin{
