@@ -76,7 +76,7 @@ func TestWhatEveryPairOfMethodsIsEnoughFor(t *testing.T) {
 	now := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
 	questions := questionSet(t, 3)
 	proved := func(k method.Kind) method.Method {
-		m := method.Method{ID: string(k), Kind: k, Proved: true, ProvedAt: now.Add(-time.Hour), Value: "x"}
+		m := method.Method{ID: string(k), Kind: k, Proved: true, ProvedAt: now.Add(-time.Hour), Value: "+6281234567890"}
 		if k == method.SecurityQuestions {
 			m.Secret = questions
 		}
