@@ -125,6 +125,9 @@ func (s *Service) Enroll(ctx context.Context, tx *store.Tx, m Method, c Credenti
 	if m.Secret, err = c.Encode(); err != nil {
 		return err
 	}
+	if m.Name == "" {
+		m.Name = keeper(c.AAGUID)
+	}
 	sealed, err := s.seal(m)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
@@ -29,6 +30,8 @@ type Verification struct {
 	Challenge challenge.Challenge
 	// Options are what the page's script asks the browser with, for a passkey.
 	Options string
+	// Progress is how far the message with its code has come; zero: none was sent.
+	Progress notify.Progress
 }
 
 // Reply is what became of a proof. A refusal that had to be counted is its Code
@@ -82,7 +85,11 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 	}
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		v.Challenge, err = s.d.Challenges.Current(ctx, tx, signed.Session.ID, signed.Org.ID, signed.Account.ID, v.Chosen.ID)
-		return err
+		if err != nil || v.Challenge.MessageID == "" || s.d.Deliveries == nil {
+			return err
+		}
+		v.Progress, err = s.d.Deliveries.Progress(ctx, tx, v.Challenge.MessageID)
+		return ignore(err)
 	})
 	if problem.Has(err, problem.NotFound) || v.Challenge.Purpose != signed.purpose() {
 		v.Challenge, err = challenge.Challenge{}, ignore(err)
@@ -98,9 +105,15 @@ func ignore(err error) error {
 }
 
 // Send begins the proof of a factor and sends what it needs: nothing, for most
-// kinds. Code SendLimit with RetryAfter: too many messages. Problem
-// MethodNotAllowed: it is no factor of this account.
+// kinds. Code SendLimit with RetryAfter: too many messages; SendPaused and
+// PhoneCountry: none to phones now, or there. Problems: MethodNotAllowed (it is
+// no factor of this account), SendOff (no gateway for it).
 func (s *Service) Send(ctx context.Context, by audit.Actor, token, methodID, lang string) (Reply, error) {
+	return s.SendBy(ctx, by, token, methodID, lang, "")
+}
+
+// SendBy is Send over a channel: a mobile phone is texted or called.
+func (s *Service) SendBy(ctx context.Context, by audit.Actor, token, methodID, lang string, channel notify.Channel) (Reply, error) {
 	signed, err := s.Current(ctx, token)
 	if err != nil {
 		return Reply{}, err
@@ -117,13 +130,14 @@ func (s *Service) Send(ctx context.Context, by audit.Actor, token, methodID, lan
 			return problem.New(problem.MethodNotAllowed).On("method")
 		}
 		start := now.start(m, lang)
+		start.Channel = channel
 		c, err := s.d.Challenges.Begin(ctx, tx, by, start)
 		if err != nil {
 			return err
 		}
 		sent, err := s.d.Challenges.Send(ctx, tx, now.Actor(by), start, c)
 		if err == nil && !sent.Sent {
-			r.Code, r.RetryAfter = problem.SendLimit, sent.RetryAfter
+			r.Code, r.RetryAfter = sent.Code, sent.RetryAfter
 		}
 		return err
 	})

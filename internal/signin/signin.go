@@ -13,6 +13,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
@@ -37,6 +38,11 @@ type Disputes interface {
 	DisputeLink(ctx context.Context, tx *store.Tx, id, orgID, accountID, userID string) (string, error)
 }
 
+// Deliveries tells what became of a message.
+type Deliveries interface {
+	Progress(ctx context.Context, tx *store.Tx, id string) (notify.Progress, error)
+}
+
 // Deps is what the room needs. Breached and Log may be nil.
 type Deps struct {
 	DB         *store.DB
@@ -48,6 +54,7 @@ type Deps struct {
 	Sessions   *session.Service
 	Audit      *audit.Service
 	Messages   challenge.Messages
+	Deliveries Deliveries // may be nil
 	Disputes   Disputes
 	// Nobody takes as long as judging a password, where no directory is to be asked.
 	Nobody   func(ctx context.Context, password string) error
@@ -93,7 +100,8 @@ type Signed struct {
 func (s Signed) Factors() []method.Method {
 	var all []method.Method
 	for _, m := range s.Methods {
-		if m.Usable() && factor(m) {
+		// A phone that nothing can be sent to here still asks, and cannot answer.
+		if m.Usable() && factor(m) && s.Org.Offers(m.Kind) {
 			all = append(all, m)
 		}
 	}

@@ -75,15 +75,17 @@ func stories() []story {
 					asked = []questionLine{{"answer_1", "Why?"}, {"answer_2", "Who?"}}
 				}
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2, Questions: asked,
-					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, Sends: challenge.Sends(kind), Sent: true, Numeric: numeric(kind), Digits: 8, Minutes: 10}
+					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, delivery: delivery{Sends: challenge.Sends(kind), Sent: true}, Numeric: numeric(kind), Digits: 8, Minutes: 10}
 			}})
 		if !challenge.Sends(kind) {
 			continue
 		}
 		for i, c := range []verifyPage{
-			{Sent: false}, {Sent: true, Waiting: true}, {Sent: true, Waiting: true, Late: true}, {NeedsNumber: true, CanText: true},
-			{NeedsNumber: true, CanCall: true}, {NeedsNumber: true, CanText: true, CanCall: true},
-			{Sent: true, Channel: "sms", CanText: true, CanCall: true}, {Sent: true, Channel: "call", CanText: true, CanCall: true},
+			{}, {delivery: delivery{Sent: true, Waiting: true}}, {delivery: delivery{Sent: true, Waiting: true, Late: true}},
+			{NeedsNumber: true, delivery: delivery{CanText: true}}, {NeedsNumber: true, delivery: delivery{CanCall: true}},
+			{NeedsNumber: true, delivery: delivery{CanText: true, CanCall: true}},
+			{delivery: delivery{Sent: true, Channel: "sms", CanText: true, CanCall: true}},
+			{delivery: delivery{Sent: true, Channel: "call", CanText: true, CanCall: true}},
 		} {
 			if c.NeedsNumber && kind == method.Email {
 				continue

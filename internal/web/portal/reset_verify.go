@@ -9,7 +9,6 @@ import (
 
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/web/page"
@@ -21,23 +20,16 @@ type verifyPage struct {
 	Gate, Gates int
 	Choices     []reset.Choice
 	Chosen      reset.Choice
-	Sent        bool
 	Numeric     bool // the code is digits
 	Digits      int
 	Minutes     int
 	Several     bool
 	Questions   []questionLine
 	Passkey     page.Passkey
-	// Sends says that a message brings the code; it is missing where one types
-	// it from an app or from paper.
-	Sends bool
 	// NeedsNumber asks for the whole number of a phone before anything is sent.
-	NeedsNumber      bool
-	Typed            string
-	CanText, CanCall bool
-	Channel          string // of the last message
-	// Waiting: the message has not left yet. Late: it will not, or not soon.
-	Waiting, Late bool
+	NeedsNumber bool
+	Typed       string
+	delivery
 }
 
 // questionLine is a question with its field.
@@ -73,16 +65,6 @@ func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", shown)
 }
 
-// refreshSeconds is how often a page without scripts looks whether a code has left.
-const refreshSeconds = 4
-
-func (v *verifyPage) refresh() int {
-	if v.Waiting && !v.Late {
-		return refreshSeconds
-	}
-	return 0
-}
-
 func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown := &verifyPage{Gate: v.Gate, Gates: v.Gates, Choices: v.Choices, Chosen: v.Chosen}
 	if v.Step.Page == reset.PageChoose {
@@ -92,12 +74,8 @@ func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
 	shown.Passkey.Options = v.Options
-	shown.Sent, shown.Sends = !v.Challenge.SentAt.IsZero(), challenge.Sends(v.Chosen.Kind)
+	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
 	shown.NeedsNumber = v.Challenge.NeedsDestination()
-	shown.CanText = v.Chosen.Kind == method.MobilePhone && v.Org.Channels.Text
-	shown.CanCall = v.Chosen.Kind.Class() == method.PhoneLine && v.Org.Channels.Call
-	shown.Channel = string(v.Challenge.Channel)
-	shown.Waiting, shown.Late = v.Progress.State == notify.Queued, v.Progress.Late(p.DB.Now())
 	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
 	for i, q := range v.Questions {
 		shown.Questions = append(shown.Questions, questionLine{fmt.Sprintf("answer_%d", i+1), q.Text(page.Lang(r))})
@@ -177,15 +155,6 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 		return reset.Reply{}, problem.New(problem.Required).On("destination")
 	}
 	return p.Reset.Destine(r.Context(), by, reply.Flow, destination, channelOf(form))
-}
-
-// channelOf is how a person wants the code of a mobile phone.
-func channelOf(form page.Form) notify.Channel {
-	switch c := notify.Channel(form["channel"]); c {
-	case notify.ByText, notify.ByCall:
-		return c
-	}
-	return ""
 }
 
 // tried are the refusals that count a try.

@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/web/page"
@@ -12,14 +13,10 @@ import (
 // that was sent there.
 type phonePage struct {
 	addForm
-	Typed            string
-	To               string // the whole number: the person just typed it
-	Sent             bool
-	Digits, Minutes  int
-	CanText, CanCall bool
-	Channel          string
-	Waiting, Late    bool
-	Other            []method.Kind // that could be added instead
+	delivery        // To is the whole number: the person just typed it
+	Typed           string
+	Digits, Minutes int
+	Other           []method.Kind // that could be added instead
 }
 
 func phoneBegins(_ visitor, form page.Form) bool {
@@ -28,8 +25,7 @@ func phoneBegins(_ visitor, form page.Form) bool {
 }
 
 func showPhone(p *Portal, r *http.Request, s adding) (string, page.Page, *page.Base, error) {
-	channels := s.v.Org.Channels
-	shown := &phonePage{CanText: s.kind == method.MobilePhone && channels.Text, CanCall: channels.Call}
+	shown := &phonePage{delivery: deliveryOf(s.v.Org, s.kind, "", challenge.Challenge{}, notify.Progress{}, p.DB.Now())}
 	if _, again := s.typed["phone"]; s.pending == nil || again {
 		view, err := p.SecurityInfo.View(r.Context(), s.v.who())
 		if err != nil {
@@ -39,12 +35,8 @@ func showPhone(p *Portal, r *http.Request, s adding) (string, page.Page, *page.B
 		shown.MethodID = ""
 		return "securityinfo_phone", shown, &shown.Base, nil
 	}
-	c, progress := s.pending.Challenge, s.pending.Progress
-	shown.addForm, shown.To, shown.Sent = s.form("verify.title"), method.ShowPhone(s.pending.Method.Value), !c.SentAt.IsZero()
-	shown.Digits, shown.Minutes, shown.Channel = s.v.Org.Policy.Codes.Digits, s.v.Org.Policy.Codes.Minutes, string(c.Channel)
-	shown.Waiting, shown.Late = progress.State == notify.Queued, progress.Late(p.DB.Now())
-	if shown.Waiting && !shown.Late {
-		shown.Refresh = refreshSeconds
-	}
+	shown.addForm = s.form("verify.title")
+	shown.delivery = deliveryOf(s.v.Org, s.kind, method.ShowPhone(s.pending.Method.Value), s.pending.Challenge, s.pending.Progress, p.DB.Now())
+	shown.Digits, shown.Minutes, shown.Refresh = s.v.Org.Policy.Codes.Digits, s.v.Org.Policy.Codes.Minutes, shown.refresh()
 	return "securityinfo_phone", shown, &shown.Base, nil
 }

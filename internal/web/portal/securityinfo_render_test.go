@@ -124,8 +124,9 @@ func kindStories(k method.Kind, state string, base func(name, title string) page
 	case k.Class() == method.PhoneLine && state != "shown.title":
 		var all []story
 		for i, c := range []phonePage{
-			{CanText: true}, {CanCall: true, Sent: true, Channel: "call"}, {CanText: true, CanCall: true, Sent: true, Channel: "sms", Other: method.Kinds()},
-			{Sent: true, Waiting: true}, {Sent: true, Late: true},
+			{delivery: delivery{CanText: true}}, {delivery: delivery{CanCall: true, Sent: true, Channel: "call"}},
+			{delivery: delivery{CanText: true, CanCall: true, Sent: true, Channel: "sms"}, Other: method.Kinds()},
+			{delivery: delivery{Sent: true, Waiting: true}}, {delivery: delivery{Sent: true, Late: true}},
 		} {
 			c.addForm, c.Typed, c.To, c.Digits, c.Minutes = form, "0812", "+62 812", 8, 10
 			all = append(all, story{fmt.Sprintf("add %s %s %d", k, state, i), "securityinfo_phone", "/security-info/add?kind=" + string(k), func() page.Page { return &c }})

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/signin"
@@ -20,8 +19,7 @@ type signinVerifyPage struct {
 	Choices []factorLine
 	Chosen  factorLine
 	Several bool
-	// Sends tells that the chosen kind begins with a message, Sent that it was sent.
-	Sends, Sent     bool
+	delivery
 	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
@@ -62,7 +60,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Chosen = lineOf(v.Chosen)
 		shown.Passkey.Options = v.Options
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
-		shown.Sends, shown.Sent = challenge.Sends(v.Chosen.Kind), !v.Challenge.SentAt.IsZero()
+		shown.delivery = deliveryOf(v.Signed.Org, v.Chosen.Kind, v.Chosen.Masked(), v.Challenge, v.Progress, p.DB.Now())
 		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Signed.Org.Policy.Codes.Minutes
 		if shown.Sends {
 			shown.Digits = v.Signed.Org.Policy.Codes.Digits
@@ -80,7 +78,9 @@ func (p *Portal) getSignInVerify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.Pages.Write(w, r, http.StatusOK, "signin_verify", p.signinVerifyPage(v, query.Get("next"), query.Has("other")))
+	shown := p.signinVerifyPage(v, query.Get("next"), query.Has("other"))
+	shown.Refresh = shown.refresh()
+	return p.Pages.Write(w, r, http.StatusOK, "signin_verify", shown)
 }
 
 func (p *Portal) postSignInVerify(w http.ResponseWriter, r *http.Request) error {
@@ -122,7 +122,7 @@ func (p *Portal) verifyFactor(r *http.Request, token string, form page.Form) (re
 	by, chosen := page.Actor(r), form["method"]
 	switch {
 	case form["action"] == "send" || form["action"] == "resend":
-		reply, err = p.SignIn.Send(r.Context(), by, token, chosen, page.Lang(r))
+		reply, err = p.SignIn.SendBy(r.Context(), by, token, chosen, page.Lang(r), channelOf(form))
 		query := url.Values{"method": {chosen}}
 		if next := nextPath(form["next"]); next != "" {
 			query.Set("next", next)
