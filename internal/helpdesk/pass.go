@@ -140,8 +140,9 @@ func passEvent(kind audit.Kind, a account.Account, m method.Method, detail map[s
 // issuers are the roles that may help a person back in.
 var issuers = []org.Role{org.Owner, org.AuthenticationAdmin, org.Helpdesk}
 
-// mayActOn holds what is true behind every door: nobody acts on themselves, and
-// a lower role never on a higher one. Whoever runs the program on its server may.
+// mayActOn holds what is true behind every door: nobody acts on themselves, nor on
+// somebody of a higher or, but for owners, the same role. Whoever runs the program
+// on its server may.
 func mayActOn(by audit.Actor, o *org.Organization, a account.Account) error {
 	role, _ := o.RoleOf(by.UserID)
 	target, admin := o.RoleOf(a.Entry.UserID)
@@ -153,7 +154,7 @@ func mayActOn(by audit.Actor, o *org.Organization, a account.Account) error {
 	case by.Kind == audit.CLI:
 		return nil
 	case by.Kind != audit.Admin, !slices.Contains(issuers, role),
-		admin && slices.Index(org.Roles, role) > slices.Index(org.Roles, target):
+		admin && role != org.Owner && slices.Index(org.Roles, role) >= slices.Index(org.Roles, target):
 		return problem.New(problem.Forbidden)
 	}
 	return nil

@@ -23,7 +23,7 @@ func withRoles() *org.Organization {
 	o.Policy = org.Defaults()
 	for userID, role := range map[string]org.Role{
 		"owner@contoso.com": org.Owner, "auth@contoso.com": org.AuthenticationAdmin, "indah@contoso.com": org.Helpdesk,
-		"policy@contoso.com": org.PolicyAdmin, "auditor@contoso.com": org.Auditor,
+		"budi@contoso.com": org.Helpdesk, "eka@contoso.com": org.Owner, "policy@contoso.com": org.PolicyAdmin, "auditor@contoso.com": org.Auditor,
 	} {
 		o.Administrators = append(o.Administrators, org.Administrator{UserID: userID, Role: role})
 	}
@@ -53,6 +53,8 @@ func TestWhoMayIssueAPassForWhom(t *testing.T) {
 			{as("indah@contoso.com"), person("alain@contoso.com"), ""},
 			{as("indah@contoso.com"), person("indah@contoso.com"), problem.Forbidden},
 			{as("indah@contoso.com"), person("auth@contoso.com"), problem.Forbidden},
+			{as("indah@contoso.com"), person("budi@contoso.com"), problem.Forbidden},
+			{as("owner@contoso.com"), person("eka@contoso.com"), ""},
 			{as("indah@contoso.com"), person("owner@contoso.com"), problem.Forbidden},
 			{as("auth@contoso.com"), person("indah@contoso.com"), ""},
 			{as("auth@contoso.com"), person("policy@contoso.com"), problem.Forbidden},
