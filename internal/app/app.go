@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/session"
@@ -61,13 +62,16 @@ type App struct {
 	Reset      *reset.Service
 	SignIn     *signin.Service
 	Captcha    *captcha.Service
+	// Breached is the filter of breached passwords; nil when there is none.
+	Breached password.BreachFilter
 
 	// Handler answers every page of the product, without health and metrics.
 	Handler http.Handler
 
 	options Options
 	sender  notify.Sender
-	ready   atomic.Bool // requests are answered
+	closers []func() error // what was opened beside the database
+	ready   atomic.Bool    // requests are answered
 }
 
 // New opens the keys and the database and builds every room. Nothing is
@@ -90,10 +94,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := a.wire(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, a.Close())
 	}
 	if err := a.belong(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
 }
@@ -120,5 +124,11 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database. Run has to be over.
-func (a *App) Close() error { return a.DB.Close() }
+// Close closes the database and what else was opened. Run has to be over.
+func (a *App) Close() error {
+	all := []error{a.DB.Close()}
+	for _, closing := range a.closers {
+		all = append(all, closing())
+	}
+	return errors.Join(all...)
+}

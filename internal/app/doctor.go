@@ -41,6 +41,7 @@ func Doctor(ctx context.Context, c *config.Config, o Options) []Check {
 	d := &doctor{c: c, o: o}
 	d.good("configuration", "every key is understood")
 	d.keyset()
+	d.breached()
 	d.database(ctx)
 	d.publicURL()
 	d.certificate()
@@ -52,6 +53,7 @@ type doctor struct {
 	c      *config.Config
 	o      Options
 	keys   bool
+	unsafe bool // the filter of breached passwords is no good: nothing starts with it
 	checks []Check
 }
 
@@ -139,8 +141,8 @@ func (d *doctor) disk(folder string) {
 // rooms builds the product, which finds keys of another database, and looks
 // whether anybody is served.
 func (d *doctor) rooms(ctx context.Context) {
-	if !d.keys {
-		return
+	if !d.keys || d.unsafe {
+		return // said already
 	}
 	a, err := New(ctx, d.c, d.o)
 	if err != nil {

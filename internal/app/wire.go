@@ -53,6 +53,9 @@ func (a *App) wire() (err error) {
 	if a.Captcha, err = captcha.New(a.Keys); err != nil {
 		return err
 	}
+	if err := a.openBreached(); err != nil {
+		return err
+	}
 	hasher, err := password.New(password.HasherDeps{Keys: a.Keys})
 	if err != nil {
 		return err
@@ -74,7 +77,8 @@ func (a *App) wire() (err error) {
 	}
 	a.Reset, err = reset.New(reset.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges,
-		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Sessions: a.Sessions, PublicURL: a.Config.PublicURL, Log: a.Log,
+		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Sessions: a.Sessions, Breached: a.Breached,
+		PublicURL: a.Config.PublicURL, Log: a.Log,
 	})
 	if err != nil {
 		return err

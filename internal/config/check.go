@@ -39,13 +39,13 @@ func (c *Config) Check() Faults {
 	k.oneOf("log.format", c.Log.Format, "text", "json")
 	k.unbuilt("sms.provider", c.SMS.Provider)
 	k.unbuilt("voice.provider", c.Voice.Provider)
-	k.unbuilt("breach.filter", c.Breach.Filter)
 	k.smtp()
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		k.refuse("tls", "cert_file and key_file belong together; name both or neither")
 	}
 	k.readable("tls.cert_file", c.TLS.CertFile)
 	k.readable("tls.key_file", c.TLS.KeyFile)
+	k.readable("breach.filter", c.Breach.Filter)
 	return k.faults
 }
 

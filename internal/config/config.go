@@ -69,7 +69,7 @@ type Provider struct {
 	Provider string `yaml:"provider"`
 }
 
-// Breach names the offline filter of breached passwords.
+// Breach names the offline filter of breached passwords; empty is none.
 type Breach struct {
 	Filter string `yaml:"filter"`
 }
@@ -148,7 +148,7 @@ func (c *Config) read(data []byte) error {
 
 // resolve makes the paths of files independent of the working directory.
 func (c *Config) resolve(folder string) {
-	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile} {
+	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}

@@ -136,7 +136,7 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"smtp: {password: secret}", "smtp.password"},
 		{"sms: {provider: http}", "sms.provider"},
 		{"voice: {provider: twilio}", "voice.provider"},
-		{"breach: {filter: pwned.kbf}", "breach.filter"},
+		{"breach: {filter: gone.kbf}", "breach.filter"},
 		{"tls: {cert_file: a}", "tls"},
 		{"tls: {cert_file: a, key_file: b}", "tls.key_file"},
 		{"log: {level: loud}", "log.level"},

@@ -54,10 +54,12 @@ log:
 metrics:
   listen: {{q .Metrics.Listen}}
 
-# Texts, calls and the filter of breached passwords come with a later version.
+# Texts and calls come with a later version.
 sms: {provider: ""}
 voice: {provider: ""}
-breach: {filter: ""}
+
+# The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
+breach: {filter: {{q .Breach.Filter}}}
 `))
 
 // quote writes a text so that YAML reads it as exactly this text.

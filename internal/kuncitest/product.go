@@ -51,6 +51,8 @@ type Options struct {
 	WallClock bool
 	// Mail says how the mail server behaves.
 	Mail notifytest.Options
+	// Settings changes the node's configuration; it may be nil.
+	Settings func(*config.Config)
 }
 
 // Contoso is an organization of its own, with the default policy.
@@ -98,6 +100,9 @@ func Start(t testing.TB, o Options) *Product {
 		now = time.Now
 	}
 	settings := p.settings(t, storetest.URL(t, o.Kind))
+	if o.Settings != nil {
+		o.Settings(settings)
+	}
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },

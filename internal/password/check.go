@@ -56,7 +56,8 @@ func Check(p Policy, pw string, c Context, breached BreachFilter) []Refusal {
 	if !reaches(plain, termsOf(p.Banned)) {
 		refuse(RuleBanned, nil)
 	}
-	if p.Breached == RefuseBreached && breached != nil && breached.Contains(pw) {
+	// Lists hold passwords as they were typed elsewhere, mostly not normalized.
+	if p.Breached == RefuseBreached && breached != nil && (breached.Contains(pw) || normalized != pw && breached.Contains(normalized)) {
 		refuse(RuleBreached, nil)
 	}
 	return refusals
