@@ -53,7 +53,7 @@ func Check(p Policy, pw string, c Context, breached BreachFilter) []Refusal {
 	if containsName(plain, c) {
 		refuse(RuleContainsName, nil)
 	}
-	if !reaches(plain, termsOf(p.Banned)) {
+	if !reaches(normalized, termsOf(p.Banned)) {
 		refuse(RuleBanned, nil)
 	}
 	// Lists hold passwords as they were typed elsewhere, mostly not normalized.
