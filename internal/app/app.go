@@ -33,6 +33,8 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Trace is told every statement before it runs; see store.Options.
+	Trace func(ctx context.Context, statement string)
 	// Sender takes the messages; nil means the mail server of the configuration.
 	Sender notify.Sender
 	// Listener is served instead of the configuration's address.
@@ -85,7 +87,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, c.Database, store.Options{Now: o.Now})
+	db, err := store.Open(ctx, c.Database, store.Options{Now: o.Now, Trace: o.Trace})
 	if err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}

@@ -3,7 +3,6 @@ package challenge
 import (
 	"context"
 
-	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -30,9 +29,11 @@ func sendPrefix(orgID, accountID string) string {
 }
 func budgetKey(orgID string) string { return "organization_failures:" + orgID }
 
-// Blocked tells whether a method could be tried in a reset now, without counting.
-func (s *Service) Blocked(ctx context.Context, tx *store.Tx, o *org.Organization, accountID, methodID string) (throttle.Verdict, error) {
-	return throttle.Peek(ctx, tx, gatePrefix(o.ID, accountID)+methodID, o.Policy.Throttle.Gate)
+// Blocked tells, for each method of an account that was tried, whether it could be
+// tried in a reset now. It counts nothing and takes one statement, however many
+// methods there are.
+func (s *Service) Blocked(ctx context.Context, tx *store.Tx, orgID, accountID string, limit throttle.Limit) (map[string]throttle.Verdict, error) {
+	return throttle.PeekPrefix(ctx, tx, gatePrefix(orgID, accountID), limit)
 }
 
 // ClearLimits forgets the tries, sends and locks of an account: after a reset, or

@@ -51,6 +51,8 @@ type Options struct {
 	WallClock bool
 	// Mail says how the mail server behaves.
 	Mail notifytest.Options
+	// Trace is told every statement; it may be nil.
+	Trace func(ctx context.Context, statement string)
 	// Settings changes the node's configuration; it may be nil.
 	Settings func(*config.Config)
 }
@@ -106,7 +108,7 @@ func Start(t testing.TB, o Options) *Product {
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },
-		Sender: o.Sender,
+		Sender: o.Sender, Trace: o.Trace,
 		Log:    slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {

@@ -40,7 +40,7 @@ func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flo
 	}
 	flow := Flow{ID: store.NewID(), UserID: userID, Reason: in.Reason, Lang: in.Lang, State: Choosing}
 	if f.org != nil {
-		flow.OrgID, flow.AccountID = f.org.ID, f.account.ID
+		flow.OrgID = f.org.ID
 	}
 	rule := ""
 	if unavailable {
@@ -70,6 +70,11 @@ func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, 
 	}
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		f.StartedAt, f.ExpiresAt = tx.Now(), tx.Now().Add(Life)
+		kept, err := s.d.Accounts.Keep(ctx, tx, now.account)
+		if err != nil {
+			return err
+		}
+		f.AccountID = kept.ID
 		if err := insertFlow(ctx, tx, *f, s.tokenHash(token), typed); err != nil {
 			return fmt.Errorf("start reset: %w", err)
 		}
@@ -111,8 +116,12 @@ func (s *Service) lock(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 	return nil
 }
 
+// nobody stands where an event has no account. What was typed is not kept: it may
+// be a password in the wrong field.
+const nobody = "(unknown)"
+
 func (s *Service) event(f Flow, k audit.Kind, o audit.Outcome, reason string) audit.Event {
-	e := audit.Event{Kind: k, Org: f.OrgID, Target: f.AccountID, Outcome: o, Reason: reason}
+	e := audit.Event{Kind: k, Org: f.OrgID, Target: f.AccountID, TargetUserID: nobody, Outcome: o, Reason: reason}
 	if f.AccountID != "" {
 		e.TargetUserID = f.UserID
 	}
@@ -144,18 +153,21 @@ func (s *Service) gather(ctx context.Context, userID string, reason Reason) (fac
 
 func (s *Service) gatherIn(ctx context.Context, o *org.Organization, userID string, reason Reason) (facts, error) {
 	f := facts{org: o, reason: reason, now: s.d.DB.Now()}
-	if o != nil {
-		d, err := s.d.Accounts.Directory(o)
-		if err != nil {
-			return f, err
-		}
-		f.can = d.Capabilities()
-		f.account, err = s.d.Accounts.Find(ctx, o, userID)
-		if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
-			return f, err
-		}
-		f.known = err == nil
+	asked := o
+	if asked == nil {
+		// Nobody's organization keeps its accounts here and has none.
+		asked = &org.Organization{ID: "-", Directory: org.DirectoryConfig{Kind: org.Embedded}}
 	}
+	d, err := s.d.Accounts.Directory(asked)
+	if err != nil {
+		return f, err
+	}
+	f.can = d.Capabilities()
+	f.account, err = s.d.Accounts.Look(ctx, asked, userID)
+	if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
+		return f, err
+	}
+	f.known = err == nil && o != nil
 	return f, s.d.DB.Read(ctx, func(tx *store.Tx) error { return s.stored(ctx, tx, &f, userID) })
 }
 
@@ -167,7 +179,7 @@ func (s *Service) stored(ctx context.Context, tx *store.Tx, f *facts, userID str
 	if f.org != nil {
 		orgID, limits = f.org.ID, f.org.Policy.Throttle
 	}
-	if f.known {
+	if f.account.ID != "" {
 		accountID = f.account.ID
 	}
 	var err error
@@ -189,12 +201,12 @@ func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, 
 			f.retryAfter = max(f.retryAfter, v.RetryAfter)
 		}
 	}
+	tried, err := s.d.Challenges.Blocked(ctx, tx, orgID, accountID, limits.Gate)
+	if err != nil {
+		return err
+	}
 	for _, m := range f.methods {
-		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m.ID)
-		if err != nil {
-			return err
-		}
-		if !v.Allowed {
+		if v, counted := tried[m.ID]; counted && !v.Allowed {
 			f.locked[m.ID] = v.RetryAfter
 		}
 	}

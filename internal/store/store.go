@@ -36,12 +36,16 @@ var ErrNoRows = sql.ErrNoRows
 type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Trace is told every statement before it runs; nil tells nobody. Arguments
+	// are not told: they may be secret.
+	Trace func(ctx context.Context, statement string)
 }
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	kind   Kind
 	now    func() time.Time
+	trace  func(ctx context.Context, statement string)
 	writer *sql.DB       // SQLite: one connection
 	reader *sql.DB       // SQLite: query_only connections
 	pool   *pgxpool.Pool // PostgreSQL
@@ -54,7 +58,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if now == nil {
 		now = time.Now
 	}
-	db := &DB{now: now}
+	db := &DB{now: now, trace: o.Trace}
 	var err error
 	switch {
 	case strings.HasPrefix(url, "sqlite:"):
@@ -163,7 +167,7 @@ func (db *DB) inSQLite(ctx context.Context, on *sql.DB, o *sql.TxOptions, fn fun
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	tx := &Tx{kind: SQLite, sqlite: raw, now: db.Now()}
+	tx := &Tx{kind: SQLite, sqlite: raw, now: db.Now(), trace: db.trace}
 	defer func() { _ = raw.Rollback() }() // after a commit this does nothing
 	if err := fn(tx); err != nil {
 		return nil, err
@@ -186,7 +190,7 @@ func (db *DB) inPostgres(ctx context.Context, o pgx.TxOptions, fn func(tx *Tx) e
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	tx := &Tx{kind: PostgreSQL, pg: raw, now: db.Now()}
+	tx := &Tx{kind: PostgreSQL, pg: raw, now: db.Now(), trace: db.trace}
 	// A rollback must reach the server although the request was given up.
 	defer func() { _ = raw.Rollback(context.WithoutCancel(ctx)) }()
 	if err := fn(tx); err != nil {
