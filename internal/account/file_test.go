@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kunci.dev/kunci/internal/org"
 )
 
-var domains = []string{"contoso.com"}
+var contoso = &org.Organization{Domains: []string{"contoso.com"}}
 
 // read gives a file's good rows as "user_id", and its bad ones as text.
 func read(f Format, text string) (good []string, bad []string) {
@@ -31,7 +33,7 @@ func read(f Format, text string) (good []string, bad []string) {
 		if err != nil {
 			return good, append(bad, err.Error())
 		}
-		w, fault := check(r, domains)
+		w, fault := check(r, contoso)
 		if fault != nil {
 			bad = append(bad, fault.String())
 			continue
@@ -99,7 +101,7 @@ func TestFiles(t *testing.T) {
 func TestRowKeepsWhatIsMeant(t *testing.T) {
 	w, bad := check(record{line: 2, values: map[string]string{
 		colUserID: "A@contoso.com", colPassword: "  spaces stay  ", colGroups: " Staff ; Finance;;Staff", colMobile: "+62 (812) 345-6789",
-	}}, domains)
+	}}, contoso)
 	if bad != nil {
 		t.Fatal(bad)
 	}

@@ -133,7 +133,7 @@ func (im *importer) each(ctx context.Context, r io.Reader, f Format, good func(r
 		if read++; read%1024 == 0 && ctx.Err() != nil {
 			return read, ctx.Err()
 		}
-		w, fault := check(rec, im.org.Domains)
+		w, fault := check(rec, im.org)
 		if fault == nil {
 			id := maphash.String(seed, w.account.UserID)
 			if _, again := seen[id]; again {

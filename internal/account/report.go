@@ -8,24 +8,26 @@ import (
 // Why a row or a whole file is refused. The sentence of each is
 // "account.import.<reason>" in the catalogues.
 const (
-	ReasonHeader        = "header"         // the file is empty
-	ReasonSyntax        = "syntax"         // not CSV, not JSON
-	ReasonFieldCount    = "field-count"    // more or fewer fields than the header
-	ReasonTooLong       = "too-long"       // longer than the field or line may be
-	ReasonUnknownColumn = "unknown-column" // no such column, or one the directory owns
-	ReasonColumnTwice   = "column-twice"
-	ReasonMissing       = "missing"       // user_id is missing
-	ReasonType          = "type"          // not a value of this column
-	ReasonUserID        = "user-id"       // cannot be a user ID
-	ReasonDomain        = "domain"        // not of this organization
-	ReasonUserIDTwice   = "user-id-twice" // earlier in the same file
-	ReasonText          = "text"          // characters that cannot be shown
-	ReasonPassword      = "password"      // a hash that is not taken, or characters no password has
-	ReasonEmail         = "email"
-	ReasonEmailOwn      = "email-own-domain"
-	ReasonPhone         = "phone"
-	ReasonNotFound      = "not-found"    // no such account in the directory
-	ReasonMethodLimit   = "method-limit" // the person has registered as many already
+	ReasonHeader         = "header"         // the file is empty
+	ReasonSyntax         = "syntax"         // not CSV, not JSON
+	ReasonFieldCount     = "field-count"    // more or fewer fields than the header
+	ReasonTooLong        = "too-long"       // longer than the field or line may be
+	ReasonUnknownColumn  = "unknown-column" // no such column, or one the directory owns
+	ReasonColumnTwice    = "column-twice"
+	ReasonMissing        = "missing"       // user_id is missing
+	ReasonType           = "type"          // not a value of this column
+	ReasonUserID         = "user-id"       // cannot be a user ID
+	ReasonDomain         = "domain"        // not of this organization
+	ReasonUserIDTwice    = "user-id-twice" // earlier in the same file
+	ReasonText           = "text"          // characters that cannot be shown
+	ReasonPassword       = "password"      // a hash that is not taken, or characters no password has
+	ReasonEmail          = "email"
+	ReasonEmailOwn       = "email-own-domain"
+	ReasonPhone          = "phone"
+	ReasonPhoneCost      = "phone-cost" // premium, shared-cost or service number
+	ReasonPhoneNotMobile = "phone-not-mobile"
+	ReasonNotFound       = "not-found"    // no such account in the directory
+	ReasonMethodLimit    = "method-limit" // the person has registered as many already
 )
 
 // BadRow names what is wrong with a row. It never repeats a value.

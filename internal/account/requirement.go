@@ -11,6 +11,7 @@ import (
 // many gates, by which kinds, in which pairs. The reset judges by it, and
 // security info tells people by it whether they could reset.
 type Requirement struct {
+	org       *org.Organization
 	policy    org.Policy
 	protected bool
 }
@@ -19,7 +20,7 @@ type Requirement struct {
 // directory protects follow the administrators' rules.
 func RequirementOf(o *org.Organization, a Account) Requirement {
 	_, admin := o.RoleOf(a.Entry.UserID)
-	return Requirement{o.Policy, admin || a.Entry.Privileged}
+	return Requirement{o, o.Policy, admin || a.Entry.Privileged}
 }
 
 // Protected tells whether the administrators' rules hold: two gates, and nothing
@@ -37,7 +38,7 @@ func (r Requirement) Gates() int {
 
 // Allows tells whether a kind may prove a reset of this account.
 func (r Requirement) Allows(k method.Kind) bool {
-	if !k.Built() || !k.ProvesReset() || r.protected && k.Class() == method.Knowledge {
+	if !k.Built() || !k.ProvesReset() || !r.org.Offers(k) || r.protected && k.Class() == method.Knowledge {
 		return false
 	}
 	return r.policy.Allows(k)
@@ -52,8 +53,12 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 		return "disabled", nil
 	case !m.Usable():
 		return "unproved", nil
+	case r.policy.Allows(m.Kind) && !r.org.Offers(m.Kind):
+		return "not-set-up", nil
 	case !r.Allows(m.Kind):
 		return "policy", nil
+	case m.Kind.Class() == method.PhoneLine && !method.PhoneAllowed(m.Value, r.policy.Phone.Countries):
+		return "country", nil
 	case m.Kind == method.RecoveryCode && m.CodesLeft() == 0:
 		return "used-up", nil
 	case r.waiting(m, now):
@@ -94,11 +99,29 @@ func (r Requirement) Enough(passed, usable []method.Kind) bool {
 // Sufficient tells whether these methods are enough for a reset now: whether
 // the person is registered.
 func (r Requirement) Sufficient(methods []method.Method, now time.Time) bool {
+	return r.Enough(nil, r.Usable(methods, now))
+}
+
+// Usable gives the kinds of those methods that can prove a reset at a time.
+func (r Requirement) Usable(methods []method.Method, now time.Time) []method.Kind {
 	var usable []method.Kind
 	for _, m := range methods {
 		if why, _ := r.Refusal(m, now); why == "" {
 			usable = append(usable, m.Kind)
 		}
 	}
-	return r.Enough(nil, usable)
+	return usable
+}
+
+// Reach is how many gates can be passed with some kinds, at most as many as are needed.
+func (r Requirement) Reach(usable []method.Kind) int { return r.reach(nil, usable) }
+
+func (r Requirement) reach(passed, usable []method.Kind) int {
+	most := len(passed)
+	for _, k := range usable {
+		if most < r.Gates() && r.Pairs(passed, k) {
+			most = max(most, r.reach(append(append([]method.Kind{}, passed...), k), usable))
+		}
+	}
+	return most
 }

@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
 )
@@ -30,13 +31,13 @@ type row struct {
 }
 
 // check turns a record into a row, or says what is wrong with it first.
-func check(r record, domains []string) (row, *BadRow) {
+func check(r record, o *org.Organization) (row, *BadRow) {
 	if r.bad != nil {
 		return row{}, r.bad
 	}
 	c := checker{line: r.line, values: r.values}
 	w := row{line: r.line}
-	w.account.UserID = c.userID(domains)
+	w.account.UserID = c.userID(o.Domains)
 	w.account.DisplayName = c.text(colDisplayName)
 	w.account.GivenName = c.text(colGivenName)
 	w.account.FamilyName = c.text(colFamilyName)
@@ -46,7 +47,7 @@ func check(r record, domains []string) (row, *BadRow) {
 	w.account.Disabled = c.yesNo(colDisabled)
 	w.account.MustChange = c.yesNo(colMustChange)
 	w.password = c.password()
-	w.methods = c.methods(domains)
+	w.methods = c.methods(o)
 	return w, c.bad
 }
 
@@ -192,7 +193,7 @@ func (c *checker) password() string {
 	return v
 }
 
-func (c *checker) methods(domains []string) []method.Method {
+func (c *checker) methods(o *org.Organization) []method.Method {
 	var all []method.Method
 	add := func(column string, k method.Kind, normalize func(string) (string, error)) {
 		v, ok := c.values[column]
@@ -206,9 +207,11 @@ func (c *checker) methods(domains []string) []method.Method {
 		}
 		all = append(all, method.Method{Kind: k, Value: value, Proved: true, ProvedBy: method.ByAdministrator})
 	}
-	add(colEmail, method.Email, func(s string) (string, error) { return method.ValidateEmail(s, domains) })
-	add(colMobile, method.MobilePhone, func(s string) (string, error) { return method.NormalizePhone(s, false) })
-	add(colOffice, method.OfficePhone, func(s string) (string, error) { return method.NormalizePhone(s, true) })
+	add(colEmail, method.Email, func(s string) (string, error) { return method.ValidateEmail(s, o.Domains) })
+	// Without a country that the policy names, nobody can know which one a file means.
+	region := method.PhoneRegion(o.Policy.Phone.Countries, "")
+	add(colMobile, method.MobilePhone, func(s string) (string, error) { return method.ParsePhone(method.MobilePhone, s, region) })
+	add(colOffice, method.OfficePhone, func(s string) (string, error) { return method.ParsePhone(method.OfficePhone, s, region) })
 	return all
 }
 
@@ -224,6 +227,10 @@ func reasonOf(err error) string {
 		return ReasonEmailOwn
 	case problem.PhoneInvalid:
 		return ReasonPhone
+	case problem.PhoneCost:
+		return ReasonPhoneCost
+	case problem.PhoneNotMobile:
+		return ReasonPhoneNotMobile
 	case problem.MethodLimit:
 		return ReasonMethodLimit
 	}

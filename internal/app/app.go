@@ -23,6 +23,7 @@ import (
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
@@ -37,6 +38,8 @@ type Options struct {
 	Trace func(ctx context.Context, statement string)
 	// Sender takes the messages; nil means the mail server of the configuration.
 	Sender notify.Sender
+	// Texts and Calls take the messages for phones; nil means the gateways of the configuration.
+	Texts, Calls notify.PhoneSender
 	// Listener is served instead of the configuration's address.
 	Listener net.Listener
 	// Pages answers /demo and everything below it; nil: there is no such page.
@@ -50,20 +53,21 @@ type App struct {
 	Config *config.Config
 	Log    *slog.Logger
 
-	DB         *store.DB
-	Keys       *secret.Keyset
-	Audit      *audit.Service
-	Jobs       *jobs.Service
-	Notify     *notify.Service
-	Orgs       *org.Service
-	Methods    *method.Service
-	Accounts   *account.Service
-	Sessions   *session.Service
-	Challenges *challenge.Service
-	Helpdesk   *helpdesk.Service
-	Reset      *reset.Service
-	SignIn     *signin.Service
-	Captcha    *captcha.Service
+	DB           *store.DB
+	Keys         *secret.Keyset
+	Audit        *audit.Service
+	Jobs         *jobs.Service
+	Notify       *notify.Service
+	Orgs         *org.Service
+	Methods      *method.Service
+	Accounts     *account.Service
+	Sessions     *session.Service
+	Challenges   *challenge.Service
+	Helpdesk     *helpdesk.Service
+	Reset        *reset.Service
+	SignIn       *signin.Service
+	Captcha      *captcha.Service
+	SecurityInfo *securityinfo.Service
 	// Breached is the filter of breached passwords; nil when there is none.
 	Breached password.BreachFilter
 
@@ -72,8 +76,10 @@ type App struct {
 
 	options Options
 	sender  notify.Sender
-	closers []func() error // what was opened beside the database
+	texts   notify.PhoneSender
+	calls   notify.PhoneSender
 	ready   atomic.Bool    // requests are answered
+	closers []func() error // what was opened beside the database
 }
 
 // New opens the keys and the database and builds every room. Nothing is

@@ -46,6 +46,8 @@ func Doctor(ctx context.Context, c *config.Config, o Options) []Check {
 	d.publicURL()
 	d.certificate()
 	d.mail(ctx)
+	d.gateway(ctx, "sms", d.c.SMS)
+	d.gateway(ctx, "voice", d.c.Voice)
 	return d.checks
 }
 

@@ -161,6 +161,9 @@ func (a *App) extra() map[string]http.Handler {
 		"GET /healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") }),
 		"GET /readyz":  http.HandlerFunc(a.readiness),
 	}
+	if pattern, hooks := a.Notify.Hooks(); hooks != nil {
+		all[pattern] = hooks
+	}
 	if a.options.Pages != nil {
 		all["/demo"], all["/demo/"] = a.options.Pages, a.options.Pages
 	}

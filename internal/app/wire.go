@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
@@ -37,7 +38,11 @@ func (a *App) wire() (err error) {
 	if a.Methods, err = method.New(method.Deps{Keys: a.Keys}); err != nil {
 		return err
 	}
-	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit}); err != nil {
+	if err = a.gateways(); err != nil {
+		return err
+	}
+	channels := org.Channels{Text: a.texts != nil, Call: a.calls != nil}
+	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit, Channels: channels}); err != nil {
 		return err
 	}
 	if a.Sessions, err = session.New(session.Deps{Keys: a.Keys, Audit: a.Audit}); err != nil {
@@ -46,7 +51,9 @@ func (a *App) wire() (err error) {
 	if a.sender, err = senderOf(a.Config, a.options); err != nil {
 		return err
 	}
-	a.Notify, err = notify.New(notify.Deps{DB: a.DB, Jobs: a.Jobs, Keys: a.Keys, Sender: a.sender, Log: a.Log, PublicURL: a.Config.PublicURL})
+	a.Notify, err = notify.New(notify.Deps{
+		DB: a.DB, Jobs: a.Jobs, Keys: a.Keys, Sender: a.sender, Texts: a.texts, Calls: a.calls, Log: a.Log, PublicURL: a.Config.PublicURL,
+	})
 	if err != nil {
 		return err
 	}
@@ -77,8 +84,8 @@ func (a *App) wire() (err error) {
 	}
 	a.Reset, err = reset.New(reset.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges,
-		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Sessions: a.Sessions, Breached: a.Breached,
-		PublicURL: a.Config.PublicURL, Log: a.Log,
+		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify,
+		Sessions: a.Sessions, Breached: a.Breached, PublicURL: a.Config.PublicURL, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -86,6 +93,13 @@ func (a *App) wire() (err error) {
 	a.SignIn, err = signin.New(signin.Deps{
 		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
 		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, Log: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.SecurityInfo, err = securityinfo.New(securityinfo.Deps{
+		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
 	})
 	if err != nil {
 		return err

@@ -53,10 +53,13 @@ type Challenge struct {
 	SentAt                         time.Time // zero: nothing was sent
 	ExpiresAt                      time.Time
 	PassedAt                       time.Time
-	MessageID                      string // of the last message, for notify.Status
+	MessageID                      string         // of the last message, for notify.Status
+	Channel                        notify.Channel // of the last message to a phone
+	TypedAt                        time.Time      // when the whole number was typed rightly; zero: it was not
 
-	nonce  []byte
-	digits int
+	nonce     []byte
+	digits    int
+	countedAt time.Time // when the code that lives was first sent to a phone
 }
 
 // Start is whom and what a challenge is for.
@@ -67,7 +70,8 @@ type Start struct {
 	Purpose Purpose
 	Owner   string
 	Gate    int
-	Lang    string // of the message; empty: the organization's
+	Lang    string         // of the message; empty: the organization's
+	Channel notify.Channel // for a mobile phone: by text or by call; empty: as before, or by text
 }
 
 // Messages queues a message in the caller's transaction.
@@ -240,6 +244,9 @@ func (s *Service) EndAccount(ctx context.Context, tx *store.Tx, orgID, accountID
 func (s *Service) Purge(ctx context.Context, tx *store.Tx) (int64, error) {
 	n, err := purge(ctx, tx, tx.Now().Add(-24*time.Hour))
 	if err != nil {
+		return 0, fmt.Errorf("purge challenges: %w", err)
+	}
+	if err := purgePhones(ctx, tx, slotOf(tx.Now().Add(-24*time.Hour))); err != nil {
 		return 0, fmt.Errorf("purge challenges: %w", err)
 	}
 	return n, nil

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 )
 
@@ -21,33 +22,16 @@ func normalizeDigits(typed string) (string, bool) {
 	}
 	var b strings.Builder
 	for _, r := range typed {
+		d, digit := method.Digit(r)
 		switch {
-		case r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case unicode.Is(unicode.Nd, r):
-			b.WriteByte('0' + digitValue(r))
+		case digit:
+			b.WriteByte('0' + d)
 		case unicode.IsSpace(r), unicode.Is(unicode.Cf, r), r == '-':
 		default:
 			return "", false
 		}
 	}
 	return b.String(), b.Len() > 0
-}
-
-// digitValue is the value of a decimal digit: Unicode keeps the ten digits of a
-// script together, and every run of them in the table Nd is a multiple of ten long.
-func digitValue(r rune) byte {
-	for _, t := range unicode.Nd.R16 {
-		if lo, hi := rune(t.Lo), rune(t.Hi); r >= lo && r <= hi {
-			return byte((r - lo) % 10)
-		}
-	}
-	for _, t := range unicode.Nd.R32 {
-		if lo, hi := rune(t.Lo), rune(t.Hi); r >= lo && r <= hi {
-			return byte((r - lo) % 10)
-		}
-	}
-	return 0
 }
 
 // digitsOf refuses what cannot be a code of one of these lengths.

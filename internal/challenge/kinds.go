@@ -37,6 +37,8 @@ type verifier struct {
 // verifiers is the table of kinds that this version can prove.
 var verifiers = map[method.Kind]verifier{
 	method.Email:             {true, prepareCode, judgeCode},
+	method.MobilePhone:       {true, prepareCode, judgeCode},
+	method.OfficePhone:       {true, prepareCode, judgeCode},
 	method.AuthenticatorCode: {false, prepareTOTP, judgeTOTP},
 	method.RecoveryCode:      {false, prepareRecovery, judgeRecovery},
 }

@@ -27,6 +27,9 @@ func signInPrefix(orgID, accountID string) string {
 func sendPrefix(orgID, accountID string) string {
 	return "email_sends:" + orgID + ":" + accountID + ":"
 }
+func phoneSendPrefix(orgID, accountID string) string {
+	return "phone_sends:" + orgID + ":" + accountID + ":"
+}
 func budgetKey(orgID string) string { return "organization_failures:" + orgID }
 
 // Blocked tells, for each method of an account that was tried, whether it could be
@@ -37,9 +40,10 @@ func (s *Service) Blocked(ctx context.Context, tx *store.Tx, orgID, accountID st
 }
 
 // ClearLimits forgets the tries, sends and locks of an account: after a reset, or
-// when an administrator clears them. The organization's budget stays.
+// when an administrator clears them. The organization's budget stays, and so do
+// the daily limits of phones: they are about money.
 func (s *Service) ClearLimits(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
-	for _, prefix := range []string{gatePrefix(orgID, accountID), signInPrefix(orgID, accountID), sendPrefix(orgID, accountID)} {
+	for _, prefix := range []string{gatePrefix(orgID, accountID), signInPrefix(orgID, accountID), sendPrefix(orgID, accountID), phoneSendPrefix(orgID, accountID)} {
 		if err := throttle.ClearPrefix(ctx, tx, prefix); err != nil {
 			return err
 		}

@@ -44,30 +44,44 @@ func (s *Service) Pass(ctx context.Context, tx *store.Tx, by audit.Actor, o *org
 	if o == nil || o.ID != ch.OrgID {
 		return Result{}, errors.New("judge answer: the challenge is another organization's")
 	}
-	if err := Lock(ctx, tx, ch.OrgID, ch.AccountID); err != nil {
-		return Result{}, err
-	}
-	c, err := selectOne(ctx, tx, ch.ID)
-	if err != nil {
-		return Result{}, fmt.Errorf("judge answer: %w", err)
-	}
-	m, err := s.methods.Get(ctx, tx, c.OrgID, c.AccountID, c.MethodID)
-	if errors.Is(err, problem.New(problem.NotFound)) {
-		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
-	}
-	if err != nil {
-		return Result{}, err
+	c, m, over, err := s.judgeable(ctx, tx, ch)
+	if err != nil || over != nil {
+		return deref(over), err
 	}
 	if a.kind != m.Kind || a.method != m.ID {
 		return Result{}, errors.New("judge answer: prepared for another method")
 	}
-	if c.State != Open || !c.ExpiresAt.After(tx.Now()) {
-		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
-	}
-	if !serves(m, c.Purpose) {
-		return Result{Outcome: OutcomeBlocked, Code: problem.MethodDisabled, Challenge: c}, nil
-	}
 	return s.countAndJudge(ctx, tx, by, o, c, m, a)
+}
+
+// judgeable gives a challenge and its method as they are now, with the account
+// locked; a Result when nothing can be judged any more.
+func (s *Service) judgeable(ctx context.Context, tx *store.Tx, ch Challenge) (c Challenge, m method.Method, over *Result, err error) {
+	if err = Lock(ctx, tx, ch.OrgID, ch.AccountID); err != nil {
+		return c, m, nil, err
+	}
+	if c, err = selectOne(ctx, tx, ch.ID); err != nil {
+		return c, m, nil, fmt.Errorf("judge answer: %w", err)
+	}
+	m, err = s.methods.Get(ctx, tx, c.OrgID, c.AccountID, c.MethodID)
+	switch {
+	case errors.Is(err, problem.New(problem.NotFound)):
+		return c, m, &Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
+	case err != nil:
+		return c, m, nil, err
+	case c.State != Open || !c.ExpiresAt.After(tx.Now()):
+		return c, m, &Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
+	case !serves(m, c.Purpose):
+		return c, m, &Result{Outcome: OutcomeBlocked, Code: problem.MethodDisabled, Challenge: c}, nil
+	}
+	return c, m, nil, nil
+}
+
+func deref(r *Result) Result {
+	if r == nil {
+		return Result{}
+	}
+	return *r
 }
 
 func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge, m method.Method, a Answer) (Result, error) {
@@ -83,16 +97,7 @@ func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Acto
 		return Result{}, err
 	}
 	if wrong != "" {
-		if err := s.failed(ctx, tx, by, o, c, m); err != nil {
-			return Result{}, err
-		}
-		if verdict.Left == 0 {
-			// The last try locks at once: nobody has to come back for that.
-			if _, err := s.take(ctx, tx, by, o, c); err != nil {
-				return Result{}, err
-			}
-		}
-		return Result{Outcome: OutcomeWrong, Code: wrong, Left: verdict.Left, Challenge: c}, nil
+		return s.wrong(ctx, tx, by, o, c, m, verdict, wrong)
 	}
 	n, err := updatePassed(ctx, tx, c.ID)
 	if err != nil {
@@ -106,6 +111,20 @@ func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Acto
 	}
 	c.State, c.PassedAt = Passed, tx.Now()
 	return Result{Outcome: OutcomePassed, Challenge: c}, nil
+}
+
+// wrong counts a failure. The try itself was counted before it was judged.
+func (s *Service) wrong(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge, m method.Method, verdict throttle.Verdict, code problem.Code) (Result, error) {
+	if err := s.failed(ctx, tx, by, o, c, m); err != nil {
+		return Result{}, err
+	}
+	if verdict.Left == 0 {
+		// The last try locks at once: nobody has to come back for that.
+		if _, err := s.take(ctx, tx, by, o, c); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{Outcome: OutcomeWrong, Code: code, Left: verdict.Left, Challenge: c}, nil
 }
 
 // count takes a try from every budget the answer falls under, before it is
@@ -144,12 +163,23 @@ func (s *Service) take(ctx context.Context, tx *store.Tx, by audit.Actor, o *org
 // succeeded gives the counted tries back: a right answer is no failure. What
 // failed before stays counted, and other methods' counts are not touched.
 func (s *Service) succeeded(ctx context.Context, tx *store.Tx, c Challenge) error {
+	if err := s.giveBack(ctx, tx, c); err != nil {
+		return err
+	}
+	if err := s.usedPhone(ctx, tx, c); err != nil {
+		return err
+	}
+	return s.methods.CountSuccess(ctx, tx, c.MethodID)
+}
+
+// giveBack returns what count took: the answer was right.
+func (s *Service) giveBack(ctx context.Context, tx *store.Tx, c Challenge) error {
 	for _, key := range []string{doorKey(c), budgetKey(c.OrgID)} {
 		if err := throttle.Return(ctx, tx, key); err != nil {
 			return err
 		}
 	}
-	return s.methods.CountSuccess(ctx, tx, c.MethodID)
+	return nil
 }
 
 // failed counts towards the hard cap and, at the cap, tells the person.

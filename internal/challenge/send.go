@@ -11,14 +11,15 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
-	"kunci.dev/kunci/internal/throttle"
 )
 
 // SendResult is what became of asking for a code.
 type SendResult struct {
 	// Sent is true also for kinds that need no message.
 	Sent bool
-	// RetryAfter is when to ask again where Sent is false.
+	// Code says why Sent is false.
+	Code problem.Code
+	// RetryAfter is when to ask again where Sent is false; zero: asking again does not help.
 	RetryAfter time.Duration
 	// Challenge is as it is after sending.
 	Challenge Challenge
@@ -26,7 +27,8 @@ type SendResult struct {
 
 // Send queues the code of a challenge. Asking again while the code lives repeats
 // it; afterwards there is a new one. Too many sends are a result, so that the
-// count is committed. Problem CodeExpired: the challenge is over, begin another.
+// count is committed. Problems: CodeExpired (the challenge is over, begin another),
+// Required (the number has to be typed first), SendOff (no gateway for the channel).
 func (s *Service) Send(ctx context.Context, tx *store.Tx, by audit.Actor, in Start, c Challenge) (SendResult, error) {
 	if in.Org == nil || in.Org.ID != c.OrgID || in.Account.ID != c.AccountID {
 		return SendResult{}, errors.New("send code: the challenge is another account's")
@@ -51,21 +53,30 @@ func (s *Service) Send(ctx context.Context, tx *store.Tx, by audit.Actor, in Sta
 	if !serves(m, c.Purpose) {
 		return SendResult{}, problem.New(problem.MethodNotAllowed).On("method")
 	}
-	verdict, err := throttle.Take(ctx, tx, sendKey(c), in.Org.Policy.Throttle.EmailSends)
+	if phone(c.Kind) {
+		if c.Channel, err = channelOf(in, c); err != nil {
+			return SendResult{}, err
+		}
+		refused, err := s.phoneRefusal(ctx, tx, by, in, c, m)
+		if err != nil || refused.Code != "" {
+			return refused, err
+		}
+	}
+	verdict, err := s.takeSends(ctx, tx, by, c, s.sendBudgets(in.Org, c, m))
 	if err != nil {
 		return SendResult{}, err
 	}
 	if !verdict.Allowed {
-		if verdict.JustLocked {
-			err = s.locked(ctx, tx, by, c, "email_sends")
-		}
-		return SendResult{RetryAfter: verdict.RetryAfter, Challenge: c}, err
+		return SendResult{Code: problem.SendLimit, RetryAfter: verdict.RetryAfter, Challenge: c}, nil
 	}
 	if err := s.renew(tx, in, &c); err != nil {
 		return SendResult{}, err
 	}
+	if err := s.countPhone(ctx, tx, &c); err != nil {
+		return SendResult{}, err
+	}
 	c.MessageID, err = s.messages.Queue(ctx, tx, notify.Message{
-		Org: in.Org, AccountID: c.AccountID, To: m.Value, Lang: in.Lang, ExpiresAt: c.ExpiresAt,
+		Org: in.Org, AccountID: c.AccountID, To: m.Value, Channel: c.Channel, Lang: in.Lang, ExpiresAt: c.ExpiresAt,
 		Key: "code:" + c.ID + ":" + strconv.FormatInt(store.Micros(tx.Now()), 10),
 		Body: notify.Code{
 			Purpose: string(c.Purpose), Code: s.code(c), Minutes: in.Org.Policy.Codes.Minutes,
@@ -89,6 +100,7 @@ func (s *Service) renew(tx *store.Tx, in Start, c *Challenge) error {
 		if err != nil {
 			return err
 		}
+		c.countedAt = time.Time{}
 		c.nonce, c.digits = nonce, in.Org.Policy.Codes.Digits
 		c.ExpiresAt = tx.Now().Add(time.Duration(in.Org.Policy.Codes.Minutes) * time.Minute)
 	}

@@ -2,19 +2,22 @@ package challenge
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"kunci.dev/kunci/internal/store"
 )
 
 const columns = `id, org_id, account_id, method_id, kind, purpose, owner, gate, nonce, digits, state,
- message_id, begun_at, sent_at, expires_at, passed_at`
+ message_id, begun_at, sent_at, expires_at, passed_at, channel, typed_at, counted_at`
 
 func scan(row interface{ Scan(...any) error }) (Challenge, error) {
 	var c Challenge
-	var begun, sent, expires, passed int64
+	var begun, sent, expires, passed, typed, counted int64
 	err := row.Scan(&c.ID, &c.OrgID, &c.AccountID, &c.MethodID, &c.Kind, &c.Purpose, &c.Owner, &c.Gate, &c.nonce,
-		&c.digits, &c.State, &c.MessageID, &begun, &sent, &expires, &passed)
+		&c.digits, &c.State, &c.MessageID, &begun, &sent, &expires, &passed, &c.Channel, &typed, &counted)
+	c.TypedAt, c.countedAt = store.Time(typed), store.Time(counted)
 	c.BegunAt, c.SentAt = store.Time(begun), store.Time(sent)
 	c.ExpiresAt, c.PassedAt = store.Time(expires), store.Time(passed)
 	return c, err
@@ -22,9 +25,10 @@ func scan(row interface{ Scan(...any) error }) (Challenge, error) {
 
 func insert(ctx context.Context, tx *store.Tx, c Challenge) error {
 	_, err := tx.Exec(ctx, `INSERT INTO challenge (`+columns+`)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		c.ID, c.OrgID, c.AccountID, c.MethodID, string(c.Kind), string(c.Purpose), c.Owner, c.Gate, c.nonce, c.digits,
-		string(c.State), c.MessageID, store.Micros(c.BegunAt), store.Micros(c.SentAt), store.Micros(c.ExpiresAt), store.Micros(c.PassedAt))
+		string(c.State), c.MessageID, store.Micros(c.BegunAt), store.Micros(c.SentAt), store.Micros(c.ExpiresAt), store.Micros(c.PassedAt),
+		string(c.Channel), store.Micros(c.TypedAt), store.Micros(c.countedAt))
 	return err
 }
 
@@ -55,9 +59,57 @@ func selectPassed(ctx context.Context, tx *store.Tx, owner string) ([]Challenge,
 }
 
 func updateSent(ctx context.Context, tx *store.Tx, c Challenge) (int64, error) {
-	return tx.Exec(ctx, `UPDATE challenge SET nonce = $2, digits = $3, message_id = $4, sent_at = $5, expires_at = $6
+	return tx.Exec(ctx, `UPDATE challenge SET nonce = $2, digits = $3, message_id = $4, sent_at = $5, expires_at = $6, channel = $7, counted_at = $8
  WHERE id = $1 AND state = 'open'`,
-		c.ID, c.nonce, c.digits, c.MessageID, store.Micros(c.SentAt), store.Micros(c.ExpiresAt))
+		c.ID, c.nonce, c.digits, c.MessageID, store.Micros(c.SentAt), store.Micros(c.ExpiresAt), string(c.Channel), store.Micros(c.countedAt))
+}
+
+// updateTyped notes that the whole number was typed.
+func updateTyped(ctx context.Context, tx *store.Tx, id string) error {
+	n, err := tx.Exec(ctx, `UPDATE challenge SET typed_at = $2 WHERE id = $1 AND state = 'open'`, id, store.Micros(tx.Now()))
+	if err == nil && n != 1 {
+		return fmt.Errorf("%d rows", n)
+	}
+	return err
+}
+
+func addSent(ctx context.Context, tx *store.Tx, orgID string, slot int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO challenge_phone AS p (org_id, slot, sent) VALUES ($1, $2, 1)
+ ON CONFLICT (org_id, slot) DO UPDATE SET sent = p.sent + 1`, orgID, slot)
+	return err
+}
+
+func addPassed(ctx context.Context, tx *store.Tx, orgID string, slot int64) error {
+	_, err := tx.Exec(ctx, `UPDATE challenge_phone SET passed = passed + 1 WHERE org_id = $1 AND slot = $2`, orgID, slot)
+	return err
+}
+
+// sumPhones adds up the slots from first to before last.
+func sumPhones(ctx context.Context, tx *store.Tx, orgID string, first, last int64) (sent, passed int, err error) {
+	err = tx.QueryRow(ctx, `SELECT COALESCE(SUM(sent), 0), COALESCE(SUM(passed), 0) FROM challenge_phone
+ WHERE org_id = $1 AND slot >= $2 AND slot < $3`, orgID, first, last).Scan(&sent, &passed)
+	return sent, passed, err
+}
+
+func selectPause(ctx context.Context, tx *store.Tx, orgID string) (time.Time, error) {
+	var until int64
+	err := tx.QueryRow(ctx, `SELECT paused_until FROM challenge_phone_pause WHERE org_id = $1`, orgID).Scan(&until)
+	if errors.Is(err, store.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return store.Time(until), err
+}
+
+// upsertPause begins a pause unless one runs; it tells whether it did.
+func upsertPause(ctx context.Context, tx *store.Tx, orgID string, until time.Time) (bool, error) {
+	n, err := tx.Exec(ctx, `INSERT INTO challenge_phone_pause AS p (org_id, paused_until) VALUES ($1, $2)
+ ON CONFLICT (org_id) DO UPDATE SET paused_until = $2 WHERE p.paused_until <= $3`, orgID, store.Micros(until), store.Micros(tx.Now()))
+	return n == 1, err
+}
+
+func purgePhones(ctx context.Context, tx *store.Tx, before int64) error {
+	_, err := tx.Exec(ctx, `DELETE FROM challenge_phone WHERE slot < $1`, before)
+	return err
 }
 
 // updatePassed is the only statement of the product that writes "passed".

@@ -37,8 +37,8 @@ func (c *Config) Check() Faults {
 	}
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
-	k.unbuilt("sms.provider", c.SMS.Provider)
-	k.unbuilt("voice.provider", c.Voice.Provider)
+	k.gateway("sms", &c.SMS, false)
+	k.gateway("voice", &c.Voice, true)
 	k.smtp()
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		k.refuse("tls", "cert_file and key_file belong together; name both or neither")
@@ -60,7 +60,12 @@ func (k *checker) refuse(key, text string) {
 		k.faults = append(k.faults, Fault{Key: variable, Text: text})
 		return
 	}
-	k.faults = append(k.faults, Fault{Line: k.c.lines.Line(strings.Split(key, ".")...), Key: key, Text: text})
+	// A key that is missing is missed where the section stands.
+	line, path := 0, strings.Split(key, ".")
+	for ; line == 0 && len(path) > 0; path = path[:len(path)-1] {
+		line = k.c.lines.Line(path...)
+	}
+	k.faults = append(k.faults, Fault{Line: line, Key: key, Text: text})
 }
 
 func (k *checker) address(key, value string) {
@@ -76,12 +81,6 @@ func (k *checker) address(key, value string) {
 func (k *checker) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		k.refuse(key, "expected "+strings.Join(allowed, ", "))
-	}
-}
-
-func (k *checker) unbuilt(key, value string) {
-	if value != "" {
-		k.refuse(key, "this version cannot do that yet; leave it empty")
 	}
 }
 

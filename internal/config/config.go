@@ -24,8 +24,8 @@ type Config struct {
 	TLS            TLS      `yaml:"tls"`
 	Log            Log      `yaml:"log"`
 	Metrics        Metrics  `yaml:"metrics"`
-	SMS            Provider `yaml:"sms"`
-	Voice          Provider `yaml:"voice"`
+	SMS            Gateway  `yaml:"sms"`
+	Voice          Gateway  `yaml:"voice"`
 	Breach         Breach   `yaml:"breach"`
 
 	file  string // where it was read from
@@ -64,11 +64,6 @@ type Metrics struct {
 	Listen string `yaml:"listen"`
 }
 
-// Provider names a gateway for texts or calls.
-type Provider struct {
-	Provider string `yaml:"provider"`
-}
-
 // Breach names the offline filter of breached passwords; empty is none.
 type Breach struct {
 	Filter string `yaml:"filter"`
@@ -83,6 +78,8 @@ func Defaults() Config {
 		Keyset:    "kunci.keyset",
 		SMTP:      SMTP{Host: "localhost", Port: 25, TLS: "none", From: "Kunci <no-reply@contoso.com>"},
 		Log:       Log{Level: "info", Format: "text"},
+		SMS:       gatewayDefaults(),
+		Voice:     gatewayDefaults(),
 	}
 }
 
@@ -148,7 +145,9 @@ func (c *Config) read(data []byte) error {
 
 // resolve makes the paths of files independent of the working directory.
 func (c *Config) resolve(folder string) {
-	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter} {
+	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter,
+		&c.SMS.CAFile, &c.SMS.HeadersFile, &c.SMS.SecretFile, &c.SMS.AuthTokenFile,
+		&c.Voice.CAFile, &c.Voice.HeadersFile, &c.Voice.SecretFile, &c.Voice.AuthTokenFile} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}

@@ -59,6 +59,7 @@ metrics: {listen: "127.0.0.1:9090"}
 		SMTP: SMTP{Host: "smtp.contoso.com", Port: 587, TLS: "starttls", Username: "kunci",
 			PasswordFile: filepath.Join(folder, "smtp.password"), From: "Kunci <no-reply@contoso.com>", Password: " s3cret "},
 		Log: Log{"debug", "json"}, Metrics: Metrics{"127.0.0.1:9090"}, file: path,
+		SMS: gatewayDefaults(), Voice: gatewayDefaults(),
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("got  %+v\nwant %+v", *c, want)
@@ -134,8 +135,8 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"smtp: {from: nobody}", "smtp.from"},
 		{"smtp: {ca_file: gone}", "smtp.ca_file"},
 		{"smtp: {password: secret}", "smtp.password"},
-		{"sms: {provider: http}", "sms.provider"},
-		{"voice: {provider: twilio}", "voice.provider"},
+		{"sms: {provider: smpp}", "sms.provider"},
+		{"voice: {provider: twilio}", "voice.account_sid"},
 		{"breach: {filter: gone.kbf}", "breach.filter"},
 		{"tls: {cert_file: a}", "tls"},
 		{"tls: {cert_file: a, key_file: b}", "tls.key_file"},
@@ -201,7 +202,11 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 				continue
 			}
 			var c Config
-			e := newEnvironment([]string{"KUNCI_" + strings.ToUpper(strings.ReplaceAll(full, ".", "_")) + "=7"})
+			value := "7"
+			if v.Field(i).Type() == durationType {
+				value = "7s"
+			}
+			e := newEnvironment([]string{"KUNCI_" + strings.ToUpper(strings.ReplaceAll(full, ".", "_")) + "=" + value})
 			e.overlay(reflect.ValueOf(&c).Elem(), "")
 			if len(e.used) != 1 || reflect.DeepEqual(c, Config{}) {
 				t.Errorf("%s cannot be set in the environment", full)

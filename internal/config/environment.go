@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // environment is what KUNCI_… variables say: KUNCI_SMTP_HOST is smtp.host;
@@ -48,6 +49,15 @@ func (e *environment) overlay(v reflect.Value, key string) {
 }
 
 func (e *environment) set(field reflect.Value, variable, value string) {
+	if field.Type() == durationType {
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 {
+			e.faults = append(e.faults, Fault{Key: variable, Text: `expected a time such as "24h", "10m" or "30s"`})
+			return
+		}
+		field.SetInt(int64(d))
+		return
+	}
 	switch field.Kind() {
 	case reflect.Int:
 		n, err := strconv.Atoi(value)
@@ -57,13 +67,16 @@ func (e *environment) set(field reflect.Value, variable, value string) {
 		}
 		field.SetInt(int64(n))
 	case reflect.Slice:
-		var list []string
+		list := reflect.MakeSlice(field.Type(), 0, 0)
 		for item := range strings.SplitSeq(value, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				list = append(list, item)
+			if item = strings.TrimSpace(item); item == "" {
+				continue
 			}
+			one := reflect.New(field.Type().Elem()).Elem()
+			e.set(one, variable, item)
+			list = reflect.Append(list, one)
 		}
-		field.Set(reflect.ValueOf(list))
+		field.Set(list)
 	default:
 		field.SetString(value)
 	}

@@ -54,9 +54,13 @@ log:
 metrics:
   listen: {{q .Metrics.Listen}}
 
-# Texts and calls come with a later version.
-sms: {provider: ""}
-voice: {provider: ""}
+# How texts and calls leave; empty: mobile and office phones are not offered.
+# provider is http (any gateway, by a request described here) or twilio; the
+# keys of both, with examples, are in docs/operators.md.
+sms:
+  provider: {{q .SMS.Provider}}
+voice:
+  provider: {{q .Voice.Provider}}
 
 # The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
 breach: {filter: {{q .Breach.Filter}}}

@@ -58,6 +58,11 @@ func (b *Browser) Cookies() []*http.Cookie {
 	return b.client.Jar.Cookies(b.base)
 }
 
+// SetCookie gives the browser a cookie, as the server would.
+func (b *Browser) SetCookie(name, value string) {
+	b.client.Jar.SetCookies(b.base, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
+}
+
 // Clone is another window of the same browser as it is now: same cookies, apart from then on.
 func (b *Browser) Clone() *Browser {
 	other := NewBrowser(b.t, b.base.String())

@@ -26,10 +26,12 @@ import (
 
 // Product is the whole product, running.
 type Product struct {
-	URL    string
-	App    *app.App
-	Clock  *storetest.Clock
-	Mail   *notifytest.Server
+	URL   string
+	App   *app.App
+	Clock *storetest.Clock
+	Mail  *notifytest.Server
+	// Phones takes texts and calls; nil where Options.Phones is.
+	Phones *notifytest.Gateway
 	Logged *Log
 
 	t    testing.TB
@@ -55,6 +57,10 @@ type Options struct {
 	Trace func(ctx context.Context, statement string)
 	// Settings changes the node's configuration; it may be nil.
 	Settings func(*config.Config)
+	// Phones says how the gateway for texts and calls behaves; nil: there is none.
+	Phones *notifytest.GatewayOptions
+	// Twilio has texts and calls go through Twilio's API instead of plain requests.
+	Twilio bool
 }
 
 // Contoso is an organization of its own, with the default policy.
@@ -105,11 +111,15 @@ func Start(t testing.TB, o Options) *Product {
 	if o.Settings != nil {
 		o.Settings(settings)
 	}
+	if o.Phones != nil {
+		p.Phones = notifytest.StartGateway(t, *o.Phones)
+		settings.SMS, settings.Voice = phones(p.Phones.URL, o.Twilio)
+	}
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },
 		Sender: o.Sender, Trace: o.Trace,
-		Log:    slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
+		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@
 //   - a time step and a recovery code are accepted once, by one statement each;
 //   - one hundred failures in a row disable a method until it is registered again
 //     (NIST SP 800-63B-4, 3.2.2);
+//   - a method that replaces another does so in the moment in which it is proved:
+//     until then the other one counts, and both together count once;
 //   - a deleted method can be brought back for seven days, then it is gone.
 //
 // A row counts for nothing before it is proved. Only the room challenge decides

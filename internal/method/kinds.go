@@ -50,8 +50,8 @@ var table = []facts{
 	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, false},
 	{RecoveryCode, Paper, true, true, 1, RecoveryCode, true},
 	{Email, Mailbox, true, false, 2, Email, true},
-	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, false},
-	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, false},
+	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, true},
+	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, true},
 	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, false},
 	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, false},
 }
@@ -96,6 +96,11 @@ func (k Kind) ProvesSignIn() bool { return k.facts().signIn }
 // Limit is how many a person may have. Apps and hardware tokens share one
 // limit; recovery codes and questions count as one set.
 func (k Kind) Limit() int { return k.facts().limit }
+
+// SharesLimit tells whether two kinds count into one limit.
+func (k Kind) SharesLimit(other Kind) bool {
+	return k.Known() && k.facts().shares == other.facts().shares
+}
 
 // Built tells whether this version can register and verify the kind. A policy
 // may name a kind before it is built; it is then never offered.

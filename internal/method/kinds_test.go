@@ -35,7 +35,7 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%s is not parsed", k)
 		}
 	}
-	for _, k := range []Kind{Email, AuthenticatorCode, RecoveryCode} {
+	for _, k := range []Kind{Email, AuthenticatorCode, RecoveryCode, MobilePhone, OfficePhone} {
 		if !k.Built() {
 			t.Errorf("%s is not built", k)
 		}

@@ -42,6 +42,11 @@ type Method struct {
 	LastStep             int64  // highest accepted time step of an authenticator
 	UsedCodes            uint64 // bit i is set when code i of a recovery set is burnt
 	ConsecutiveFailures  int
+	// Owner is the session in which the person registers the method; empty for
+	// what an administrator pre-registered.
+	Owner string
+	// Replaces is the id of the method that this one takes the place of once it is proved.
+	Replaces string
 }
 
 // Usable tells whether the method may prove anything.

@@ -74,6 +74,9 @@ func (s *Service) Add(ctx context.Context, tx *store.Tx, m Method) (Method, erro
 	if err := s.lock(ctx, tx, m.OrgID, m.AccountID); err != nil {
 		return Method{}, err
 	}
+	if err := s.replaceable(ctx, tx, m); err != nil {
+		return Method{}, err
+	}
 	same := s.same(m)
 	if err := s.fits(ctx, tx, m, same); err != nil {
 		return Method{}, err
@@ -101,7 +104,8 @@ func (s *Service) Add(ctx context.Context, tx *store.Tx, m Method) (Method, erro
 
 // SetProved makes a waiting method count. by is ByPerson or ByAdministrator. The
 // limit and duplicates are judged again: others may have been proved meanwhile.
-// A new recovery set removes the one before for good.
+// A new recovery set removes the one before for good; a method that replaces
+// another deletes it, takes over that it is the default, and says so in Replaces.
 func (s *Service) SetProved(ctx context.Context, tx *store.Tx, orgID, accountID, id, by string) (Method, error) {
 	if by != ByPerson && by != ByAdministrator {
 		return Method{}, fmt.Errorf("prove method: unknown prover %q", by)
@@ -125,7 +129,51 @@ func (s *Service) SetProved(ctx context.Context, tx *store.Tx, orgID, accountID,
 	if n, err := updateProved(ctx, tx, id, by); err != nil || n != 1 {
 		return Method{}, gone(n, err, "prove method")
 	}
+	if err := s.replace(ctx, tx, r.m); err != nil {
+		return Method{}, err
+	}
 	return s.Get(ctx, tx, orgID, accountID, id)
+}
+
+// replaceable refuses to replace what is not a proved method of the account of
+// the same kind: problem NotFound.
+func (s *Service) replaceable(ctx context.Context, tx *store.Tx, m Method) error {
+	if m.Replaces == "" {
+		return nil
+	}
+	r, err := selectOne(ctx, tx, m.OrgID, m.AccountID, m.Replaces)
+	if err != nil {
+		return found(err, "replace method")
+	}
+	if !r.m.Proved || r.m.Kind != m.Kind {
+		return problem.New(problem.NotFound)
+	}
+	return nil
+}
+
+// replace deletes what a newly proved method takes the place of. It may be gone
+// already: then there is nothing to replace.
+func (s *Service) replace(ctx context.Context, tx *store.Tx, m Method) error {
+	if m.Replaces == "" {
+		return nil
+	}
+	old, err := selectOne(ctx, tx, m.OrgID, m.AccountID, m.Replaces)
+	if errors.Is(err, store.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("replace method: %w", err)
+	}
+	if n, err := updateDeleted(ctx, tx, old.m.ID); err != nil || n != 1 {
+		return gone(n, err, "replace method")
+	}
+	if !old.m.Default {
+		return nil
+	}
+	if err := updateDefault(ctx, tx, m.OrgID, m.AccountID, m.ID); err != nil {
+		return fmt.Errorf("replace method: %w", err)
+	}
+	return nil
 }
 
 // SetDefault makes one method the one a sign-in offers first. Only a usable
@@ -193,6 +241,18 @@ func (s *Service) Delete(ctx context.Context, tx *store.Tx, orgID, accountID, id
 	return m, nil
 }
 
+// Drop gives up a method that waits for its proof. Nothing is kept of it.
+// Problem NotFound: there is none such.
+func (s *Service) Drop(ctx context.Context, tx *store.Tx, orgID, accountID, id string) error {
+	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
+		return err
+	}
+	if n, err := deleteUnproved(ctx, tx, orgID, accountID, id); err != nil || n != 1 {
+		return gone(n, err, "drop method")
+	}
+	return nil
+}
+
 // Undelete brings a deleted method back as it was. After UndoFor it gives
 // problem UndoExpired; where another took its place, MethodLimit or
 // MethodDuplicate.
@@ -208,7 +268,7 @@ func (s *Service) Undelete(ctx context.Context, tx *store.Tx, orgID, accountID, 
 		if err := s.fits(ctx, tx, r.m, r.same); err != nil {
 			return Method{}, err
 		}
-		if n, err := countUsable(ctx, tx, orgID, accountID, []Kind{RecoveryCode}); err != nil {
+		if n, err := countUsable(ctx, tx, orgID, accountID, "", []Kind{RecoveryCode}); err != nil {
 			return Method{}, fmt.Errorf("undelete method: %w", err)
 		} else if r.m.Kind == RecoveryCode && n > 0 {
 			return Method{}, problem.New(problem.MethodLimit, "limit", 1)
@@ -246,7 +306,7 @@ func (s *Service) fits(ctx context.Context, tx *store.Tx, m Method, same []byte)
 	if m.Kind == RecoveryCode {
 		return nil
 	}
-	n, err = countUsable(ctx, tx, m.OrgID, m.AccountID, m.Kind.sharing())
+	n, err = countUsable(ctx, tx, m.OrgID, m.AccountID, m.Replaces, m.Kind.sharing())
 	if err != nil {
 		return fmt.Errorf("count methods: %w", err)
 	}

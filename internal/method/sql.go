@@ -8,7 +8,7 @@ import (
 )
 
 const columns = `id, org_id, account_id, kind, sealed, same, proved, proved_by, is_default,
- last_step, used_codes, failures, created_at, proved_at, used_at, deleted_at, disabled_at`
+ last_step, used_codes, failures, created_at, proved_at, used_at, deleted_at, disabled_at, owner, replaces`
 
 // row is a stored method with its sealed part still closed.
 type row struct {
@@ -24,7 +24,7 @@ func scanRow(s scanner) (row, error) {
 	var used, created, proved, usedAt, deleted, disabled int64
 	m := &r.m
 	err := s.Scan(&m.ID, &m.OrgID, &m.AccountID, &kind, &r.sealed, &r.same, &m.Proved, &m.ProvedBy, &m.Default,
-		&m.LastStep, &used, &m.ConsecutiveFailures, &created, &proved, &usedAt, &deleted, &disabled)
+		&m.LastStep, &used, &m.ConsecutiveFailures, &created, &proved, &usedAt, &deleted, &disabled, &m.Owner, &m.Replaces)
 	m.Kind, m.UsedCodes = Kind(kind), uint64(used)
 	m.CreatedAt, m.ProvedAt, m.LastUsedAt = store.Time(created), store.Time(proved), store.Time(usedAt)
 	m.DeletedAt, m.DisabledAt = store.Time(deleted), store.Time(disabled)
@@ -57,7 +57,7 @@ func selectLive(ctx context.Context, tx *store.Tx, org, account string) ([]row, 
 
 func selectDeleted(ctx context.Context, tx *store.Tx, org, account string) ([]row, error) {
 	return selectRows(ctx, tx, `SELECT `+columns+` FROM method
- WHERE org_id = $1 AND account_id = $2 AND deleted_at > $3 ORDER BY deleted_at DESC, id`, org, account, undoSince(tx))
+ WHERE org_id = $1 AND account_id = $2 AND deleted_at > $3 AND proved ORDER BY deleted_at DESC, id`, org, account, undoSince(tx))
 }
 
 func selectOne(ctx context.Context, tx *store.Tx, org, account, id string) (row, error) {
@@ -74,24 +74,24 @@ func selectUndeletable(ctx context.Context, tx *store.Tx, org, account, id strin
 func insert(ctx context.Context, tx *store.Tx, r row) error {
 	m := r.m
 	_, err := tx.Exec(ctx, `INSERT INTO method (`+columns+`)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		m.ID, m.OrgID, m.AccountID, string(m.Kind), r.sealed, r.same, m.Proved, m.ProvedBy, m.Default,
 		m.LastStep, int64(m.UsedCodes), m.ConsecutiveFailures, store.Micros(m.CreatedAt), store.Micros(m.ProvedAt),
-		store.Micros(m.LastUsedAt), store.Micros(m.DeletedAt), store.Micros(m.DisabledAt))
+		store.Micros(m.LastUsedAt), store.Micros(m.DeletedAt), store.Micros(m.DisabledAt), m.Owner, m.Replaces)
 	return err
 }
 
-// countUsable counts proved, working rows of the kinds.
-func countUsable(ctx context.Context, tx *store.Tx, org, account string, kinds []Kind) (int, error) {
-	args := []any{org, account}
+// countUsable counts proved, working rows of the kinds, without the one that is replaced.
+func countUsable(ctx context.Context, tx *store.Tx, org, account, replaced string, kinds []Kind) (int, error) {
+	args := []any{org, account, replaced}
 	var marks []string
 	for i, k := range kinds {
 		args = append(args, string(k))
-		marks = append(marks, "$"+string(rune('3'+i)))
+		marks = append(marks, "$"+string(rune('4'+i)))
 	}
 	var n int
 	err := tx.QueryRow(ctx, `SELECT count(*) FROM method
- WHERE org_id = $1 AND account_id = $2 AND proved AND deleted_at = 0 AND disabled_at = 0
+ WHERE org_id = $1 AND account_id = $2 AND id <> $3 AND proved AND deleted_at = 0 AND disabled_at = 0
  AND kind IN (`+strings.Join(marks, ", ")+`)`, args...).Scan(&n)
 	return n, err
 }
@@ -108,6 +108,10 @@ func deletePending(ctx context.Context, tx *store.Tx, org, account string, k Kin
 	_, err := tx.Exec(ctx, `DELETE FROM method
  WHERE org_id = $1 AND account_id = $2 AND kind = $3 AND NOT proved AND deleted_at = 0`, org, account, string(k))
 	return err
+}
+
+func deleteUnproved(ctx context.Context, tx *store.Tx, org, account, id string) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM method WHERE id = $3 AND org_id = $1 AND account_id = $2 AND NOT proved`, org, account, id)
 }
 
 // deleteReplaced drops what a newly proved row takes the place of: the same

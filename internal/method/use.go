@@ -3,10 +3,22 @@ package method
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 )
+
+// AskForFactor tells whether somebody with these methods is asked for a second
+// factor. One that was disabled after too many wrong answers still asks:
+// otherwise guessing long enough would take it away. A set of codes that is used
+// up does not, nor does a pass that an administrator issued.
+func AskForFactor(all []Method) bool {
+	return slices.ContainsFunc(all, func(m Method) bool {
+		return m.Proved && m.DeletedAt.IsZero() && m.Kind.Built() && m.Kind.ProvesSignIn() && m.Kind.Class() != Pass &&
+			(m.Kind != RecoveryCode || m.CodesLeft() > 0)
+	})
+}
 
 // UseStep accepts a time step of an authenticator once: only a step higher than
 // every one accepted before (RFC 6238, 5.2). Comparison and note are one

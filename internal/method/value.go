@@ -115,38 +115,6 @@ func isAlphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-// NormalizePhone gives a number in E.164, with "x" and an extension where
-// extension is allowed. Spaces, hyphens, dots and parentheses people write are
-// dropped; a number without its country code is refused, because nobody can
-// know which country was meant. Refusal: problem PhoneInvalid.
-func NormalizePhone(s string, extension bool) (string, error) {
-	invalid := problem.New(problem.PhoneInvalid).On("phone")
-	s = strings.TrimSpace(s)
-	number, ext, hasExt := strings.Cut(strings.ToLower(s), "x")
-	var b strings.Builder
-	for i, r := range strings.TrimSpace(number) {
-		switch {
-		case r == '+' && i == 0, '0' <= r && r <= '9':
-			b.WriteRune(r)
-		case strings.ContainsRune(" -.()\u00a0", r):
-		default:
-			return "", invalid
-		}
-	}
-	e164 := b.String()
-	// E.164 allows 15 digits; no country has numbers shorter than 7 with its code.
-	if len(e164) < 8 || len(e164) > 16 || e164[0] != '+' || e164[1] == '0' {
-		return "", invalid
-	}
-	if !hasExt {
-		return e164, nil
-	}
-	if !extension || ext == "" || len(ext) > 10 || strings.Trim(ext, "0123456789") != "" {
-		return "", invalid
-	}
-	return e164 + "x" + ext, nil
-}
-
 // sameAs gives the text two values share when they reach the same place, so
 // that one mailbox cannot be registered as two: letter case and a "+tag" in the
 // local part make no other mailbox; an extension is another telephone.

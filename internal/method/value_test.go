@@ -72,37 +72,6 @@ func FuzzValidateEmail(f *testing.F) {
 	})
 }
 
-func TestNormalizePhone(t *testing.T) {
-	for _, c := range []struct {
-		in, want string
-		ext      bool
-	}{
-		{"+62 812 3456 7890", "+6281234567890", false},
-		{"+62 (812) 3456-7890", "+6281234567890", false},
-		{"+1.425.555.0100", "+14255550100", false},
-		{" +6281234567890 ", "+6281234567890", false},
-		{"+62 21 5550 100x12", "+62215550100x12", true},
-		{"+62 21 5550 100x12", "", false},
-		{"+62 21 5550 100x", "", true},
-		{"+62 21 5550 100x12a", "", true},
-		{"0812 3456 7890", "", false},
-		{"0062 812 3456", "", false},
-		{"+0812 3456 789", "", false},
-		{"+62 812", "", false},
-		{"+62 812 3456 7890 1234 5678", "", false},
-		{"tel:+6281234567890", "", false},
-		{"+62812345678\u0669", "", false},
-		{"62+812345678", "", false},
-		{"+1 800 FLOWERS", "", false},
-		{"", "", false},
-	} {
-		got, err := NormalizePhone(c.in, c.ext)
-		if got != c.want || (err == nil) != (c.want != "") || (err != nil && !problem.Has(err, problem.PhoneInvalid)) {
-			t.Errorf("NormalizePhone(%q, %v) = %q, %v", c.in, c.ext, got, err)
-		}
-	}
-}
-
 func TestMask(t *testing.T) {
 	for _, c := range []struct {
 		kind        Kind

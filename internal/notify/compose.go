@@ -46,9 +46,11 @@ type composer struct {
 	org string
 }
 
+func newComposer(lang, org string) composer { return composer{p: i18n.For(lang), org: orgName(org)} }
+
 // compose writes a body in its language.
 func compose(lang, org, color string, body Body) (document, error) {
-	c := composer{p: i18n.For(lang), org: orgName(org)}
+	c := newComposer(lang, org)
 	d := document{Lang: c.p.Lang(), Dir: c.p.Dir(), Org: c.org, Color: hexColor(color), Footer: c.t("notify.footer")}
 	var key string
 	switch b := body.(type) {
@@ -66,6 +68,11 @@ func compose(lang, org, color string, body Body) (document, error) {
 	case AdminNotice:
 		key = "notify.admin"
 		d.Blocks = []block{{Text: c.t("notify.admin.text")}, c.facts(circumstances(b)), {Note: c.t("notify.admin.advice")}}
+	case PhoneNotice:
+		key, d.Blocks = "notify.phone", []block{
+			{Text: c.t("notify.phone.text", "sent", b.Sent, "passed", b.Passed)}, {Text: c.t("notify.phone.until", "until", c.p.DateTime(b.Until))},
+			{Note: c.t("notify.phone.advice")},
+		}
 	default:
 		return document{}, errors.New("unknown message body")
 	}

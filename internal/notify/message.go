@@ -13,8 +13,10 @@ type Message struct {
 	Org *org.Organization
 	// AccountID is whose message it is; empty for a message to the organization.
 	AccountID string
-	// To is one plain address, without a name.
+	// To is one plain address, without a name; a number in E.164 for a phone.
 	To string
+	// Channel is how it leaves; empty: by mail. Only codes go to phones.
+	Channel Channel
 	// Lang is the language it is written in; empty means the organization's.
 	Lang string
 	Body Body
@@ -121,6 +123,13 @@ type AdminNotice struct {
 	At          time.Time
 }
 
+// PhoneNotice tells the support address that the organization's texts and calls
+// pause, because hardly any of their codes are used.
+type PhoneNotice struct {
+	Sent, Passed int
+	Until        time.Time
+}
+
 // The kinds of message, as they stand in the queue and in logs.
 const (
 	KindCode     = "code"
@@ -129,6 +138,7 @@ const (
 	KindRequest  = "request"
 	KindDispute  = "dispute"
 	KindAdmin    = "admin"
+	KindPhone    = "phone"
 )
 
 func (Code) kind() string           { return KindCode }
@@ -137,6 +147,7 @@ func (MethodNotice) kind() string   { return KindMethod }
 func (RequestNotice) kind() string  { return KindRequest }
 func (DisputeNotice) kind() string  { return KindDispute }
 func (AdminNotice) kind() string    { return KindAdmin }
+func (PhoneNotice) kind() string    { return KindPhone }
 
 // links gives the links of a body, which must lead to the product itself.
 func links(b Body) []string {
@@ -190,6 +201,8 @@ func decode(data []byte) (payload, Body, error) {
 		body, err = into[DisputeNotice](p.Body)
 	case KindAdmin:
 		body, err = into[AdminNotice](p.Body)
+	case KindPhone:
+		body, err = into[PhoneNotice](p.Body)
 	default:
 		err = fmt.Errorf("unknown message kind %q", p.Kind)
 	}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -45,7 +46,9 @@ type Deps struct {
 	Jobs   *jobs.Service
 	Keys   *secret.Keyset
 	Sender Sender
-	Log    *slog.Logger
+	// Texts and Calls are the gateways for phones; nil: there is none.
+	Texts, Calls PhoneSender
+	Log          *slog.Logger
 	// PublicURL is the product's own address; every link begins with it.
 	PublicURL string
 }
@@ -56,6 +59,8 @@ type Service struct {
 	jobs   *jobs.Service
 	keys   *secret.Keyset
 	sender Sender
+	texts  PhoneSender
+	calls  PhoneSender
 	log    *slog.Logger
 	public string
 	host   string // right side of a Message-ID
@@ -80,7 +85,7 @@ func New(d Deps) (*Service, error) {
 		return nil, errors.New("notify: no public URL")
 	}
 	s := &Service{
-		db: d.DB, jobs: d.Jobs, keys: d.Keys, sender: d.Sender, log: d.Log,
+		db: d.DB, jobs: d.Jobs, keys: d.Keys, sender: d.Sender, texts: d.Texts, calls: d.Calls, log: d.Log,
 		public: strings.TrimRight(d.PublicURL, "/") + "/", host: u.Hostname(),
 	}
 	s.jobs.Handle(jobKind, s.work)
@@ -95,12 +100,13 @@ type job struct {
 
 // Queue writes a message and its job in the caller's transaction and gives the
 // message's id. With a key that was queued before it gives that message's id and
-// queues nothing. Problem EmailInvalid: To is not one plain address.
+// queues nothing. Problems: EmailInvalid, PhoneInvalid (To is not one plain
+// address, or number), SendOff (no gateway for the channel).
 func (s *Service) Queue(ctx context.Context, tx *store.Tx, m Message) (string, error) {
 	if m.Org == nil || m.Body == nil {
 		return "", errors.New("queue message: organization and body are needed")
 	}
-	if err := checkAddress(m.To); err != nil {
+	if err := s.queueable(m); err != nil {
 		return "", err
 	}
 	for _, link := range links(m.Body) {
@@ -123,7 +129,11 @@ func (s *Service) Queue(ctx context.Context, tx *store.Tx, m Message) (string, e
 		}
 		return id, nil
 	}
-	if err := s.jobs.Enqueue(ctx, tx, jobKind, job{r.id}, jobs.MaxAttempts(maxAttempts)); err != nil {
+	attempts := maxAttempts
+	if r.channel != ByMail {
+		attempts = phoneAttempts
+	}
+	if err := s.jobs.Enqueue(ctx, tx, jobKind, job{r.id}, jobs.MaxAttempts(attempts)); err != nil {
 		return "", fmt.Errorf("queue message: %w", err)
 	}
 	return r.id, nil
@@ -136,7 +146,7 @@ func (s *Service) seal(m Message, now time.Time) (row, error) {
 	}
 	r := row{
 		id: store.NewID(), orgID: m.Org.ID, accountID: m.AccountID, kind: m.Body.kind(), key: m.Key,
-		queuedAt: now, expiresAt: m.ExpiresAt,
+		queuedAt: now, expiresAt: m.ExpiresAt, channel: cmp.Or(m.Channel, ByMail),
 	}
 	if r.key == "" {
 		r.key = r.id
@@ -185,6 +195,18 @@ func (s *Service) Status(ctx context.Context, tx *store.Tx, id string) (State, e
 		return "", fmt.Errorf("message status: %w", err)
 	}
 	return state, nil
+}
+
+// Progress tells how far a message has come. Problem NotFound.
+func (s *Service) Progress(ctx context.Context, tx *store.Tx, id string) (Progress, error) {
+	p, err := selectProgress(ctx, tx, id)
+	if errors.Is(err, store.ErrNoRows) {
+		return Progress{}, problem.New(problem.NotFound)
+	}
+	if err != nil {
+		return Progress{}, fmt.Errorf("message progress: %w", err)
+	}
+	return p, nil
 }
 
 // Count tells how many messages queued since a time are in which state.

@@ -11,6 +11,7 @@ import (
 type row struct {
 	id, orgID, accountID, kind, key string
 	state                           State
+	channel                         Channel
 	recipient, payload              []byte
 	queuedAt, expiresAt             time.Time
 }
@@ -18,11 +19,11 @@ type row struct {
 // insert writes a queued message unless its key is there already.
 func insert(ctx context.Context, tx *store.Tx, r row) (bool, error) {
 	n, err := tx.Exec(ctx, `INSERT INTO notify_message
-		(id, org_id, account_id, kind, message_key, state, recipient, payload, queued_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		(id, org_id, account_id, kind, message_key, state, recipient, payload, queued_at, expires_at, channel)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (org_id, message_key) DO NOTHING`,
 		r.id, r.orgID, r.accountID, r.kind, r.key, string(Queued), r.recipient, r.payload,
-		store.Micros(r.queuedAt), store.Micros(r.expiresAt))
+		store.Micros(r.queuedAt), store.Micros(r.expiresAt), string(r.channel))
 	return n == 1, err
 }
 
@@ -36,9 +37,9 @@ func selectRow(ctx context.Context, tx *store.Tx, id string) (row, error) {
 	r := row{id: id}
 	var state string
 	var queued, expires int64
-	err := tx.QueryRow(ctx, `SELECT org_id, account_id, kind, message_key, state, recipient, payload, queued_at, expires_at
+	err := tx.QueryRow(ctx, `SELECT org_id, account_id, kind, message_key, state, recipient, payload, queued_at, expires_at, channel
 		FROM notify_message WHERE id = $1`, id).
-		Scan(&r.orgID, &r.accountID, &r.kind, &r.key, &state, &r.recipient, &r.payload, &queued, &expires)
+		Scan(&r.orgID, &r.accountID, &r.kind, &r.key, &state, &r.recipient, &r.payload, &queued, &expires, &r.channel)
 	r.state, r.queuedAt, r.expiresAt = State(state), store.Time(queued), store.Time(expires)
 	return r, err
 }
@@ -47,6 +48,31 @@ func selectState(ctx context.Context, tx *store.Tx, id string) (State, error) {
 	var state string
 	err := tx.QueryRow(ctx, `SELECT state FROM notify_message WHERE id = $1`, id).Scan(&state)
 	return State(state), err
+}
+
+func selectProgress(ctx context.Context, tx *store.Tx, id string) (Progress, error) {
+	var p Progress
+	var queued, delivered int64
+	err := tx.QueryRow(ctx, `SELECT state, channel, queued_at, delivered_at FROM notify_message WHERE id = $1`, id).
+		Scan(&p.State, &p.Channel, &queued, &delivered)
+	p.QueuedAt, p.DeliveredAt = store.Time(queued), store.Time(delivered)
+	return p, err
+}
+
+// updateDelivered notes that a message for a phone arrived, unless it is known
+// how it ended. It may still be queued here: the far end was faster than we are.
+func updateDelivered(ctx context.Context, tx *store.Tx, id string) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE notify_message SET state = 'sent', recipient = NULL, payload = NULL, delivered_at = $2, done_at = $2
+		WHERE id = $1 AND delivered_at = 0 AND state IN ('queued', 'sent') AND channel <> 'email'`, id, store.Micros(tx.Now()))
+	return n == 1, err
+}
+
+// updateUndelivered notes that a message for a phone did not arrive, unless it
+// is known how it ended.
+func updateUndelivered(ctx context.Context, tx *store.Tx, id, reason string) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE notify_message SET state = 'failed', reason = $2, recipient = NULL, payload = NULL, done_at = $3
+		WHERE id = $1 AND delivered_at = 0 AND state IN ('queued', 'sent') AND channel <> 'email'`, id, reason, store.Micros(tx.Now()))
+	return n == 1, err
 }
 
 // finish closes a queued message and wipes what was sealed in it. A message

@@ -35,12 +35,10 @@ func (s *Service) work(ctx context.Context, j jobs.Job) error {
 	if !r.expiresAt.IsZero() && !s.db.Now().Before(r.expiresAt) {
 		return s.end(ctx, r, Expired, "too late")
 	}
-	m, err := s.render(r)
-	if err != nil {
-		return s.giveUp(ctx, r, err)
-	}
-	err = s.sender.Send(ctx, m)
+	err, unsendable := s.hand(ctx, r)
 	switch {
+	case unsendable != nil:
+		return s.giveUp(ctx, r, unsendable)
 	case err == nil:
 		return s.end(ctx, r, Sent, "")
 	case IsPermanent(err) || j.Last():
@@ -52,25 +50,54 @@ func (s *Service) work(ctx context.Context, j jobs.Job) error {
 	return err
 }
 
-// render opens a message and writes it in its language.
-func (s *Service) render(r row) (Mail, error) {
+// hand gives a message to what carries it. The second error is for what no try can mend.
+func (s *Service) hand(ctx context.Context, r row) (err, unsendable error) {
+	if r.channel == ByMail {
+		m, err := s.render(r)
+		if err != nil {
+			return nil, err
+		}
+		return s.sender.Send(ctx, m), nil
+	}
+	p, err := s.renderPhone(r)
+	if err != nil {
+		return nil, err
+	}
+	sender := s.phoneSender(r.channel)
+	if sender == nil {
+		return nil, errors.New("there is no gateway for it any more")
+	}
+	return sender.SendPhone(ctx, p), nil
+}
+
+// open gives a message's recipient and what it says.
+func (s *Service) open(r row) (string, payload, Body, error) {
 	to, err := s.keys.Open(r.recipient, boundTo("recipient", r))
 	if err != nil {
-		return Mail{}, errors.New("the recipient cannot be opened")
+		return "", payload{}, nil, errors.New("the recipient cannot be opened")
 	}
 	data, err := s.keys.Open(r.payload, boundTo("payload", r))
 	if err != nil {
-		return Mail{}, errors.New("the payload cannot be opened")
+		return "", payload{}, nil, errors.New("the payload cannot be opened")
 	}
 	p, body, err := decode(data)
 	if err != nil {
-		return Mail{}, errors.New("the payload cannot be read")
+		return "", payload{}, nil, errors.New("the payload cannot be read")
+	}
+	return string(to), p, body, nil
+}
+
+// render opens a mail and writes it in its language.
+func (s *Service) render(r row) (Mail, error) {
+	to, p, body, err := s.open(r)
+	if err != nil {
+		return Mail{}, err
 	}
 	m, err := Render(p.Lang, p.OrgName, p.Color, body)
 	if err != nil {
 		return Mail{}, err
 	}
-	m.To, m.Kind, m.MessageID, m.Date = string(to), r.kind, s.messageID(r), r.queuedAt
+	m.To, m.Kind, m.MessageID, m.Date = to, r.kind, s.messageID(r), r.queuedAt
 	return m, nil
 }
 

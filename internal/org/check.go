@@ -16,10 +16,9 @@ import (
 )
 
 var (
-	slugForm    = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
-	domainForm  = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
-	colorForm   = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
-	countryForm = regexp.MustCompile(`^[A-Z]{2}$`)
+	slugForm   = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	domainForm = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+	colorForm  = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 )
 
 // checker collects what is wrong.
@@ -150,12 +149,16 @@ func (p *Policy) check(c *checker) {
 	c.between("policy.codes.digits", p.Codes.Digits, 6, 12)
 	c.between("policy.codes.minutes", p.Codes.Minutes, 1, 10) // ASVS 6.5.5
 	c.between("policy.phone.per_day", p.Phone.PerDay, 1, 100)
-	if len(p.Phone.Countries) == 0 && slices.ContainsFunc(p.Reset.Methods, phone) {
+	if len(p.Phone.Countries) == 0 && slices.ContainsFunc(p.Reset.Methods, phone) && !p.presetMethods() {
 		c.refuse("policy.phone.countries", "name the countries that texts and calls may go to, such as [ID]")
 	}
 	for i, country := range p.Phone.Countries {
-		if !countryForm.MatchString(country) {
-			c.refuse(fmt.Sprintf("policy.phone.countries[%d]", i), "expected a country of two letters, such as ID")
+		key := fmt.Sprintf("policy.phone.countries[%d]", i)
+		switch {
+		case !method.KnownCountry(country):
+			c.refuse(key, "expected a country of two letters, such as ID")
+		case slices.Contains(p.Phone.Countries[:i], country):
+			c.refuse(key, "%s stands twice", country)
 		}
 	}
 	c.between("policy.new_method_waiting_hours", p.NewMethodWaitingHours, 0, 720)
@@ -178,11 +181,19 @@ func (p *Policy) checkMethods(c *checker) {
 		}
 	}
 	if !slices.ContainsFunc(p.Reset.Methods, method.Kind.Built) {
-		c.refuse("policy.reset.methods", "this version can verify authenticator_code, recovery_code and email; name at least one of them")
+		c.refuse("policy.reset.methods", "this version can verify authenticator_code, recovery_code, email, mobile_phone and office_phone; name at least one of them")
 	}
 	if slices.Contains(p.Reset.Methods, method.SecurityQuestions) && p.Reset.Gates < 2 {
 		c.refuse("policy.reset.methods", "security_questions count only beside something the person has: set gates to 2")
 	}
+}
+
+// presetMethods tells whether the list of methods is the preset's own. It names
+// phones for organizations that have countries for them; without, they are
+// simply not offered. Whoever writes a list that names a phone means it.
+func (p *Policy) presetMethods() bool {
+	own, ok := preset(p.Preset)
+	return ok && slices.Equal(p.Reset.Methods, own.Reset.Methods)
 }
 
 // phone tells whether a kind makes this version send texts or calls.

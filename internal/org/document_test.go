@@ -211,7 +211,7 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"an unknown method":                     {policy("reset: {methods: [email, fax]}"), "policy.reset.methods[1]"},
 		"a method twice":                        {policy("reset: {methods: [email, email]}"), "policy.reset.methods[1]"},
 		"a pass as a method":                    {policy("reset: {methods: [email, temporary_access_pass]}"), "policy.reset.methods[1]"},
-		"only what cannot be verified":          {policy("reset: {methods: [office_phone]}"), "policy.reset.methods"},
+		"only what cannot be verified":          {policy("reset: {methods: [security_questions]}"), "policy.reset.methods"},
 		"questions alone":                       {policy("reset: {methods: [email, security_questions]}"), "policy.reset.methods"},
 		"one gate for administrators":           {policy("administrators: {gates: 1}"), "policy.administrators.gates"},
 		"two questions":                         {policy("questions: {to_register: 2, to_reset: 2}"), "policy.questions.to_register"},

@@ -3,6 +3,8 @@ package org
 import (
 	"slices"
 	"strings"
+
+	"kunci.dev/kunci/internal/method"
 )
 
 // Role is what an administrator may do.
@@ -64,6 +66,31 @@ type Organization struct {
 	Administrators []Administrator
 	Policy         Policy
 	Version        int64 // goes up with every change
+
+	// Channels is what this installation can send over; no document says it.
+	Channels Channels `json:"-"`
+}
+
+// Channels says for which phone messages this installation has a gateway.
+type Channels struct{ Text, Call bool }
+
+// Reaches tells whether a kind of method can be sent anything here: an office
+// phone is called, a mobile phone is texted or called. Kinds that are no phones
+// need neither.
+func (c Channels) Reaches(k method.Kind) bool {
+	switch k {
+	case method.MobilePhone:
+		return c.Text || c.Call
+	case method.OfficePhone:
+		return c.Call
+	}
+	return true
+}
+
+// Offers tells whether a kind can be used in the organization at all: phones
+// need a gateway, and countries to which it may send.
+func (o *Organization) Offers(k method.Kind) bool {
+	return k.Class() != method.PhoneLine || o.Channels.Reaches(k) && len(o.Policy.Phone.Countries) > 0
 }
 
 // RoleOf gives the role of a user ID, and whether it has one.

@@ -20,11 +20,14 @@ import (
 // Deps are what the room stands on.
 type Deps struct {
 	Audit *audit.Service
+	// Channels is what this installation can send over.
+	Channels Channels
 }
 
 // Service keeps organizations. It is safe for concurrent use.
 type Service struct {
-	audit *audit.Service
+	audit    *audit.Service
+	channels Channels
 
 	// known holds each organization as it was last read: every page asks for
 	// one, and a logo makes reading a row dear. A revision is never used twice,
@@ -43,7 +46,7 @@ func New(d Deps) (*Service, error) {
 	if d.Audit == nil {
 		return nil, errors.New("org: no audit log")
 	}
-	return &Service{audit: d.Audit, known: make(map[string]known)}, nil
+	return &Service{audit: d.Audit, channels: d.Channels, known: make(map[string]known)}, nil
 }
 
 // Change is one difference that a change made.
@@ -307,6 +310,7 @@ func (s *Service) one(ctx context.Context, tx *store.Tx, where, value string) (*
 	if k.org, k.revision, err = selectDocument(ctx, tx, id); err != nil {
 		return nil, err
 	}
+	k.org.Channels = s.channels
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known[id] = k

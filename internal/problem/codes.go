@@ -25,6 +25,10 @@ const (
 	CodeFormat       Code = "code-format"        // not a code at all: wrong length or characters
 	CodeUsed         Code = "code-used"          // a code that was accepted before
 	SendLimit        Code = "send-limit"         // too many messages; wait
+	SendPaused       Code = "send-paused"        // texts and calls of the organization pause
+	SendFailed       Code = "send-failed"        // a message could not be handed over
+	SendOff          Code = "send-off"           // this installation has no gateway for it
+	DestinationWrong Code = "destination-wrong"  // the number typed is not the registered one
 	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
 	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
 
@@ -36,13 +40,17 @@ const (
 	SignedOut    Code = "signed-out" // no session, or it ended
 
 	// Methods.
+	AfterReset      Code = "after-reset"      // the password was reset lately; another method is needed to delete or change one
 	MethodLimit     Code = "method-limit"     // as many of this kind as a person may have
 	MethodDuplicate Code = "method-duplicate" // already registered
 	MethodKind      Code = "method-kind"      // this kind cannot be registered here
 	EmailInvalid    Code = "email-invalid"    // not an address mail can go to
 	EmailOwnDomain  Code = "email-own-domain" // an address that needs the forgotten password
 	UndoExpired     Code = "undo-expired"     // the seven days are over
-	PhoneInvalid    Code = "phone-invalid"    // not a whole number with its country code
+	PhoneInvalid    Code = "phone-invalid"    // not a number that can exist
+	PhoneCost       Code = "phone-cost"       // premium, shared-cost or service number
+	PhoneNotMobile  Code = "phone-not-mobile" // cannot receive texts
+	PhoneCountry    Code = "phone-country"    // a country the organization sends nothing to
 
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ

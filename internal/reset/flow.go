@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
@@ -103,7 +104,9 @@ type View struct {
 	// Chosen is the method being proved, with its challenge.
 	Chosen    Choice
 	Challenge challenge.Challenge
-	Rules     []password.Rule
+	// Progress is how far the message with the code has come; zero: none was sent.
+	Progress notify.Progress
+	Rules    []password.Rule
 	// CanUnlock tells that the account can be unlocked without a new password.
 	CanUnlock bool
 }
@@ -114,9 +117,11 @@ type Reply struct {
 	Flow Flow
 	Step Step
 	// Code is the problem to show on the same page; empty when the step went well.
-	Code       problem.Code
-	Left       int // tries left after CodeWrong
-	RetryAfter time.Duration
+	Code problem.Code
+	Left int // tries left after CodeWrong or DestinationWrong
+	// NeedsDestination says that the number has to be typed before a code is sent.
+	NeedsDestination bool
+	RetryAfter       time.Duration
 	// Refusals are the broken rules of a password (Code PasswordRefused).
 	Refusals []password.Refusal
 }
@@ -126,7 +131,12 @@ type Sessions interface {
 	EndAll(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID string) error
 }
 
-// Deps is what the room needs. Breached and Log may be nil.
+// Deliveries tells what became of a message.
+type Deliveries interface {
+	Progress(ctx context.Context, tx *store.Tx, id string) (notify.Progress, error)
+}
+
+// Deps is what the room needs. Breached, Deliveries and Log may be nil.
 type Deps struct {
 	DB         *store.DB
 	Keys       *secret.Keyset
@@ -137,6 +147,7 @@ type Deps struct {
 	Helpdesk   *helpdesk.Service
 	Audit      *audit.Service
 	Messages   challenge.Messages
+	Deliveries Deliveries
 	Sessions   Sessions
 	Breached   password.BreachFilter
 	PublicURL  string // links of notices begin with it

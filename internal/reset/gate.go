@@ -8,6 +8,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
@@ -60,7 +61,14 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 		return err
 	}
 	v.Challenge = c
-	return nil
+	if c.MessageID == "" || s.d.Deliveries == nil {
+		return nil
+	}
+	v.Progress, err = s.d.Deliveries.Progress(ctx, tx, c.MessageID)
+	if errors.Is(err, problem.New(problem.NotFound)) {
+		return nil
+	}
+	return err
 }
 
 // step runs one step of a flow in one transaction with the account locked, and
@@ -159,9 +167,11 @@ func (s *Service) Choose(ctx context.Context, by audit.Actor, f Flow, methodID s
 			}
 			f.counted = true
 		}
-		if _, err := s.d.Challenges.Begin(ctx, tx, by, s.begin(*f, now, m, proved)); err != nil {
+		c, err := s.d.Challenges.Begin(ctx, tx, by, s.begin(*f, now, m, proved))
+		if err != nil {
 			return err
 		}
+		r.NeedsDestination = c.NeedsDestination()
 		f.State, f.MethodID = Verifying, m.ID
 		return s.save(ctx, tx, *f)
 	})
@@ -210,9 +220,16 @@ func (s *Service) Back(ctx context.Context, by audit.Actor, f Flow) (Reply, erro
 	})
 }
 
-// Send sends the code of the chosen method, or sends it again. For kinds that
-// need no message it does nothing. Code SendLimit with RetryAfter: too many.
+// Send sends the code of the chosen method, or the code that lives again. For
+// kinds that need no message it does nothing. A refusal that was counted is in the reply:
+// SendLimit, SendPaused, PhoneCountry. Problems: Required on "destination" (see
+// Destine), SendOff.
 func (s *Service) Send(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
+	return s.SendBy(ctx, by, f, "")
+}
+
+// SendBy is Send over a channel: a mobile phone is texted or called.
+func (s *Service) SendBy(ctx context.Context, by audit.Actor, f Flow, channel notify.Channel) (Reply, error) {
 	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
 		if f.State != Verifying {
 			return nil
@@ -222,24 +239,50 @@ func (s *Service) Send(ctx context.Context, by audit.Actor, f Flow) (Reply, erro
 			return problem.New(problem.MethodNotAllowed).On("method")
 		}
 		start := s.begin(*f, now, m, proved)
-		c, err := s.d.Challenges.Begin(ctx, tx, by, start)
-		if err != nil {
-			return err
-		}
-		sent, err := s.d.Challenges.Send(ctx, tx, by, start, c)
-		if err != nil {
-			return err
-		}
-		if !sent.Sent {
-			r.Code, r.RetryAfter = problem.SendLimit, sent.RetryAfter
-		}
-		return nil
+		start.Channel = channel
+		return s.send(ctx, tx, by, start, r)
 	})
 }
 
-// Resend is Send: the code that lives is repeated.
-func (s *Service) Resend(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
-	return s.Send(ctx, by, f)
+func (s *Service) send(ctx context.Context, tx *store.Tx, by audit.Actor, start challenge.Start, r *Reply) error {
+	c, err := s.d.Challenges.Begin(ctx, tx, by, start)
+	if err != nil {
+		return err
+	}
+	sent, err := s.d.Challenges.Send(ctx, tx, by, start, c)
+	if err != nil {
+		return err
+	}
+	if !sent.Sent {
+		r.Code, r.RetryAfter = sent.Code, sent.RetryAfter
+	}
+	return nil
+}
+
+// Destine judges the whole number that a person typed for the chosen phone and,
+// when it is the registered one, sends the code there. A wrong one counts as a
+// wrong answer (Code DestinationWrong). Problem PhoneInvalid: no number at all,
+// nothing was counted.
+func (s *Service) Destine(ctx context.Context, by audit.Actor, f Flow, typed string, channel notify.Channel) (Reply, error) {
+	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
+		if f.State != Verifying {
+			return nil
+		}
+		c, m, open, err := s.answerable(ctx, tx, by, f, now, proved, r)
+		if err != nil || !open {
+			return err
+		}
+		result, err := s.d.Challenges.Destination(ctx, tx, by, now.org, c, typed)
+		if err != nil {
+			return err
+		}
+		if result.Outcome != challenge.OutcomeTyped {
+			return s.settle(ctx, tx, by, f, now, r, result)
+		}
+		start := s.begin(*f, now, m, proved)
+		start.Channel = channel
+		return s.send(ctx, tx, by, start, r)
+	})
 }
 
 // Answer judges a code for the chosen method. A wrong, expired or blocked answer
@@ -280,28 +323,44 @@ func (s *Service) Answer(ctx context.Context, by audit.Actor, f Flow, methodID, 
 }
 
 func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, a challenge.Answer, r *Reply) error {
-	c, err := s.d.Challenges.Current(ctx, tx, f.ID, f.OrgID, f.AccountID, f.MethodID)
-	if errors.Is(err, problem.New(problem.NotFound)) {
-		r.Code = problem.CodeExpired
-		return nil
-	}
-	if err != nil {
+	c, _, open, err := s.answerable(ctx, tx, by, f, now, proved, r)
+	if err != nil || !open {
 		return err
-	}
-	if wait := now.locked[f.MethodID]; wait > 0 {
-		r.Code, r.RetryAfter = problem.Blocked, wait
-		return s.gateBlocked(ctx, tx, by, f, now, r)
-	}
-	if _, ok := now.choosable(f.MethodID, proved); !ok {
-		f.State, f.MethodID, r.Code = Choosing, "", problem.MethodNotAllowed
-		return s.save(ctx, tx, *f)
 	}
 	result, err := s.d.Challenges.Pass(ctx, tx, by, now.org, c, a)
 	if err != nil {
 		return err
 	}
+	return s.settle(ctx, tx, by, f, now, r, result)
+}
+
+// answerable gives the challenge of the chosen method when it takes an answer
+// now; otherwise the reply says why not.
+func (s *Service) answerable(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, r *Reply) (challenge.Challenge, method.Method, bool, error) {
+	c, err := s.d.Challenges.Current(ctx, tx, f.ID, f.OrgID, f.AccountID, f.MethodID)
+	if errors.Is(err, problem.New(problem.NotFound)) {
+		r.Code = problem.CodeExpired
+		return c, method.Method{}, false, nil
+	}
+	if err != nil {
+		return c, method.Method{}, false, err
+	}
+	if wait := now.locked[f.MethodID]; wait > 0 {
+		r.Code, r.RetryAfter = problem.Blocked, wait
+		return c, method.Method{}, false, s.gateBlocked(ctx, tx, by, f, now, r)
+	}
+	m, ok := now.choosable(f.MethodID, proved)
+	if !ok {
+		f.State, f.MethodID, r.Code = Choosing, "", problem.MethodNotAllowed
+		return c, m, false, s.save(ctx, tx, *f)
+	}
+	return c, m, true, nil
+}
+
+// settle records what an answer was and moves the flow.
+func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, r *Reply, result challenge.Result) error {
 	e := s.event(*f, audit.ResetGateFailed, audit.Failure, string(result.Code))
-	e.MethodID, e.MethodKind = c.MethodID, string(c.Kind)
+	e.MethodID, e.MethodKind = result.Challenge.MethodID, string(result.Challenge.Kind)
 	if result.Outcome == challenge.OutcomePassed {
 		e.Kind, e.Outcome, e.Reason = audit.ResetGatePassed, audit.Success, ""
 	}

@@ -342,6 +342,18 @@ func (s *Service) Forget(ctx context.Context, tx *store.Tx, browserID string, ch
 	return nil
 }
 
+// Unprove takes back what a method proved, in every session of the account: a
+// proof is worth something only as long as its method. The sessions go on.
+func (s *Service) Unprove(ctx context.Context, tx *store.Tx, orgID, accountID, methodID string) error {
+	if methodID == "" {
+		return errors.New("session: no method")
+	}
+	if err := unprove(ctx, tx, orgID, accountID, methodID); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}
+
 // Purge drops what is over: ended and old sessions, accounts long unused, and
 // browsers with neither.
 func (s *Service) Purge(ctx context.Context, tx *store.Tx) error {

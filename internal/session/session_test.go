@@ -230,3 +230,35 @@ func TestPurgeDropsWhatIsOver(t *testing.T) {
 		}
 	})
 }
+
+// A method that is gone vouches for nobody any more, wherever it was proved.
+func TestAProofEndsWithItsMethod(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		b := setUp(t, db)
+		fresh := func(token string) bool {
+			s, err := b.current(token)
+			if err != nil || s.Level != session.Full {
+				t.Errorf("the session is %+v, %v", s, err)
+			}
+			return s.Fresh(clock.Now(), true, time.Minute)
+		}
+		tokens := make(map[string]string)
+		for account, factor := range map[string]string{"alain": "lost", "budi": "lost", "citra": "kept"} {
+			_, s := b.signIn("", account, session.Partial)
+			b.do(func(tx *store.Tx) (err error) {
+				tokens[account], err = b.s.Prove(t.Context(), tx, s.ID, factor)
+				return err
+			})
+		}
+		b.do(func(tx *store.Tx) error { return b.s.Unprove(t.Context(), tx, "contoso", "alain", "lost") })
+		for account, want := range map[string]bool{"alain": false, "budi": true, "citra": true} {
+			if got := fresh(tokens[account]); got != want {
+				t.Errorf("%s: fresh is %v", account, got)
+			}
+		}
+		err := db.Write(t.Context(), func(tx *store.Tx) error { return b.s.Unprove(t.Context(), tx, "contoso", "alain", "") })
+		if err == nil {
+			t.Error("sessions that proved nothing lost their proof")
+		}
+	})
+}

@@ -150,3 +150,9 @@ func purge(ctx context.Context, tx *store.Tx, sessionsBefore, accountsBefore tim
 	}
 	return nil
 }
+
+func unprove(ctx context.Context, tx *store.Tx, orgID, accountID, methodID string) error {
+	_, err := tx.Exec(ctx, `UPDATE session SET factor_at = 0, factor_id = '' WHERE org_id = $1 AND account_id = $2 AND factor_id = $3`,
+		orgID, accountID, methodID)
+	return err
+}

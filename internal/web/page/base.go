@@ -41,7 +41,7 @@ type Base struct {
 	// Notice is the catalogue key of a message that something went well, with its arguments.
 	Notice     string
 	NoticeArgs []any
-	// Refresh reloads the page after so many seconds; 0: never.
+	// Refresh reloads the page after so many seconds where no script runs; 0: never.
 	Refresh int
 
 	printer *i18n.Printer

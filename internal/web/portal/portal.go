@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
@@ -25,13 +27,14 @@ func Templates() (fs.FS, error) { return fs.Sub(templates, "templates") }
 
 // Deps are what the pages call.
 type Deps struct {
-	DB      *store.DB
-	Orgs    *org.Service
-	Reset   *reset.Service
-	SignIn  *signin.Service
-	Captcha *captcha.Service
-	Pages   *page.Renderer
-	Log     *slog.Logger
+	DB           *store.DB
+	Orgs         *org.Service
+	Reset        *reset.Service
+	SignIn       *signin.Service
+	SecurityInfo *securityinfo.Service
+	Captcha      *captcha.Service
+	Pages        *page.Renderer
+	Log          *slog.Logger
 	// PublicURL is the address people open.
 	PublicURL string
 	// Secure says that people come over https: cookies are then bound to this host and to https.
@@ -45,7 +48,7 @@ type Portal struct {
 
 // New refuses missing parts.
 func New(d Deps) (*Portal, error) {
-	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil {
+	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.SecurityInfo == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil {
 		return nil, errors.New("portal: a part is missing")
 	}
 	return &Portal{d}, nil
@@ -59,7 +62,7 @@ type Route struct {
 
 // Routes lists every page.
 func (p *Portal) Routes() []Route {
-	return p.resetRoutes()
+	return slices.Concat(p.resetRoutes(), p.securityInfoRoutes())
 }
 
 // cookie names, without the prefix that a secure host adds.

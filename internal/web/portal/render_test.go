@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
@@ -57,6 +59,7 @@ func stories() []story {
 			return &unsupportedPage{Base: base("unsupported-browser", "unsupported.title"), Address: "https://reset.example/reset", QR: QRCode{33, "M0 0h1v1h-1z"}}
 		}},
 	}
+	all = append(all, securityInfoStories(base)...)
 	for _, kind := range method.Kinds() {
 		if !kind.Built() || !kind.ProvesReset() {
 			continue
@@ -67,8 +70,25 @@ func stories() []story {
 			}},
 			story{"verify " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2,
-					Chosen: choices(kind)[0], Sent: true, Digits: 8, Minutes: 10}
+					Chosen: choices(kind)[0], Sends: challenge.Sends(kind), Sent: true, Digits: 8, Minutes: 10}
 			}})
+		if !challenge.Sends(kind) {
+			continue
+		}
+		for i, c := range []verifyPage{
+			{Sent: false}, {Sent: true, Waiting: true}, {Sent: true, Waiting: true, Late: true}, {NeedsNumber: true, CanText: true},
+			{NeedsNumber: true, CanCall: true}, {NeedsNumber: true, CanText: true, CanCall: true},
+			{Sent: true, Channel: "sms", CanText: true, CanCall: true}, {Sent: true, Channel: "call", CanText: true, CanCall: true},
+		} {
+			if c.NeedsNumber && kind == method.Email {
+				continue
+			}
+			all = append(all, story{fmt.Sprintf("verify %s in state %d", kind, i), "reset_verify", "/reset/verify", func() page.Page {
+				c.Base, c.Chosen, c.Sends = base("reset-verify", "reset.verify.title."+string(kind)), choices(kind)[0], true
+				c.Digits, c.Minutes = 8, 10
+				return &c
+			}})
+		}
 	}
 	for _, code := range append(append([]problem.Code{problem.NotManaged, problem.Expired, problem.Cookies}, contactable...), faults...) {
 		all = append(all, story{"problem " + string(code), "reset_problem", "/reset/problem?why=" + string(code), func() page.Page {
@@ -82,7 +102,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:action|captcha|field|kind|page|password|problem|reset|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:action|captcha|field|kind|page|password|problem|reset|securityinfo|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a
@@ -117,6 +137,9 @@ func TestEveryPageSpeaksEveryLanguage(t *testing.T) {
 				}
 				if n := strings.Count(string(body), `class="primary"`) + strings.Count(string(body), `class="button primary"`); n > 1 {
 					t.Errorf("%d primary buttons", n)
+				}
+				if strings.Contains(string(body), `data-page=""`) {
+					t.Error("the page has no name")
 				}
 				if !strings.Contains(string(body), `<meta name="referrer" content="same-origin">`) {
 					t.Error("a browser without Sec-Fetch-Site would send Origin: null with its forms, and be refused")

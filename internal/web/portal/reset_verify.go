@@ -1,10 +1,13 @@
 package portal
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/web/page"
@@ -20,6 +23,16 @@ type verifyPage struct {
 	Digits      int
 	Minutes     int
 	Several     bool
+	// Sends says that a message brings the code; it is missing where one types
+	// it from an app or from paper.
+	Sends bool
+	// NeedsNumber asks for the whole number of a phone before anything is sent.
+	NeedsNumber      bool
+	Typed            string
+	CanText, CanCall bool
+	Channel          string // of the last message
+	// Waiting: the message has not left yet. Late: it will not, or not soon.
+	Waiting, Late bool
 }
 
 func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
@@ -27,7 +40,19 @@ func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 	if answered || err != nil {
 		return err
 	}
-	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", p.verifyPage(view))
+	shown := p.verifyPage(view)
+	shown.Refresh = shown.refresh()
+	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", shown)
+}
+
+// refreshSeconds is how often a page without scripts looks whether a code has left.
+const refreshSeconds = 4
+
+func (v *verifyPage) refresh() int {
+	if v.Waiting && !v.Late {
+		return refreshSeconds
+	}
+	return 0
 }
 
 func (p *Portal) verifyPage(v reset.View) *verifyPage {
@@ -38,7 +63,12 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	}
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
-	shown.Sent = !v.Challenge.SentAt.IsZero()
+	shown.Sent, shown.Sends = !v.Challenge.SentAt.IsZero(), challenge.Sends(v.Chosen.Kind)
+	shown.NeedsNumber = v.Challenge.NeedsDestination()
+	shown.CanText = v.Chosen.Kind == method.MobilePhone && v.Org.Channels.Text
+	shown.CanCall = v.Chosen.Kind.Class() == method.PhoneLine && v.Org.Channels.Call
+	shown.Channel = string(v.Challenge.Channel)
+	shown.Waiting, shown.Late = v.Progress.State == notify.Queued, v.Progress.Late(p.DB.Now())
 	shown.Digits, shown.Minutes = digitsOf(v), v.Org.Policy.Codes.Minutes
 	usable := 0
 	for _, c := range v.Choices {
@@ -51,7 +81,7 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 }
 
 func digitsOf(v reset.View) int {
-	if v.Chosen.Kind == method.Email {
+	if challenge.Sends(v.Chosen.Kind) {
 		return v.Org.Policy.Codes.Digits
 	}
 	return 6
@@ -77,35 +107,52 @@ func (p *Portal) postVerify(w http.ResponseWriter, r *http.Request) error {
 	if reply.Code == "" {
 		return page.See(w, r, reply.Step.Path)
 	}
-	return p.verifyRefused(w, r, reply)
+	return p.verifyRefused(w, r, reply, form)
 }
 
 // verifyStep does what the form asks for: choosing a method also sends its code.
 func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (reset.Reply, error) {
 	by := page.Actor(r)
+	destination, typed := form["destination"]
 	switch {
 	case form["action"] == "back":
 		return p.Reset.Back(r.Context(), by, flow)
 	case form["action"] == "resend":
-		return p.Reset.Resend(r.Context(), by, flow)
+		return p.Reset.SendBy(r.Context(), by, flow, channelOf(form))
 	case form["action"] == "verify" || form["action"] == "" && form["code"] != "":
 		chosen := form["method"]
 		if chosen == "" {
 			chosen = flow.MethodID
 		}
 		return p.Reset.Answer(r.Context(), by, flow, chosen, form["code"])
-	case form["method"] == "":
+	case form["method"] == "" && (flow.State != reset.Verifying || !typed):
 		return reset.Reply{Flow: flow, Code: problem.Required}, nil
 	}
-	reply, err := p.Reset.Choose(r.Context(), by, flow, form["method"])
-	if err != nil || reply.Code != "" {
+	reply, err := p.Reset.Choose(r.Context(), by, flow, cmp.Or(form["method"], flow.MethodID))
+	switch {
+	case err != nil || reply.Code != "":
 		return reply, err
+	case !reply.NeedsDestination:
+		return p.Reset.SendBy(r.Context(), by, reply.Flow, channelOf(form))
+	case !typed: // the page asks for the number
+		return reply, nil
+	case destination == "":
+		return reset.Reply{}, problem.New(problem.Required).On("destination")
 	}
-	return p.Reset.Send(r.Context(), by, reply.Flow)
+	return p.Reset.Destine(r.Context(), by, reply.Flow, destination, channelOf(form))
+}
+
+// channelOf is how a person wants the code of a mobile phone.
+func channelOf(form page.Form) notify.Channel {
+	switch c := notify.Channel(form["channel"]); c {
+	case notify.ByText, notify.ByCall:
+		return c
+	}
+	return ""
 }
 
 // verifyRefused shows the page where the flow stands now, with the refusal.
-func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply reset.Reply) error {
+func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply reset.Reply, form page.Form) error {
 	flow, answered, err := p.flow(w, r)
 	if answered || err != nil {
 		return err
@@ -121,8 +168,11 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 	refusal := problem.New(reply.Code).After(reply.RetryAfter)
 	if view.Step.Page == reset.PageVerify {
 		refusal = refusal.On("code")
+		if shown.NeedsNumber {
+			refusal, shown.Typed = refusal.On("destination"), form["destination"]
+		}
 	}
-	if reply.Code == problem.CodeWrong && reply.Left > 0 && reply.Left < 3 {
+	if (reply.Code == problem.CodeWrong || reply.Code == problem.DestinationWrong) && reply.Left > 0 && reply.Left < 3 {
 		shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 	}
 	return p.refuse(w, r, "reset_verify", shown, &shown.Base, refusal)

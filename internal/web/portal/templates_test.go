@@ -26,6 +26,9 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	structs := map[string]any{
 		"reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
 		"reset_problem": &problemPage{}, "reset_contact": &contactPage{}, "reset_dispute": &disputePage{}, "unsupported_browser": &unsupportedPage{},
+		"securityinfo_list": &infoPage{}, "securityinfo_add": &addPage{}, "securityinfo_delete": &methodPage{}, "securityinfo_undo": &methodPage{},
+		"securityinfo_change": &methodPage{}, "securityinfo_email": &emailPage{}, "securityinfo_authenticator": &authenticatorPage{},
+		"securityinfo_recovery": &recoveryPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)

@@ -12,6 +12,11 @@ for (const button of document.querySelectorAll("button[data-show]")) {
   });
 }
 
+for (const button of document.querySelectorAll("button[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 const rules = document.querySelector("[data-rules]");
 if (rules) {
   const field = document.getElementById(rules.dataset.rules);
@@ -59,4 +64,25 @@ if (work && window.crypto && crypto.subtle) {
     button.disabled = false;
     status.hidden = true;
   });
+}
+
+// While a message is on its way, what the page says about it is kept up to
+// date without touching what is being typed. Looking sends and counts nothing.
+const delivery = document.getElementById("delivery");
+if (delivery && delivery.dataset.watch && window.fetch && window.DOMParser) {
+  let left = 30;
+  const look = async () => {
+    try {
+      const answer = await fetch(location.pathname, { credentials: "same-origin", redirect: "error" });
+      const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("delivery");
+      if (fresh && fresh.dataset.watch !== delivery.dataset.watch) {
+        delivery.dataset.watch = fresh.dataset.watch;
+        delivery.replaceChildren(...fresh.childNodes);
+      }
+    } catch {
+      return; // the next click will say what is the matter
+    }
+    if (--left > 0) setTimeout(look, delivery.dataset.watch === "waiting" ? 2000 : 4000);
+  };
+  setTimeout(look, 2000);
 }

@@ -1,0 +1,35 @@
+package method_test
+
+import (
+	"testing"
+
+	"kunci.dev/kunci/internal/method"
+)
+
+func TestWhoIsAskedForASecondFactor(t *testing.T) {
+	proved := func(k method.Kind, change func(*method.Method)) []method.Method {
+		m := method.Method{Kind: k, Proved: true}
+		if change != nil {
+			change(&m)
+		}
+		return []method.Method{{Kind: method.Email, Proved: true}, m}
+	}
+	for name, c := range map[string]struct {
+		methods []method.Method
+		want    bool
+	}{
+		"nothing":                 {nil, false},
+		"an address":              {proved(method.Email, nil), false},
+		"an app":                  {proved(method.AuthenticatorCode, nil), true},
+		"an app that waits":       {proved(method.AuthenticatorCode, func(m *method.Method) { m.Proved = false }), false},
+		"an app that is deleted":  {proved(method.AuthenticatorCode, func(m *method.Method) { m.DeletedAt = m.DeletedAt.AddDate(2020, 0, 0) }), false},
+		"an app that is disabled": {proved(method.AuthenticatorCode, func(m *method.Method) { m.DisabledAt = m.DisabledAt.AddDate(2020, 0, 0) }), true},
+		"codes":                   {proved(method.RecoveryCode, nil), true},
+		"codes that are used up":  {proved(method.RecoveryCode, func(m *method.Method) { m.UsedCodes = 1<<method.RecoveryCodes - 1 }), false},
+		"a pass":                  {proved(method.TemporaryAccessPass, nil), false},
+	} {
+		if got := method.AskForFactor(c.methods); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package notify
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// oneText is how many characters a text has before it is sent, and paid, as two.
+const oneText = 160
+
+// text is a code as a text message: what it is for, who sends it, that nobody
+// asks for it, and a last line that lets a browser fill the code in on our own
+// page and nowhere else (WICG, "Origin-bound one-time codes delivered via SMS").
+// The organization's name is shortened where the whole would not fit into one text.
+func (c composer) text(code Code, host string) string {
+	purpose := oneOf(code.Purpose, PurposeReset, PurposeSignIn, PurposeRegister, PurposeStepUp)
+	number := digits(code.Code)
+	write := func(org string) string {
+		return c.p.T("notify.sms."+purpose, "code", number, "org", org) + "\n@" + host + " #" + number
+	}
+	whole := write(c.org)
+	for name := []rune(c.org); gsm(whole) > oneText && len(name) > 4; {
+		name = name[:len(name)-1]
+		whole = write(strings.TrimSpace(string(name)) + "...")
+	}
+	return whole
+}
+
+// gsm counts the places a text takes in the alphabet of GSM (3GPP TS 23.038,
+// 6.2.1); a text with any other character is sent in one of 70 places, and
+// counts as just fitting: shortening it would not help.
+func gsm(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case strings.ContainsRune(gsmTwo, r):
+			n += 2
+		case r < utf8.RuneSelf && (r >= ' ' && r != '`' || r == '\n'), strings.ContainsRune(gsmOne, r):
+			n++
+		default:
+			return 0
+		}
+	}
+	return n
+}
+
+const (
+	gsmOne = "£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà"
+	gsmTwo = "^{}\\[~]|€" // written with an escape before them
+)

@@ -1,0 +1,142 @@
+package securityinfo
+
+import (
+	"context"
+	"time"
+
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/store"
+)
+
+// View is what a person sees of their security info.
+type View struct {
+	Methods []Row           // strongest first
+	Deleted []method.Method // last deleted first; each can be brought back until UndoUntil
+	Kinds   []Offer         // what can be added, strongest first
+	Reset   Reset
+}
+
+// Row is one method of the list.
+type Row struct {
+	method.Method
+	// Why says why it cannot prove a reset, as a key below "reset.why." with Args; empty: it can.
+	Why  string
+	Args map[string]any
+	// CanBeDefault: a sign-in could offer it first.
+	CanBeDefault bool
+}
+
+// Offer is a kind that could be added.
+type Offer struct {
+	Kind    method.Kind
+	Have    int // how many the person has of what shares the limit
+	Full    bool
+	Pending bool // one was begun in this session
+}
+
+// Reset says whether the person could reset a forgotten password.
+type Reset struct {
+	// Off: the organization does not let this account reset at all.
+	Off bool
+	// Enough: the methods are enough now.
+	Enough bool
+	// From is when they are enough, where they only have to wait; zero: adding is needed.
+	From time.Time
+	// Gates is how many methods of different sorts a reset asks for.
+	Gates int
+	// Missing is how many of them are not there yet.
+	Missing int
+	// Add are the kinds of which one is enough to complete it; empty: more than one is missing.
+	Add []method.Kind
+}
+
+// UndoUntil is until when a deleted method can be brought back.
+func UndoUntil(m method.Method) time.Time { return m.DeletedAt.Add(method.UndoFor) }
+
+// View gives what the page shows. Problem SignedOut.
+func (s *Service) View(ctx context.Context, who Who) (View, error) {
+	var v View
+	err := s.d.DB.Read(ctx, func(tx *store.Tx) error {
+		f, err := s.read(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		v = View{Methods: f.rows(), Kinds: f.kinds(), Reset: f.reset()}
+		v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID)
+		return err
+	})
+	return v, err
+}
+
+func (f facts) rows() []Row {
+	var all []Row
+	for _, k := range method.Kinds() {
+		for _, m := range f.methods {
+			if m.Kind != k || !m.Proved {
+				continue
+			}
+			r := Row{Method: m, CanBeDefault: m.Usable() && k.ProvesSignIn() && !m.Default}
+			r.Why, r.Args = f.need.Refusal(m, f.now)
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func (f facts) kinds() []Offer {
+	var all []Offer
+	for _, k := range method.Kinds() {
+		if !f.offers(k) {
+			continue
+		}
+		o := Offer{Kind: k}
+		for _, m := range f.methods {
+			if m.Usable() && m.Kind.SharesLimit(k) {
+				o.Have++
+			}
+		}
+		o.Full = o.Have >= k.Limit() && k != method.RecoveryCode
+		_, o.Pending = f.pending(k)
+		all = append(all, o)
+	}
+	return all
+}
+
+func (f facts) reset() Reset {
+	e, p := f.account.Entry, f.org.Policy
+	r := Reset{
+		Off:   !p.InScope(e.Groups) || e.Source == directory.External || e.Privileged && p.Reset.Privileged == org.PrivilegedExclude,
+		Gates: f.need.Gates(), Enough: f.need.Sufficient(f.methods, f.now),
+	}
+	if r.Enough {
+		return r
+	}
+	if f.need.Sufficient(f.methods, f.settled()) {
+		r.From = f.settledAt()
+		return r
+	}
+	usable := f.need.Usable(f.methods, f.settled())
+	r.Missing = r.Gates - f.need.Reach(usable)
+	if r.Missing == 1 {
+		for _, k := range method.Kinds() {
+			if f.offers(k) && f.need.Enough(nil, append(append([]method.Kind{}, usable...), k)) {
+				r.Add = append(r.Add, k)
+			}
+		}
+	}
+	return r
+}
+
+// settledAt is the first moment at which the methods of now are enough.
+func (f facts) settledAt() time.Time {
+	wait := f.settled().Sub(f.now)
+	first := f.settled()
+	for _, m := range f.methods {
+		if at := m.ProvedAt.Add(wait); m.Usable() && at.Before(first) && f.need.Sufficient(f.methods, at) {
+			first = at
+		}
+	}
+	return first
+}
