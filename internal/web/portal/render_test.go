@@ -72,11 +72,17 @@ func stories() []story {
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2,
 					Chosen: choices(kind)[0], Sends: challenge.Sends(kind), Sent: true, Digits: 8, Minutes: 10}
 			}})
+		if kind.Typed() {
+			all = append(all, story{"hidden " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
+				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Hidden: true, Chosen: reset.Choice{ID: "kind:x", Kind: kind},
+					Sends: challenge.Sends(kind), NeedsNumber: challenge.Sends(kind), Digits: 8, Minutes: 10}
+			}})
+		}
 		if !challenge.Sends(kind) {
 			continue
 		}
 		for i, c := range []verifyPage{
-			{Sent: false}, {Sent: true, Waiting: true}, {Sent: true, Waiting: true, Late: true}, {NeedsNumber: true, CanText: true},
+			{Sent: false}, {Sent: true, Hidden: true, To: "a@example.net"}, {Sent: true, Waiting: true}, {Sent: true, Waiting: true, Late: true}, {NeedsNumber: true, CanText: true},
 			{NeedsNumber: true, CanCall: true}, {NeedsNumber: true, CanText: true, CanCall: true},
 			{Sent: true, Channel: "sms", CanText: true, CanCall: true}, {Sent: true, Channel: "call", CanText: true, CanCall: true},
 		} {

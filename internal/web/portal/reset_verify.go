@@ -26,7 +26,10 @@ type verifyPage struct {
 	// Sends says that a message brings the code; it is missing where one types
 	// it from an app or from paper.
 	Sends bool
-	// NeedsNumber asks for the whole number of a phone before anything is sent.
+	// Hidden shows nothing of the account; To is what was typed as its address.
+	Hidden bool
+	To     string
+	// NeedsNumber asks for the whole number (or, hidden, address) before anything is sent.
 	NeedsNumber      bool
 	Typed            string
 	CanText, CanCall bool
@@ -58,13 +61,14 @@ func (v *verifyPage) refresh() int {
 func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	shown := &verifyPage{Gate: v.Gate, Gates: v.Gates, Choices: v.Choices, Chosen: v.Chosen}
 	if v.Step.Page == reset.PageChoose {
-		shown.Base = baseOf(v, string(reset.PageChoose), "reset.choose.title")
+		shown.Base, shown.Hidden = baseOf(v, string(reset.PageChoose), "reset.choose.title"), v.Flow.Hidden()
 		return shown
 	}
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
 	shown.Sent, shown.Sends = !v.Challenge.SentAt.IsZero(), challenge.Sends(v.Chosen.Kind)
-	shown.NeedsNumber = v.Challenge.NeedsDestination()
+	shown.NeedsNumber = v.Challenge.NeedsDestination() || v.NeedsDestination
+	shown.Hidden, shown.To = v.Flow.Hidden(), v.Flow.SentTo()
 	shown.CanText = v.Chosen.Kind == method.MobilePhone && v.Org.Channels.Text
 	shown.CanCall = v.Chosen.Kind.Class() == method.PhoneLine && v.Org.Channels.Call
 	shown.Channel = string(v.Challenge.Channel)
