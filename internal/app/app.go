@@ -93,7 +93,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, c.Database, store.Options{Now: o.Now, Trace: o.Trace})
+	db, err := store.Open(ctx, c.Database, store.Options{Now: o.Now, Trace: o.Trace, Existing: true})
+	if errors.Is(err, store.ErrMissing) {
+		return nil, fmt.Errorf("%w; run: kunci migrate%s", err, configFlag(c))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
@@ -113,15 +116,26 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 // upToDate refuses a database that lacks migrations: which of several nodes
 // changes it, and when, is the operator's decision.
 func (a *App) upToDate(ctx context.Context) error {
-	pending, err := a.DB.Pending(ctx)
+	pending, err := pendingOf(ctx, a.DB)
 	if err != nil {
 		return fmt.Errorf("the database cannot be read: %w", err)
 	}
-	if len(pending) > 0 {
+	if pending > 0 {
 		return fmt.Errorf("the database is older than this program (%d changes to make); run: kunci migrate%s",
-			len(pending), configFlag(a.Config))
+			pending, configFlag(a.Config))
 	}
 	return nil
+}
+
+// pendingOf counts the changes that a database lacks, the queue's own included:
+// a new version may bring nothing but a newer queue.
+func pendingOf(ctx context.Context, db *store.DB) (int, error) {
+	ours, err := db.Pending(ctx)
+	if err != nil {
+		return 0, err
+	}
+	queue, err := jobs.Pending(ctx, db)
+	return len(ours) + queue, err
 }
 
 // configFlag is how a command that is named in a message finds this configuration.

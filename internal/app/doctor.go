@@ -90,14 +90,14 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	defer func() { _ = db.Close() }() // it was only read
-	pending, err := db.Pending(ctx)
+	pending, err := pendingOf(ctx, db)
 	switch {
 	case err != nil:
 		d.bad("database", "see that the user of the database may read its tables", "it cannot be read: %v", err)
 		return
-	case len(pending) > 0:
+	case pending > 0:
 		d.good("database", "%s answers", db.Kind())
-		d.bad("migrations", "run: kunci migrate"+configFlag(d.c), "%d changes are to be made", len(pending))
+		d.bad("migrations", "run: kunci migrate"+configFlag(d.c), "%d changes are to be made", pending)
 		return
 	}
 	d.good("database", "%s answers", db.Kind())

@@ -123,7 +123,9 @@ func (a *App) Unlock(ctx context.Context, p Person) error {
 	if err != nil {
 		return err
 	}
+	kinds := []audit.Kind{audit.ThrottleCleared}
 	if d.Capabilities().Unlock {
+		kinds = []audit.Kind{audit.AccountUnlocked, audit.ThrottleCleared}
 		if err := d.Unlock(ctx, p.Account.Entry.Key); err != nil {
 			return fmt.Errorf("the directory of %s did not unlock the account: %w", p.Org.Slug, err)
 		}
@@ -132,7 +134,7 @@ func (a *App) Unlock(ctx context.Context, p Person) error {
 		if err := a.Challenges.ClearLimits(ctx, tx, p.Org.ID, p.Account.ID); err != nil {
 			return err
 		}
-		for _, kind := range []audit.Kind{audit.AccountUnlocked, audit.ThrottleCleared} {
+		for _, kind := range kinds {
 			err := a.Audit.Record(ctx, tx, operator, audit.Event{
 				Kind: kind, Org: p.Org.ID, Target: p.Account.ID, TargetUserID: p.Account.Entry.UserID, Outcome: audit.Success, Reason: "operator",
 			})

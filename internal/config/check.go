@@ -137,6 +137,7 @@ func wrongPublicURL(text string) string {
 
 // Loopback tells whether a host name or address is this machine itself.
 func Loopback(host string) bool {
+	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

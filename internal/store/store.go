@@ -29,6 +29,9 @@ const (
 	PostgreSQL Kind = "postgres"
 )
 
+// ErrMissing says that a SQLite file is not there.
+var ErrMissing = errors.New("the database file is not there")
+
 // ErrNoRows is what Row.Scan returns when nothing was found.
 var ErrNoRows = sql.ErrNoRows
 
@@ -36,6 +39,8 @@ var ErrNoRows = sql.ErrNoRows
 type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Existing refuses a SQLite file that is not there instead of making one.
+	Existing bool
 	// Trace is told every statement before it runs; nil tells nobody. Arguments
 	// are not told: they may be secret.
 	Trace func(ctx context.Context, statement string)
@@ -63,7 +68,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	switch {
 	case strings.HasPrefix(url, "sqlite:"):
 		db.kind = SQLite
-		err = db.openSQLite(ctx, strings.TrimPrefix(url, "sqlite:"))
+		err = db.openSQLite(ctx, strings.TrimPrefix(url, "sqlite:"), o.Existing)
 	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
 		db.kind = PostgreSQL
 		err = db.openPostgres(ctx, url)

@@ -16,6 +16,7 @@ import (
 func (p *Portal) resetRoutes() []Route {
 	return []Route{
 		{"GET /logo/{org}", p.logo},
+		{"GET /brand/{file}", p.brandStyle},
 		{"GET /unsupported-browser", p.getUnsupported},
 		{"GET /reset", p.getReset},
 		{"POST /reset", p.postReset},
