@@ -78,6 +78,7 @@ type App struct {
 	sender  notify.Sender
 	texts   notify.PhoneSender
 	calls   notify.PhoneSender
+	tidy    tidy
 	ready   atomic.Bool    // requests are answered
 	closers []func() error // what was opened beside the database
 }

@@ -37,6 +37,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.Jobs.Start(working); err != nil {
 		return errors.Join(err, closeAll(servers))
 	}
+	go a.tidy.run(ctx)
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
 		go func() { failed <- s.serve() }()
@@ -94,7 +95,7 @@ func (s *server) serve() error {
 // listen takes every address before anything is served. The pages' is the first.
 func (a *App) listen(ctx context.Context) ([]*server, error) {
 	figures := newFigures(a)
-	pages := a.newServer(figures.count(a.Handler))
+	pages := a.newServer(figures.count(a.tidy.count(a.Handler)))
 	if a.Config.TLS.CertFile != "" {
 		c, err := openCertificate(a.Config.TLS.CertFile, a.Config.TLS.KeyFile, a.Log)
 		if err != nil {
