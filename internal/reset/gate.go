@@ -122,7 +122,8 @@ func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do func(tx *
 
 // finish fills the reply with where the flow stands after a step.
 func (s *Service) finish(ctx context.Context, tx *store.Tx, f *Flow, now facts, r *Reply) error {
-	if f.State.Over() {
+	if f.State != ChoosingPassword && f.State != Writing {
+		// Only the page of the new password depends on what was proved.
 		r.Flow, r.Step = *f, Next(*f, 0, 0)
 		return nil
 	}
