@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -135,8 +136,14 @@ func whole(b *testing.B, hashes time.Duration, walk func(browser *kuncitest.Brow
 				for n := range b.N {
 					fmt.Fprintf(&people, "{\"user_id\":\"p%d@contoso.com\",\"email\":\"p%d@example.net\"}\n", n, n)
 				}
+				var statements atomic.Int64
 				p := kuncitest.Start(b, kuncitest.Options{
 					Kind: kind, Sender: mails, Accounts: people.String(),
+					Trace: func(ctx context.Context, _ string) {
+						if ctx.Value(http.ServerContextKey) != nil {
+							statements.Add(1)
+						}
+					},
 					Organization: strings.Replace(kuncitest.Contoso, "policy:", "policy:\n  captcha: off", 1),
 				})
 				work := make(chan int, b.N)
@@ -161,6 +168,7 @@ func whole(b *testing.B, hashes time.Duration, walk func(browser *kuncitest.Brow
 				each := (cpu() - before) / time.Duration(b.N)
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flows/s")
 				b.ReportMetric(float64(each.Microseconds())/1000, "cpu-ms/flow")
+				b.ReportMetric(float64(statements.Load())/float64(b.N), "statements/flow")
 				b.ReportMetric(float64(each)/float64(hashes*hashCPU(b)), "cpu/hash")
 			})
 		}

@@ -364,6 +364,41 @@ func TestFindAndLoad(t *testing.T) {
 	})
 }
 
+func TestLookMakesNothingUntilItIsKept(t *testing.T) {
+	each(t, func(h house, _ *storetest.Clock) {
+		h.mustLoad("user_id\n" + alain + "\n")
+		look := func(userID string) (account.Account, error) { return h.Look(h.t.Context(), h.org, userID) }
+		keep := func(a account.Account) (kept account.Account) {
+			err := h.db.Write(h.t.Context(), func(tx *store.Tx) (err error) {
+				kept, err = h.Keep(h.t.Context(), tx, a)
+				return err
+			})
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			return kept
+		}
+		a, err := look(alain)
+		if err != nil || a.ID != "" || a.Entry.UserID != alain {
+			h.t.Fatalf("looked and found %+v, %v", a, err)
+		}
+		first, again := keep(a), keep(a) // two flows at once, each of which looked before
+		if first.ID == "" || again.ID != first.ID || first.Entry.UserID != alain {
+			h.t.Errorf("kept as %q and %q", first.ID, again.ID)
+		}
+		if a, err = look(alain); err != nil || a.ID != first.ID || h.find(alain).ID != first.ID {
+			h.t.Errorf("found %q, kept %q, %v", a.ID, first.ID, err)
+		}
+		nobody, err := look("nobody@contoso.com")
+		if !errors.Is(err, problem.New(problem.NotFound)) {
+			h.t.Errorf("nobody: %v", err)
+		}
+		if kept := keep(nobody); kept.ID != "" {
+			h.t.Errorf("nobody was kept as %q", kept.ID)
+		}
+	})
+}
+
 func TestRecreatedPersonInheritsNothing(t *testing.T) {
 	each(t, func(h house, _ *storetest.Clock) {
 		h.mustLoad("user_id,email\nalain@contoso.com,a@gmail.com\n")

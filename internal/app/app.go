@@ -23,6 +23,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
@@ -38,6 +39,8 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Trace is told every statement before it runs; see store.Options.
+	Trace func(ctx context.Context, statement string)
 	// Sender takes the messages; nil means the mail server of the configuration.
 	Sender notify.Sender
 	// Texts and Calls take the messages for phones; nil means the gateways of the configuration.
@@ -74,6 +77,8 @@ type App struct {
 	API          *api.API
 	Captcha      *captcha.Service
 	SecurityInfo *securityinfo.Service
+	// Breached is the filter of breached passwords; nil when there is none.
+	Breached password.BreachFilter
 
 	// Handler answers every page of the product, without health and metrics.
 	Handler http.Handler
@@ -83,7 +88,9 @@ type App struct {
 	texts   notify.PhoneSender
 	calls   notify.PhoneSender
 	ldap    *ldap.Service
-	ready   atomic.Bool // requests are answered
+	tidy    tidy
+	ready   atomic.Bool    // requests are answered
+	closers []func() error // what was opened beside the database
 }
 
 // New opens the keys and the database and builds every room. Nothing is
@@ -97,7 +104,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, c.Database, store.Options{Now: o.Now})
+	db, err := store.Open(ctx, c.Database, store.Options{Now: o.Now, Trace: o.Trace, Existing: true})
+	if errors.Is(err, store.ErrMissing) {
+		return nil, fmt.Errorf("%w; run: kunci migrate%s", err, configFlag(c))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
@@ -106,10 +116,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := a.wire(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, a.Close())
 	}
 	if err := a.belong(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
 }
@@ -117,15 +127,26 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 // upToDate refuses a database that lacks migrations: which of several nodes
 // changes it, and when, is the operator's decision.
 func (a *App) upToDate(ctx context.Context) error {
-	pending, err := a.DB.Pending(ctx)
+	pending, err := pendingOf(ctx, a.DB)
 	if err != nil {
 		return fmt.Errorf("the database cannot be read: %w", err)
 	}
-	if len(pending) > 0 {
+	if pending > 0 {
 		return fmt.Errorf("the database is older than this program (%d changes to make); run: kunci migrate%s",
-			len(pending), configFlag(a.Config))
+			pending, configFlag(a.Config))
 	}
 	return nil
+}
+
+// pendingOf counts the changes that a database lacks, the queue's own included:
+// a new version may bring nothing but a newer queue.
+func pendingOf(ctx context.Context, db *store.DB) (int, error) {
+	ours, err := db.Pending(ctx)
+	if err != nil {
+		return 0, err
+	}
+	queue, err := jobs.Pending(ctx, db)
+	return len(ours) + queue, err
 }
 
 // configFlag is how a command that is named in a message finds this configuration.
@@ -136,8 +157,12 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the directories' connections and the database. Run has to be over.
+// Close closes the database and what else was opened. Run has to be over.
 func (a *App) Close() error {
 	a.ldap.Close()
-	return a.DB.Close()
+	all := []error{a.DB.Close()}
+	for _, closing := range a.closers {
+		all = append(all, closing())
+	}
+	return errors.Join(all...)
 }

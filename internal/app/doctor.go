@@ -44,6 +44,7 @@ func Doctor(ctx context.Context, c *config.Config, o Options) []Check {
 	d := &doctor{c: c, o: o}
 	d.good("configuration", "every key is understood")
 	d.keyset()
+	d.breached()
 	d.database(ctx)
 	d.publicURL()
 	d.passkeys()
@@ -58,6 +59,7 @@ type doctor struct {
 	c      *config.Config
 	o      Options
 	keys   bool
+	unsafe bool // the filter of breached passwords is no good: nothing starts with it
 	checks []Check
 }
 
@@ -92,14 +94,14 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	defer func() { _ = db.Close() }() // it was only read
-	pending, err := db.Pending(ctx)
+	pending, err := pendingOf(ctx, db)
 	switch {
 	case err != nil:
 		d.bad("database", "see that the user of the database may read its tables", "it cannot be read: %v", err)
 		return
-	case len(pending) > 0:
+	case pending > 0:
 		d.good("database", "%s answers", db.Kind())
-		d.bad("migrations", "run: kunci migrate"+configFlag(d.c), "%d changes are to be made", len(pending))
+		d.bad("migrations", "run: kunci migrate"+configFlag(d.c), "%d changes are to be made", pending)
 		return
 	}
 	d.good("database", "%s answers", db.Kind())
@@ -145,8 +147,8 @@ func (d *doctor) disk(folder string) {
 // rooms builds the product, which finds keys of another database, and looks
 // whether anybody is served.
 func (d *doctor) rooms(ctx context.Context) {
-	if !d.keys {
-		return
+	if !d.keys || d.unsafe {
+		return // said already
 	}
 	a, err := New(ctx, d.c, d.o)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/notify/notifytest"
+	"kunci.dev/kunci/internal/password/breach"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -122,9 +123,26 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 			c.TLS.CertFile, c.TLS.KeyFile = writeCertificate(t, t.TempDir(), "x", time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour))
 		}, "[certificate]"},
 		"a certificate without its key": {func(_ *testing.T, c *config.Config) { c.TLS.KeyFile = c.TLS.CertFile }, "[certificate]"},
-		"a mail server that is gone":    {func(_ *testing.T, c *config.Config) { c.SMTP.Port = 1 }, "[smtp]"},
-		"a wrong mail password":         {func(_ *testing.T, c *config.Config) { c.SMTP.Password = "hidden-password" }, "[smtp]"},
-		"an untrusted mail server":      {func(_ *testing.T, c *config.Config) { c.SMTP.CAFile = "" }, "[smtp]"},
+		"a filter that is gone": {func(t *testing.T, c *config.Config) {
+			c.Breach.Filter = filepath.Join(t.TempDir(), "gone.kbf")
+		}, "[breach]"},
+		"a filter that is damaged": {func(t *testing.T, c *config.Config) {
+			c.Breach.Filter = filepath.Join(t.TempDir(), "pwned.kbf")
+			if _, err := breach.Build(c.Breach.Filter, strings.NewReader("password\nletmein\n"), breach.BuildOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(c.Breach.Filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[70] ^= 1 // a fingerprint: only the checksum of its part sees it
+			if err := os.WriteFile(c.Breach.Filter, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "[breach]"},
+		"a mail server that is gone": {func(_ *testing.T, c *config.Config) { c.SMTP.Port = 1 }, "[smtp]"},
+		"a wrong mail password":      {func(_ *testing.T, c *config.Config) { c.SMTP.Password = "hidden-password" }, "[smtp]"},
+		"an untrusted mail server":   {func(_ *testing.T, c *config.Config) { c.SMTP.CAFile = "" }, "[smtp]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 )
@@ -76,6 +79,71 @@ func TestUnlockingLiftsTheDirectorysLock(t *testing.T) {
 		})
 		if err != nil || !kinds[audit.AccountUnlocked] || !kinds[audit.ThrottleCleared] {
 			t.Errorf("recorded %v, %v", kinds, err)
+		}
+	})
+}
+
+// locksNothing is a directory that has no locks to lift.
+type locksNothing struct{ directory.Directory }
+
+func (locksNothing) Capabilities() directory.Capabilities {
+	return directory.Capabilities{SetPassword: true}
+}
+
+func (locksNothing) Unlock(context.Context, string) error { return directory.ErrRights }
+
+func TestWhereNothingWasUnlockedNothingIsRecordedAsUnlocked(t *testing.T) {
+	each(t, func(t *testing.T, c *config.Config) {
+		a := peopled(t, c)
+		p := person(t, a, "alain@contoso.com")
+		d, err := a.Accounts.Directory(p.Org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit,
+			Directories: func(*org.Organization) (directory.Directory, error) { return locksNothing{d}, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Unlock(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		err = a.DB.Read(t.Context(), func(tx *store.Tx) error {
+			records, err := a.Audit.List(t.Context(), tx, audit.Query{Org: p.Org.ID, Target: p.Account.ID})
+			cleared := false
+			for _, r := range records {
+				cleared = cleared || r.Kind == audit.ThrottleCleared
+				if r.Kind == audit.AccountUnlocked {
+					t.Error("an unlocking was recorded that nobody did")
+				}
+			}
+			if !cleared {
+				t.Error("the limits were not cleared")
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A new version that brings only a newer queue is seen too.
+func TestAQueueThatIsOlderStopsTheStart(t *testing.T) {
+	each(t, func(t *testing.T, c *config.Config) {
+		a := peopled(t, c)
+		err := a.DB.Write(t.Context(), func(tx *store.Tx) error {
+			n, err := tx.Exec(t.Context(), `DELETE FROM river_migration WHERE version = (SELECT MAX(version) FROM river_migration)`)
+			if n != 1 {
+				t.Errorf("%d rows", n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := app.New(t.Context(), c, app.Options{Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "1 changes to make") {
+			t.Errorf("it starts: %v", err)
 		}
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"kunci.dev/kunci/internal/web"
 )
 
 // Times a connection may take. A form is small and a page is rendered into
@@ -35,6 +37,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.Jobs.Start(working); err != nil {
 		return errors.Join(err, closeAll(servers))
 	}
+	go a.tidy.run(ctx)
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
 		go func() { failed <- s.serve() }()
@@ -92,7 +95,7 @@ func (s *server) serve() error {
 // listen takes every address before anything is served. The pages' is the first.
 func (a *App) listen(ctx context.Context) ([]*server, error) {
 	figures := newFigures(a)
-	pages := a.newServer(figures.count(a.Handler))
+	pages := a.newServer(figures.count(a.tidy.count(a.Handler)))
 	if a.Config.TLS.CertFile != "" {
 		c, err := openCertificate(a.Config.TLS.CertFile, a.Config.TLS.KeyFile, a.Log)
 		if err != nil {
@@ -158,7 +161,7 @@ func closeAll(servers []*server) error {
 // health, which a load balancer asks for by any host name, and the demo.
 func (a *App) extra() map[string]http.Handler {
 	all := map[string]http.Handler{
-		"GET /healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") }),
+		"GET /healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { web.Plain(w, http.StatusOK, "alive\n") }),
 		"GET /readyz":  http.HandlerFunc(a.readiness),
 	}
 	if pattern, hooks := a.Notify.Hooks(); hooks != nil {
@@ -172,23 +175,15 @@ func (a *App) extra() map[string]http.Handler {
 
 func (a *App) readiness(w http.ResponseWriter, r *http.Request) {
 	if !a.ready.Load() {
-		answer(w, http.StatusServiceUnavailable, "stopping")
+		web.Plain(w, http.StatusServiceUnavailable, "stopping\n")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if err := a.upToDate(ctx); err != nil {
 		a.Log.Error("not ready", "error", err)
-		answer(w, http.StatusServiceUnavailable, "the database does not answer, or is not at this version")
+		web.Plain(w, http.StatusServiceUnavailable, "the database does not answer, or is not at this version\n")
 		return
 	}
-	answer(w, http.StatusOK, "ready")
-}
-
-func answer(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // whoever asked is gone
+	web.Plain(w, http.StatusOK, "ready\n")
 }

@@ -66,6 +66,9 @@ func (a *App) wire() (err error) {
 	if a.Captcha, err = captcha.New(a.Keys); err != nil {
 		return err
 	}
+	if err := a.openBreached(); err != nil {
+		return err
+	}
 	hasher, err := password.New(password.HasherDeps{Keys: a.Keys})
 	if err != nil {
 		return err
@@ -95,7 +98,7 @@ func (a *App) wire() (err error) {
 	a.Reset, err = reset.New(reset.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges,
 		Helpdesk: a.Helpdesk, Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify,
-		Sessions: a.Sessions, PublicURL: a.Config.PublicURL, Log: a.Log,
+		Sessions: a.Sessions, Breached: a.Breached, PublicURL: a.Config.PublicURL, Log: a.Log,
 	})
 	if err != nil {
 		return err

@@ -271,3 +271,25 @@ func (q Query) where() (string, []any) {
 	}
 	return text, args
 }
+
+func selectLiving(ctx context.Context, tx *store.Tx, after string, limit int) ([]person, error) {
+	rows, err := tx.Query(ctx, `SELECT id, subject, sealed FROM audit_person WHERE id > $1 AND erased_at = 0 ORDER BY id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []person
+	for rows.Next() {
+		var p person
+		if err := rows.Scan(&p.id, &p.subject, &p.sealed); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, rows.Err()
+}
+
+// updateResealed writes the same key under another one, unless it was destroyed meanwhile.
+func updateResealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE audit_person SET sealed = $3 WHERE id = $1 AND sealed = $2 AND erased_at = 0`, id, old, sealed)
+}

@@ -91,22 +91,23 @@ func (s *Service) sign(purpose, text string) string {
 }
 
 // Needed counts a start from an address and tells whether it has to clear the
-// hurdle. o may be nil: an organization nobody knows counts by address alone.
+// hurdle. o may be nil: what belongs to no organization counts as one of them.
 func (s *Service) Needed(ctx context.Context, tx *store.Tx, o *org.Organization, ip string) (bool, error) {
 	byAddress, err := throttle.Take(ctx, tx, "captcha-address:"+hex.EncodeToString(s.keys.Index("captcha address", throttle.Network(ip))), perAddress)
 	if err != nil {
 		return false, err
 	}
-	if o == nil {
-		return !byAddress.Allowed, nil
+	id := "-"
+	if o != nil {
+		id = o.ID
+		switch o.Policy.Captcha {
+		case org.CaptchaOff:
+			return false, nil
+		case org.CaptchaAlways:
+			return true, nil
+		}
 	}
-	switch o.Policy.Captcha {
-	case org.CaptchaOff:
-		return false, nil
-	case org.CaptchaAlways:
-		return true, nil
-	}
-	byOrganization, err := throttle.Take(ctx, tx, "captcha-organization:"+o.ID, perOrganization)
+	byOrganization, err := throttle.Take(ctx, tx, "captcha-organization:"+id, perOrganization)
 	return !byAddress.Allowed || !byOrganization.Allowed, err
 }
 

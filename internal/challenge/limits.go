@@ -2,9 +2,9 @@ package challenge
 
 import (
 	"context"
+	"strings"
 
 	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -22,6 +22,9 @@ func counter(c Challenge) string {
 	}
 	return c.MethodID
 }
+
+// Counter is the name under which Blocked gives the verdict of a method.
+func Counter(m method.Method) string { return counter(Challenge{Kind: m.Kind, MethodID: m.ID}) }
 
 // doorKey is the count that may refuse this answer. Whoever signs in has shown a
 // password; resets are open to everybody and must not lock that door.
@@ -44,9 +47,46 @@ func phoneSendPrefix(orgID, accountID string) string {
 }
 func budgetKey(orgID string) string { return "organization_failures:" + orgID }
 
-// Blocked tells whether a method could be tried in a reset now, without counting.
-func (s *Service) Blocked(ctx context.Context, tx *store.Tx, o *org.Organization, accountID string, m method.Method) (throttle.Verdict, error) {
-	return throttle.Peek(ctx, tx, gateKey(Challenge{OrgID: o.ID, AccountID: accountID, Kind: m.Kind, MethodID: m.ID}), o.Policy.Throttle.Gate)
+// Blocked tells, for each method of an account that was tried, whether it could be
+// tried in a reset now. It counts nothing and takes one statement, however many
+// methods there are.
+func (s *Service) Blocked(ctx context.Context, tx *store.Tx, orgID, accountID string, limit throttle.Limit) (map[string]throttle.Verdict, error) {
+	return throttle.PeekPrefix(ctx, tx, gatePrefix(orgID, accountID), limit)
+}
+
+// The counts of a hidden flow are those of a kind, and run for accounts that do
+// not exist too. They begin like the account's others, so that ClearLimits
+// forgets them as well.
+const hiddenKind = "kind="
+
+// TakeHidden counts a try of a kind.
+func (s *Service) TakeHidden(ctx context.Context, tx *store.Tx, orgID, subject string, k method.Kind, limit throttle.Limit) (throttle.Verdict, error) {
+	return throttle.Take(ctx, tx, gatePrefix(orgID, subject)+hiddenKind+string(k), limit)
+}
+
+// ReturnHidden gives a counted try back: it was right.
+func (s *Service) ReturnHidden(ctx context.Context, tx *store.Tx, orgID, subject string, k method.Kind) error {
+	return throttle.Return(ctx, tx, gatePrefix(orgID, subject)+hiddenKind+string(k))
+}
+
+// TakeHiddenSend counts a code that was asked for.
+func (s *Service) TakeHiddenSend(ctx context.Context, tx *store.Tx, orgID, subject string, k method.Kind, limit throttle.Limit) (throttle.Verdict, error) {
+	return throttle.Take(ctx, tx, sendPrefix(orgID, subject)+hiddenKind+string(k), limit)
+}
+
+// HiddenBlocked tells, for each kind that was tried, whether it may be again.
+func (s *Service) HiddenBlocked(ctx context.Context, tx *store.Tx, orgID, subject string, limit throttle.Limit) (map[method.Kind]throttle.Verdict, error) {
+	all, err := s.Blocked(ctx, tx, orgID, subject, limit)
+	if err != nil {
+		return nil, err
+	}
+	kinds := make(map[method.Kind]throttle.Verdict)
+	for name, v := range all {
+		if k, ok := strings.CutPrefix(name, hiddenKind); ok {
+			kinds[method.Kind(k)] = v
+		}
+	}
+	return kinds, nil
 }
 
 // ClearLimits forgets the tries, sends and locks of an account: after a reset, or

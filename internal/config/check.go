@@ -39,13 +39,13 @@ func (c *Config) Check() Faults {
 	k.oneOf("log.format", c.Log.Format, "text", "json")
 	k.gateway("sms", &c.SMS, false)
 	k.gateway("voice", &c.Voice, true)
-	k.unbuilt("breach.filter", c.Breach.Filter)
 	k.smtp()
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		k.refuse("tls", "cert_file and key_file belong together; name both or neither")
 	}
 	k.readable("tls.cert_file", c.TLS.CertFile)
 	k.readable("tls.key_file", c.TLS.KeyFile)
+	k.readable("breach.filter", c.Breach.Filter)
 	return k.faults
 }
 
@@ -81,12 +81,6 @@ func (k *checker) address(key, value string) {
 func (k *checker) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		k.refuse(key, "expected "+strings.Join(allowed, ", "))
-	}
-}
-
-func (k *checker) unbuilt(key, value string) {
-	if value != "" {
-		k.refuse(key, "this version cannot do that yet; leave it empty")
 	}
 }
 
@@ -143,6 +137,7 @@ func wrongPublicURL(text string) string {
 
 // Loopback tells whether a host name or address is this machine itself.
 func Loopback(host string) bool {
+	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

@@ -64,7 +64,7 @@ type Metrics struct {
 	Listen string `yaml:"listen"`
 }
 
-// Breach names the offline filter of breached passwords.
+// Breach names the offline filter of breached passwords; empty is none.
 type Breach struct {
 	Filter string `yaml:"filter"`
 }
@@ -145,7 +145,7 @@ func (c *Config) read(data []byte) error {
 
 // resolve makes the paths of files independent of the working directory.
 func (c *Config) resolve(folder string) {
-	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile,
+	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter,
 		&c.SMS.CAFile, &c.SMS.HeadersFile, &c.SMS.SecretFile, &c.SMS.AuthTokenFile,
 		&c.Voice.CAFile, &c.Voice.HeadersFile, &c.Voice.SecretFile, &c.Voice.AuthTokenFile} {
 		if *path != "" && !filepath.IsAbs(*path) {

@@ -137,7 +137,7 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"smtp: {password: secret}", "smtp.password"},
 		{"sms: {provider: smpp}", "sms.provider"},
 		{"voice: {provider: twilio}", "voice.account_sid"},
-		{"breach: {filter: pwned.kbf}", "breach.filter"},
+		{"breach: {filter: gone.kbf}", "breach.filter"},
 		{"tls: {cert_file: a}", "tls"},
 		{"tls: {cert_file: a, key_file: b}", "tls.key_file"},
 		{"log: {level: loud}", "log.level"},

@@ -62,8 +62,8 @@ sms:
 voice:
   provider: {{q .Voice.Provider}}
 
-# The filter of breached passwords comes with a later version.
-breach: {filter: ""}
+# The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
+breach: {filter: {{q .Breach.Filter}}}
 `))
 
 // quote writes a text so that YAML reads it as exactly this text.

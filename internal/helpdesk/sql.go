@@ -79,3 +79,27 @@ func scan(s scanner) (row, error) {
 	r.OpenedAt, r.ResolvedAt = store.Time(opened), store.Time(resolved)
 	return r, err
 }
+
+func selectAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]row, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []row
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// updateResealed writes the same content under another key. A request that was
+// resolved meanwhile is left alone: it is found again the next time.
+func updateResealed(ctx context.Context, tx *store.Tx, r row, sealed, resolution []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE helpdesk_request SET sealed = $2, resolution = $3 WHERE id = $1 AND sealed = $4 AND state = $5`,
+		r.ID, sealed, resolution, r.sealed, string(r.State))
+}

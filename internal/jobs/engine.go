@@ -81,6 +81,30 @@ func locked(ctx context.Context, db *store.DB, up func() error) error {
 	})
 }
 
+// Pending counts the migrations of the queue's own tables that a database lacks.
+func Pending(ctx context.Context, db *store.DB) (int, error) {
+	var n int
+	var err error
+	if db.Kind() == store.PostgreSQL {
+		n, err = pending(ctx, riverpgxv5.New(db.PGXPool()))
+	} else {
+		n, err = pending(ctx, riversqlite.New(db.SQLDB()))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the job queue's tables cannot be read: %w", err)
+	}
+	return n, nil
+}
+
+func pending[T any](ctx context.Context, driver riverdriver.Driver[T]) (int, error) {
+	m, err := rivermigrate.New(driver, nil)
+	if err != nil {
+		return 0, err
+	}
+	there, err := m.ExistingVersions(ctx)
+	return len(m.AllVersions()) - len(there), err
+}
+
 // SchemaVersion is the number of the newest migration of the queue's tables.
 func SchemaVersion() int {
 	m, err := rivermigrate.New(riverpgxv5.New(nil), nil)

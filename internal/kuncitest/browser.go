@@ -44,6 +44,12 @@ func (b *Browser) WithoutCookies() *Browser {
 	return b
 }
 
+// StayingPut has the browser show a redirect instead of following it.
+func (b *Browser) StayingPut() *Browser {
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return b
+}
+
 // Cookies are the ones the browser would send to the server now.
 func (b *Browser) Cookies() []*http.Cookie {
 	if b.client.Jar == nil {

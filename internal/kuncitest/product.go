@@ -55,6 +55,10 @@ type Options struct {
 	Localhost bool
 	// Mail says how the mail server behaves.
 	Mail notifytest.Options
+	// Trace is told every statement; it may be nil.
+	Trace func(ctx context.Context, statement string)
+	// Settings changes the node's configuration; it may be nil.
+	Settings func(*config.Config)
 	// Phones says how the gateway for texts and calls behaves; nil: there is none.
 	Phones *notifytest.GatewayOptions
 	// Twilio has texts and calls go through Twilio's API instead of plain requests.
@@ -109,6 +113,9 @@ func Start(t testing.TB, o Options) *Product {
 		now = time.Now
 	}
 	settings := p.settings(t, storetest.URL(t, o.Kind))
+	if o.Settings != nil {
+		o.Settings(settings)
+	}
 	if o.Phones != nil {
 		p.Phones = notifytest.StartGateway(t, *o.Phones)
 		settings.SMS, settings.Voice = phones(p.Phones.URL, o.Twilio)
@@ -116,8 +123,8 @@ func Start(t testing.TB, o Options) *Product {
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },
-		Sender: o.Sender,
-		Log:    slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
+		Sender: o.Sender, Trace: o.Trace,
+		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {
 		t.Fatal(err)

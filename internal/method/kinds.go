@@ -106,6 +106,16 @@ func (k Kind) SharesLimit(other Kind) bool {
 // may name a kind before it is built; it is then never offered.
 func (k Kind) Built() bool { return k.facts().built }
 
+// Typed tells whether the kind is proved by a code that is typed, so that the
+// page need not show anything of the account's.
+func (k Kind) Typed() bool {
+	switch k {
+	case AuthenticatorCode, HardwareToken, RecoveryCode, Email, MobilePhone, OfficePhone, TemporaryAccessPass:
+		return true
+	}
+	return false
+}
+
 // Strength orders kinds for offering: 0 is the strongest, unknown kinds last.
 func (k Kind) Strength() int {
 	for i, f := range table {

@@ -71,6 +71,18 @@ func (s *Service) NewRecoverySet(ctx context.Context) (codes []string, set []byt
 	return codes, set, nil
 }
 
+// Decoy is a method of a kind that nobody has: judging an answer to it takes as
+// long as for a real one, and none is right.
+func Decoy(k Kind) Method {
+	m := Method{ID: "-", Kind: k}
+	if k == RecoveryCode {
+		m.Secret = make([]byte, setLength)
+		m.Secret[0], m.Secret[1], m.Secret[2] = setVersion, setPasses, setLanes
+		binary.BigEndian.PutUint32(m.Secret[3:], setMemory)
+	}
+	return m
+}
+
 // HashRecoveryCode is the slow half of judging a typed code: it needs no
 // transaction and must not be called in one. A text that cannot be a code gives
 // problem CodeFormat; too many at once give problem Busy.

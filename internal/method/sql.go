@@ -218,3 +218,8 @@ func deleteDead(ctx context.Context, tx *store.Tx) (int64, error) {
 func pendingSince(tx *store.Tx) int64 { return store.Micros(tx.Now().Add(-PendingFor)) }
 
 func undoSince(tx *store.Tx) int64 { return store.Micros(tx.Now().Add(-UndoFor)) }
+
+// updateResealed writes the same content under another key, of deleted rows too.
+func updateResealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET sealed = $3 WHERE id = $1 AND sealed = $2`, id, old, sealed)
+}

@@ -130,8 +130,8 @@ func (p *Policy) check(c *checker) {
 	}
 	c.between("policy.reset.gates", r.Gates, 1, 2)
 	c.oneOf("policy.reset.privileged", r.Privileged, PrivilegedExclude, PrivilegedTwoStrongGates)
-	if !r.DiscloseStatus {
-		c.refuse("policy.reset.disclose_status", "this version cannot hide whether an account can reset yet; leave it true")
+	if !r.DiscloseStatus && !slices.ContainsFunc(r.Methods, func(k method.Kind) bool { return k.Typed() && k.Built() }) {
+		c.refuse("policy.reset.disclose_status", "a hidden status needs a method whose code is typed: name email, authenticator_code or recovery_code at methods")
 	}
 	p.checkMethods(c)
 	c.between("policy.registration.reconfirm_after_days", p.Registration.ReconfirmAfterDays, 0, 730)

@@ -233,7 +233,7 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"a window of nothing":                   {policy("throttle: {gate: {per: 0s}}"), "policy.throttle.gate.per"},
 		"a short pass":                          {policy("temporary_access_pass: {length: 6}"), "policy.temporary_access_pass.length"},
 		"a pass that cannot be":                 {policy("temporary_access_pass: {min_minutes: 60, max_minutes: 30}"), "policy.temporary_access_pass.max_minutes"},
-		"a hidden status":                       {policy("reset: {disclose_status: false}"), "policy.reset.disclose_status"},
+		"a hidden status":                       {policy("reset: {disclose_status: false, methods: [passkey]}"), "policy.reset.disclose_status"},
 		"a key twice":                           {small + "name: Fabrikam\n", "name"},
 		"an alias":                              {small + "support: &s {email: a@contoso.com}\nbranding: *s\n", "branding"},
 	} {

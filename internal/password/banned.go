@@ -1,6 +1,7 @@
 package password
 
 import (
+	"sync"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -51,48 +52,61 @@ func alike(r rune) rune {
 
 // termsOf joins the organization's terms with those banned everywhere.
 func termsOf(own []string) []term {
-	terms := make([]term, 0, len(own)+len(commonTerms)+len(exactTerms))
-	add := func(s string, fuzzy bool) {
+	return append(folded(own, true), everywhere()...)
+}
+
+// everywhere are the terms banned for everyone.
+var everywhere = sync.OnceValue(func() []term {
+	return append(folded(commonTerms, true), folded(exactTerms, false)...)
+})
+
+func folded(texts []string, fuzzy bool) []term {
+	terms := make([]term, 0, len(texts))
+	for _, s := range texts {
 		if t := fold(norm.NFKC.String(s)); len(t) > 0 {
 			terms = append(terms, term{t, fuzzy && len(t) >= minFuzzy})
 		}
 	}
-	for _, s := range own {
-		add(s, true)
-	}
-	for _, s := range commonTerms {
-		add(s, true)
-	}
-	for _, s := range exactTerms {
-		add(s, false)
-	}
 	return terms
 }
 
-// reaches tells whether a folded password scores enough.
-func reaches(plain []rune, terms []term) bool {
+// reaches tells whether a password scores enough. A repetition counts once, and
+// so does a walk over the keyboard.
+func reaches(pw string, terms []term) bool {
+	lower := make([]rune, 0, len(pw))
+	for _, r := range pw {
+		lower = append(lower, unicode.ToLower(r))
+	}
+	lower = unit(lower)
+	plain, walks := fold(string(lower)), runs(lower)
 	longest := 0
 	for _, t := range terms {
 		longest = max(longest, len(t.text))
+	}
+	for _, n := range walks {
+		longest = max(longest, n)
 	}
 	// No match covers more than a term and one inserted character, so a long
 	// password reaches the score whatever it is made of.
 	if len(plain) > (needed-1)*(longest+1) {
 		return true
 	}
-	return score(plain, terms) >= needed
+	return score(plain, terms, walks) >= needed
 }
 
 // score gives the lowest number of points over all ways to cover the password
-// with terms and single characters. Where terms overlap or one is part of
+// with terms, walks and single characters. Where terms overlap or one is part of
 // another, the covering that leaves least counts: nobody gains by it.
-func score(plain []rune, terms []term) int {
+func score(plain []rune, terms []term, walks []int) int {
 	best := make([]int, len(plain)+1)
 	for i := range best {
 		best[i] = i
 	}
 	for at := range plain {
 		best[at+1] = min(best[at+1], best[at]+1)
+		for n := leastRun; at < len(walks) && n <= walks[at]; n++ {
+			best[at+n] = min(best[at+n], best[at]+1)
+		}
 		for _, t := range terms {
 			lengths, n := matches(plain[at:], t)
 			for _, length := range lengths[:n] {

@@ -53,10 +53,11 @@ func Check(p Policy, pw string, c Context, breached BreachFilter) []Refusal {
 	if containsName(plain, c) {
 		refuse(RuleContainsName, nil)
 	}
-	if !reaches(plain, termsOf(p.Banned)) {
+	if !reaches(normalized, termsOf(p.Banned)) {
 		refuse(RuleBanned, nil)
 	}
-	if p.Breached == RefuseBreached && breached != nil && breached.Contains(pw) {
+	// Lists hold passwords as they were typed elsewhere, mostly not normalized.
+	if p.Breached == RefuseBreached && breached != nil && (breached.Contains(pw) || normalized != pw && breached.Contains(normalized)) {
 		refuse(RuleBreached, nil)
 	}
 	return refusals

@@ -40,7 +40,7 @@ func TestScore(t *testing.T) {
 		{"nothing", "", []string{"abcdef"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := score(fold(c.pw), own(c.banned...)); got != c.want {
+			if got := score(fold(c.pw), own(c.banned...), nil); got != c.want {
 				t.Errorf("score(%q) = %d, want %d", c.pw, got, c.want)
 			}
 		})
@@ -123,6 +123,12 @@ func TestCheckBreached(t *testing.T) {
 	if got := Check(p, "hijau daun telaga", Context{}, f); len(got) != 1 || got[0].Rule != RuleBreached {
 		t.Errorf("breached: %v", got)
 	}
+	// Lists have what was typed elsewhere; a keyboard may compose otherwise.
+	for _, listed := range []string{"cafe\u0301 di tepi jalan", "caf\u00e9 di tepi jalan"} {
+		if got := Check(p, "cafe\u0301 di tepi jalan", Context{}, filter{listed: true}); len(got) != 1 {
+			t.Errorf("listed as %q: %v", listed, got)
+		}
+	}
 	p.Breached = "off"
 	if got := Check(p, "hijau daun telaga", Context{}, f); len(got) != 0 {
 		t.Errorf("filter switched off: %v", got)
@@ -152,7 +158,7 @@ func BenchmarkScore(b *testing.B) {
 	for i := range 1000 {
 		terms = append(terms, strings.Repeat("a", 12)+string(rune('b'+i%20))+"aaa")
 	}
-	list, pw := own(terms...), fold(strings.Repeat("a", (needed-1)*17))
+	list, pw := own(terms...), strings.Repeat("acaab", (needed-1)*17/5)
 	for b.Loop() {
 		reaches(pw, list)
 	}
@@ -165,7 +171,7 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pw, banned string) {
 		Check(Policy{MinLength: 12, MaxLength: 64, Banned: []string{banned}}, pw, Context{GivenName: banned}, nil)
 		plain, terms := fold(pw), own(banned)
-		if s := score(plain, terms); s > len(plain) || (len(plain) > 0) != (s > 0) {
+		if s := score(plain, terms, nil); s > len(plain) || (len(plain) > 0) != (s > 0) {
 			t.Fatalf("score %d of %d characters", s, len(plain))
 		}
 	})

@@ -68,6 +68,9 @@ type Flow struct {
 	// RetryAt is when a blocked person can try again; zero otherwise.
 	RetryAt time.Time
 
+	hidden    bool   // nothing of the account is shown before a proof
+	sentTo    string // of a hidden flow: the address or number that was typed
+	sentAt    time.Time
 	counted   bool // as a reset
 	failed    bool // as an identity failure
 	attempt   string
@@ -112,6 +115,9 @@ type View struct {
 	// Progress is how far the message with the code has come; zero: none was sent.
 	Progress notify.Progress
 	Rules    []password.Rule
+	// NeedsDestination says that the whole address or number has to be typed, of
+	// a hidden flow.
+	NeedsDestination bool
 	// CanUnlock tells that the account can be unlocked without a new password.
 	CanUnlock bool
 }

@@ -18,6 +18,9 @@ import (
 // View gives what the page of a flow shows. It changes nothing.
 func (s *Service) View(ctx context.Context, f Flow) (View, error) {
 	v := View{Flow: f}
+	if f.Hidden() {
+		return s.viewHidden(ctx, f)
+	}
 	if f.AccountID == "" || f.State.Over() {
 		v.Step = Next(f, 0, 0)
 		if f.OrgID == "" {
@@ -105,7 +108,7 @@ func (v *View) ask(now facts) (err error) {
 // checks everything that every step needs: the flow lives, and the account may
 // reset now. do changes *f and fills the reply.
 func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error) (Reply, error) {
-	if f.State.Over() || f.AccountID == "" {
+	if f.State.Over() || f.Hidden() || f.AccountID == "" {
 		return Reply{Flow: f, Step: Next(f, 0, 0)}, nil
 	}
 	loaded, err := s.load(ctx, f)
@@ -121,7 +124,7 @@ func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do func(tx *
 		if err != nil {
 			return err
 		}
-		if cur.State.Over() {
+		if cur.State.Over() || cur.Hidden() {
 			r.Flow, r.Step = cur, Next(cur, 0, 0)
 			return nil
 		}
@@ -149,7 +152,8 @@ func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do func(tx *
 
 // finish fills the reply with where the flow stands after a step.
 func (s *Service) finish(ctx context.Context, tx *store.Tx, f *Flow, now facts, r *Reply) error {
-	if f.State.Over() {
+	if f.State != ChoosingPassword && f.State != Writing {
+		// Only the page of the new password depends on what was proved.
 		r.Flow, r.Step = *f, Next(*f, 0, 0)
 		return nil
 	}
@@ -179,6 +183,9 @@ func (s *Service) stop(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flo
 
 // Choose picks the method for the gate. Nothing is sent. Problem MethodNotAllowed.
 func (s *Service) Choose(ctx context.Context, by audit.Actor, f Flow, methodID string) (Reply, error) {
+	if f.Hidden() {
+		return s.hiddenChoose(ctx, by, f, methodID)
+	}
 	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
 		if f.State == Writing || now.proved(proved) >= now.gates() {
 			return nil
@@ -241,6 +248,9 @@ func (s *Service) block(ctx context.Context, tx *store.Tx, by audit.Actor, f *Fl
 
 // Back leaves the chosen method. What was proved stays proved.
 func (s *Service) Back(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
+	if f.Hidden() {
+		return s.hiddenBack(ctx, by, f)
+	}
 	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, _ facts, _ []method.Method, _ *Reply) error {
 		if f.State != Verifying {
 			return nil
@@ -260,6 +270,9 @@ func (s *Service) Send(ctx context.Context, by audit.Actor, f Flow) (Reply, erro
 
 // SendBy is Send over a channel: a mobile phone is texted or called.
 func (s *Service) SendBy(ctx context.Context, by audit.Actor, f Flow, channel notify.Channel) (Reply, error) {
+	if f.Hidden() {
+		return s.hiddenSend(ctx, by, f, "", channel)
+	}
 	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
 		if f.State != Verifying {
 			return nil
@@ -294,6 +307,9 @@ func (s *Service) send(ctx context.Context, tx *store.Tx, by audit.Actor, start 
 // wrong answer (Code DestinationWrong). Problem PhoneInvalid: no number at all,
 // nothing was counted.
 func (s *Service) Destine(ctx context.Context, by audit.Actor, f Flow, typed string, channel notify.Channel) (Reply, error) {
+	if f.Hidden() {
+		return s.hiddenSend(ctx, by, f, typed, channel)
+	}
 	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
 		if f.State != Verifying {
 			return nil
@@ -319,6 +335,9 @@ func (s *Service) Destine(ctx context.Context, by audit.Actor, f Flow, typed str
 // is in the reply's Code. Somebody who came for an unlock is unlocked as soon as
 // enough is proved. Problem CodeFormat: not a code at all, nothing was counted.
 func (s *Service) Answer(ctx context.Context, by audit.Actor, f Flow, methodID, code string) (Reply, error) {
+	if f.Hidden() && methodID == f.MethodID {
+		return s.hiddenAnswer(ctx, by, f, code)
+	}
 	if f.State != Verifying || methodID != f.MethodID {
 		return s.step(ctx, by, f, func(*store.Tx, *Flow, facts, []method.Method, *Reply) error { return nil })
 	}
@@ -467,7 +486,7 @@ func (s *Service) gateFailed(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	if f.failed {
 		return nil
 	}
-	v, err := throttle.Take(ctx, tx, failuresKey(f.OrgID, f.AccountID), now.org.Policy.Throttle.IdentityFailures)
+	v, err := throttle.Take(ctx, tx, failuresKey(f.OrgID, s.subjectOf(*f)), now.org.Policy.Throttle.IdentityFailures)
 	if err != nil {
 		return err
 	}

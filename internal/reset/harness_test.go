@@ -40,7 +40,12 @@ type people struct {
 	fault   error
 	after   bool // the fault comes after the write was done
 	unlocks int
+	// asked is called before a password is written; it may be nil.
+	asked func(ctx context.Context, key string)
 }
+
+// deedKey is where a test keeps, in the context, what is being done.
+type deedKey struct{}
 
 func (p *people) LookUp(_ context.Context, userID string) (directory.Entry, error) {
 	return p.Get(context.Background(), "key-"+userID)
@@ -60,7 +65,10 @@ func (p *people) CheckPassword(context.Context, string, string) (directory.Check
 	return directory.Wrong, nil
 }
 
-func (p *people) SetPassword(_ context.Context, key, pw string, _ directory.SetOptions) error {
+func (p *people) SetPassword(ctx context.Context, key, pw string, _ directory.SetOptions) error {
+	if p.asked != nil {
+		p.asked(ctx, key)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.fault != nil && !p.after {
@@ -97,12 +105,13 @@ func (p *people) add(userID string, change func(*directory.Entry)) {
 type outbox struct {
 	mu   sync.Mutex
 	sent []notify.Message
+	by   []any // what was being done when the message was queued
 }
 
-func (o *outbox) Queue(_ context.Context, _ *store.Tx, m notify.Message) (string, error) {
+func (o *outbox) Queue(ctx context.Context, _ *store.Tx, m notify.Message) (string, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sent = append(o.sent, m)
+	o.sent, o.by = append(o.sent, m), append(o.by, ctx.Value(deedKey{}))
 	return m.Key, nil
 }
 

@@ -48,7 +48,7 @@ type seen struct {
 func TestAPasswordIsWrittenOnlyOnEnoughProofs(t *testing.T) {
 	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
 		w := newWorld(t, db, clock)
-		until, runs, steps := time.Now().Add(10*time.Second), 0, 40
+		until, runs, steps := time.Now().Add(6*time.Second), 0, 40
 		if db.Kind() == store.PostgreSQL {
 			steps = 25
 		}

@@ -8,18 +8,21 @@ import (
 )
 
 const columns = `id, org_id, account_id, typed, reason, lang, state, problem, method_id, counted, failed,
- attempt, writing_at, retry_at, started_at, expires_at`
+ attempt, writing_at, retry_at, started_at, expires_at, hidden, sent_to, sent_at`
 
 type row struct {
 	Flow
 	typed []byte
+	to    []byte
 }
 
 func scan(from interface{ Scan(...any) error }) (row, error) {
 	var r row
-	var writing, retry, started, expires int64
+	var writing, retry, started, expires, sent int64
 	err := from.Scan(&r.ID, &r.OrgID, &r.AccountID, &r.typed, &r.Reason, &r.Lang, &r.State, &r.Problem, &r.MethodID,
-		&r.counted, &r.failed, &r.attempt, &writing, &retry, &started, &expires)
+		&r.counted, &r.failed, &r.attempt, &writing, &retry, &started, &expires,
+		&r.hidden, &r.to, &sent)
+	r.sentAt = store.Time(sent)
 	r.writingAt, r.RetryAt = store.Time(writing), store.Time(retry)
 	r.StartedAt, r.ExpiresAt = store.Time(started), store.Time(expires)
 	return r, err
@@ -27,9 +30,10 @@ func scan(from interface{ Scan(...any) error }) (row, error) {
 
 func insertFlow(ctx context.Context, tx *store.Tx, f Flow, tokenHash, typed []byte) error {
 	_, err := tx.Exec(ctx, `INSERT INTO reset_flow (token_hash, `+columns+`)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 		tokenHash, f.ID, f.OrgID, f.AccountID, typed, string(f.Reason), f.Lang, string(f.State), string(f.Problem), f.MethodID,
-		f.counted, f.failed, f.attempt, store.Micros(f.writingAt), store.Micros(f.RetryAt), store.Micros(f.StartedAt), store.Micros(f.ExpiresAt))
+		f.counted, f.failed, f.attempt, store.Micros(f.writingAt), store.Micros(f.RetryAt), store.Micros(f.StartedAt), store.Micros(f.ExpiresAt),
+		f.hidden, []byte{}, int64(0))
 	return err
 }
 
@@ -42,11 +46,11 @@ func selectFlow(ctx context.Context, tx *store.Tx, id string) (row, error) {
 }
 
 // updateFlow writes what a step changes. The caller holds the account's lock.
-func updateFlow(ctx context.Context, tx *store.Tx, f Flow) (int64, error) {
+func updateFlow(ctx context.Context, tx *store.Tx, f Flow, to []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE reset_flow SET state = $2, problem = $3, method_id = $4, counted = $5, failed = $6,
- attempt = $7, writing_at = $8, retry_at = $9 WHERE id = $1 AND state NOT IN ('done', 'unlocked', 'problem')`,
+ attempt = $7, writing_at = $8, retry_at = $9, hidden = $10, sent_to = $11, sent_at = $12 WHERE id = $1 AND state NOT IN ('done', 'unlocked', 'problem')`,
 		f.ID, string(f.State), string(f.Problem), f.MethodID, f.counted, f.failed,
-		f.attempt, store.Micros(f.writingAt), store.Micros(f.RetryAt))
+		f.attempt, store.Micros(f.writingAt), store.Micros(f.RetryAt), f.hidden, to, store.Micros(f.sentAt))
 }
 
 // updateWritten ends an attempt that is still the flow's own.

@@ -2,7 +2,6 @@ package reset
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -40,13 +39,14 @@ func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flo
 	}
 	flow := Flow{ID: store.NewID(), UserID: userID, Reason: in.Reason, Lang: in.Lang, State: Choosing}
 	if f.org != nil {
-		flow.OrgID, flow.AccountID = f.org.ID, f.account.ID
+		flow.OrgID = f.org.ID
 	}
 	rule := ""
 	if unavailable {
 		p, _ := problem.As(err)
 		flow.State, flow.Problem, rule = Problem, p.Code, string(p.Code)
 	} else {
+		flow.hidden = hides(f.org)
 		for _, r := range judge(f) {
 			if !r.OK {
 				flow.State, flow.Problem, rule = Problem, r.Problem, r.Name
@@ -54,7 +54,15 @@ func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flo
 			}
 		}
 	}
-	if flow.Problem == problem.Blocked {
+	if flow.hidden {
+		// What stands in the way is said after a proof; what was tried too often, to anybody.
+		defer even(ctx, time.Now())
+		flow.State, flow.Problem = Choosing, ""
+		if f.retryAfter > 0 {
+			flow.State, flow.Problem = Problem, problem.Blocked
+			flow.RetryAt = s.d.DB.Now().Add(f.retryAfter)
+		}
+	} else if flow.Problem == problem.Blocked {
 		flow.RetryAt = s.d.DB.Now().Add(f.wait())
 	}
 	token, err := s.keep(ctx, by, &flow, f, rule)
@@ -70,6 +78,11 @@ func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, 
 	}
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		f.StartedAt, f.ExpiresAt = tx.Now(), tx.Now().Add(Life)
+		kept, err := s.d.Accounts.Keep(ctx, tx, now.account)
+		if err != nil {
+			return err
+		}
+		f.AccountID = kept.ID
 		if err := insertFlow(ctx, tx, *f, s.tokenHash(token), typed); err != nil {
 			return fmt.Errorf("start reset: %w", err)
 		}
@@ -81,6 +94,8 @@ func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, 
 		e := s.event(*f, audit.ResetStarted, audit.Success, string(f.Reason))
 		if f.State == Problem {
 			e = s.event(*f, audit.ResetRefused, audit.Denied, string(f.Problem))
+		}
+		if rule != "" {
 			e.Detail = map[string]string{"rule": rule}
 		}
 		return s.d.Audit.Record(ctx, tx, by, e)
@@ -91,7 +106,7 @@ func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, 
 // lock makes a full count a lock: coming back to a blocked account is the try
 // that goes over the limit.
 func (s *Service) lock(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts) error {
-	for _, c := range counts(f.OrgID, f.AccountID, now.org.Policy.Throttle, f) {
+	for _, c := range counts(f.OrgID, s.subjectOf(f), now.org.Policy.Throttle, f) {
 		v, err := throttle.Peek(ctx, tx, c.key, c.limit)
 		if err != nil {
 			return err
@@ -111,8 +126,12 @@ func (s *Service) lock(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 	return nil
 }
 
+// nobody stands where an event has no account. What was typed is not kept: it may
+// be a password in the wrong field.
+const nobody = "(unknown)"
+
 func (s *Service) event(f Flow, k audit.Kind, o audit.Outcome, reason string) audit.Event {
-	e := audit.Event{Kind: k, Org: f.OrgID, Target: f.AccountID, Outcome: o, Reason: reason}
+	e := audit.Event{Kind: k, Org: f.OrgID, Target: f.AccountID, TargetUserID: nobody, Outcome: o, Reason: reason}
 	if f.AccountID != "" {
 		e.TargetUserID = f.UserID
 	}
@@ -144,32 +163,32 @@ func (s *Service) gather(ctx context.Context, userID string, reason Reason) (fac
 
 func (s *Service) gatherIn(ctx context.Context, o *org.Organization, userID string, reason Reason) (facts, error) {
 	f := facts{org: o, reason: reason, now: s.d.DB.Now()}
-	if o != nil {
-		d, err := s.d.Accounts.Directory(o)
-		if err != nil {
-			return f, err
-		}
-		f.can = d.Capabilities()
-		f.account, err = s.d.Accounts.Find(ctx, o, userID)
-		if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
-			return f, err
-		}
-		f.known = err == nil
+	asked := o
+	if asked == nil {
+		// Nobody's organization keeps its accounts here and has none.
+		asked = &org.Organization{ID: "-", Directory: org.DirectoryConfig{Kind: org.Embedded}}
 	}
+	d, err := s.d.Accounts.Directory(asked)
+	if err != nil {
+		return f, err
+	}
+	f.can = d.Capabilities()
+	f.account, err = s.d.Accounts.Look(ctx, asked, userID)
+	if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
+		return f, err
+	}
+	f.known = err == nil && o != nil
 	return f, s.d.DB.Read(ctx, func(tx *store.Tx) error { return s.stored(ctx, tx, &f, userID) })
 }
 
 // stored adds what our own rows say. For nobody it asks the same questions about
 // an account that cannot be.
 func (s *Service) stored(ctx context.Context, tx *store.Tx, f *facts, userID string) error {
-	orgID, accountID := "-", hex.EncodeToString(s.d.Keys.Index("reset nobody", userID)[:16])
-	limits := org.Defaults().Throttle
+	orgID, limits := "-", org.Defaults().Throttle
 	if f.org != nil {
 		orgID, limits = f.org.ID, f.org.Policy.Throttle
 	}
-	if f.known {
-		accountID = f.account.ID
-	}
+	accountID := s.subject(orgID, f.account.ID, userID)
 	var err error
 	if f.methods, err = s.d.Methods.List(ctx, tx, orgID, accountID); err != nil {
 		return err
@@ -189,12 +208,12 @@ func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, 
 			f.retryAfter = max(f.retryAfter, v.RetryAfter)
 		}
 	}
+	tried, err := s.d.Challenges.Blocked(ctx, tx, orgID, accountID, limits.Gate)
+	if err != nil {
+		return err
+	}
 	for _, m := range f.methods {
-		v, err := s.d.Challenges.Blocked(ctx, tx, f.org, f.account.ID, m)
-		if err != nil {
-			return err
-		}
-		if !v.Allowed {
+		if v, counted := tried[challenge.Counter(m)]; counted && !v.Allowed {
 			f.locked[m.ID] = v.RetryAfter
 		}
 	}
@@ -259,6 +278,13 @@ func (s *Service) opened(tx *store.Tx, r row) (Flow, error) {
 	}
 	f := r.Flow
 	f.UserID = string(typed)
+	if len(r.to) > 0 {
+		to, err := s.d.Keys.Open(r.to, "reset to|"+r.ID)
+		if err != nil {
+			return Flow{}, err
+		}
+		f.sentTo = string(to)
+	}
 	if !f.State.Over() && !f.ExpiresAt.After(tx.Now()) {
 		f.State, f.Problem = Problem, problem.Expired
 	}
@@ -279,7 +305,14 @@ func (s *Service) again(ctx context.Context, tx *store.Tx, f Flow) (Flow, error)
 
 // save writes a flow that is not over.
 func (s *Service) save(ctx context.Context, tx *store.Tx, f Flow) error {
-	n, err := updateFlow(ctx, tx, f)
+	to := []byte{}
+	if f.sentTo != "" {
+		var err error
+		if to, err = s.d.Keys.Seal([]byte(f.sentTo), "reset to|"+f.ID); err != nil {
+			return fmt.Errorf("save reset flow: %w", err)
+		}
+	}
+	n, err := updateFlow(ctx, tx, f, to)
 	if err != nil || n != 1 {
 		return fmt.Errorf("save reset flow: %d rows: %w", n, err)
 	}

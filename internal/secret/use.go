@@ -39,6 +39,27 @@ func (k *Keyset) Open(sealed []byte, ad string) ([]byte, error) {
 	return plain, nil
 }
 
+// Reseal gives a sealed value under the newest key; old is true when it was under
+// another. ErrSealed when it does not open.
+func (k *Keyset) Reseal(sealed []byte, ad string) (fresh []byte, old bool, err error) {
+	if k.current(sealed) {
+		return sealed, false, nil
+	}
+	plain, err := k.Open(sealed, ad)
+	if err != nil {
+		return nil, false, err
+	}
+	fresh, err = k.Seal(plain, ad)
+	return fresh, err == nil, err
+}
+
+// current reads Tink's prefix: a one, then the key's number in four bytes.
+func (k *Keyset) current(sealed []byte) bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return len(sealed) > 5 && sealed[0] == 1 && binary.BigEndian.Uint32(sealed[1:]) == k.sealing.KeysetInfo().GetPrimaryKeyId()
+}
+
 // Index is the blind index of a value: equal values have equal indexes, and
 // without the keyset nothing can be told from one.
 func (k *Keyset) Index(purpose, value string) []byte {

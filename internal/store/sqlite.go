@@ -15,9 +15,12 @@ import (
 // small machine, few enough that their page caches stay small.
 const readers = 4
 
-func (db *DB) openSQLite(ctx context.Context, path string) error {
+func (db *DB) openSQLite(ctx context.Context, path string, existing bool) error {
 	if path == "" || strings.HasPrefix(path, ":memory:") {
 		return fmt.Errorf(`the database "sqlite:%s" names no file`, path)
+	}
+	if _, err := os.Stat(path); existing && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", path, ErrMissing)
 	}
 	if err := private(path); err != nil {
 		return fmt.Errorf("the database file cannot be made: %w", err)

@@ -29,6 +29,9 @@ const (
 	PostgreSQL Kind = "postgres"
 )
 
+// ErrMissing says that a SQLite file is not there.
+var ErrMissing = errors.New("the database file is not there")
+
 // ErrNoRows is what Row.Scan returns when nothing was found.
 var ErrNoRows = sql.ErrNoRows
 
@@ -36,12 +39,18 @@ var ErrNoRows = sql.ErrNoRows
 type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Existing refuses a SQLite file that is not there instead of making one.
+	Existing bool
+	// Trace is told every statement before it runs; nil tells nobody. Arguments
+	// are not told: they may be secret.
+	Trace func(ctx context.Context, statement string)
 }
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	kind   Kind
 	now    func() time.Time
+	trace  func(ctx context.Context, statement string)
 	writer *sql.DB       // SQLite: one connection
 	reader *sql.DB       // SQLite: query_only connections
 	pool   *pgxpool.Pool // PostgreSQL
@@ -54,12 +63,12 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if now == nil {
 		now = time.Now
 	}
-	db := &DB{now: now}
+	db := &DB{now: now, trace: o.Trace}
 	var err error
 	switch {
 	case strings.HasPrefix(url, "sqlite:"):
 		db.kind = SQLite
-		err = db.openSQLite(ctx, strings.TrimPrefix(url, "sqlite:"))
+		err = db.openSQLite(ctx, strings.TrimPrefix(url, "sqlite:"), o.Existing)
 	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
 		db.kind = PostgreSQL
 		err = db.openPostgres(ctx, url)
@@ -163,7 +172,7 @@ func (db *DB) inSQLite(ctx context.Context, on *sql.DB, o *sql.TxOptions, fn fun
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	tx := &Tx{kind: SQLite, sqlite: raw, now: db.Now()}
+	tx := &Tx{kind: SQLite, sqlite: raw, now: db.Now(), trace: db.trace}
 	defer func() { _ = raw.Rollback() }() // after a commit this does nothing
 	if err := fn(tx); err != nil {
 		return nil, err
@@ -186,7 +195,7 @@ func (db *DB) inPostgres(ctx context.Context, o pgx.TxOptions, fn func(tx *Tx) e
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	tx := &Tx{kind: PostgreSQL, pg: raw, now: db.Now()}
+	tx := &Tx{kind: PostgreSQL, pg: raw, now: db.Now(), trace: db.trace}
 	// A rollback must reach the server although the request was given up.
 	defer func() { _ = raw.Rollback(context.WithoutCancel(ctx)) }()
 	if err := fn(tx); err != nil {

@@ -18,6 +18,13 @@ type Tx struct {
 	pg     pgx.Tx
 	now    time.Time
 	after  []func()
+	trace  func(ctx context.Context, statement string)
+}
+
+func (tx *Tx) traced(ctx context.Context, statement string) {
+	if tx.trace != nil {
+		tx.trace(ctx, statement)
+	}
 }
 
 // Now is the instant of the transaction: the same at every call.
@@ -38,6 +45,7 @@ func (tx *Tx) PGXTx() pgx.Tx { return tx.pg }
 
 // Exec runs a statement and tells how many rows it changed.
 func (tx *Tx) Exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	tx.traced(ctx, statement)
 	if tx.pg != nil {
 		tag, err := tx.pg.Exec(ctx, statement, args...)
 		return tag.RowsAffected(), err
@@ -51,6 +59,7 @@ func (tx *Tx) Exec(ctx context.Context, statement string, args ...any) (int64, e
 
 // Query runs a statement that gives rows. Close them, or read them to the end.
 func (tx *Tx) Query(ctx context.Context, statement string, args ...any) (*Rows, error) {
+	tx.traced(ctx, statement)
 	if tx.pg != nil {
 		rows, err := tx.pg.Query(ctx, statement, args...)
 		if err != nil {
@@ -67,6 +76,7 @@ func (tx *Tx) Query(ctx context.Context, statement string, args ...any) (*Rows, 
 
 // QueryRow runs a statement that gives at most one row.
 func (tx *Tx) QueryRow(ctx context.Context, statement string, args ...any) *Row {
+	tx.traced(ctx, statement)
 	if tx.pg != nil {
 		return &Row{pg: tx.pg.QueryRow(ctx, statement, args...)}
 	}

@@ -97,6 +97,26 @@ func read(ctx context.Context, tx *store.Tx, key string) (row, error) {
 	return r, err
 }
 
+// readPrefix reads the range that removePrefix removes.
+func readPrefix(ctx context.Context, tx *store.Tx, prefix string) (map[string]row, error) {
+	rows, err := tx.Query(ctx, `SELECT key, tries, window_end, locked_until, locked_at FROM throttle WHERE key >= $1 AND key < $2`,
+		prefix, prefix[:len(prefix)-1]+";")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make(map[string]row)
+	for rows.Next() {
+		var key string
+		var r row
+		if err := rows.Scan(&key, &r.tries, &r.windowEnd, &r.lockedUntil, &r.lockedAt); err != nil {
+			return nil, err
+		}
+		all[key] = r
+	}
+	return all, rows.Err()
+}
+
 func giveBack(ctx context.Context, tx *store.Tx, key string) error {
 	_, err := tx.Exec(ctx, `UPDATE throttle SET tries = tries - 1 WHERE key = $1 AND tries > 0`, key)
 	return err

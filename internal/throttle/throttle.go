@@ -57,21 +57,43 @@ func Peek(ctx context.Context, tx *store.Tx, key string, l Limit) (Verdict, erro
 	if err != nil {
 		return Verdict{}, fmt.Errorf("throttle: %w", err)
 	}
-	if row.lockedUntil > now {
-		return Verdict{Count: row.tries, RetryAfter: wait(row.lockedUntil - now)}, nil
+	return row.peek(l, now), nil
+}
+
+// PeekPrefix judges every key that begins with prefix, which must end with ":",
+// in one statement. The verdicts are named by the rest of their key; one that is
+// missing was never tried.
+func PeekPrefix(ctx context.Context, tx *store.Tx, prefix string, l Limit) (map[string]Verdict, error) {
+	if len(prefix) < 2 || prefix[len(prefix)-1] != ':' {
+		return nil, fmt.Errorf("throttle: the prefix %q does not end with a colon", prefix)
 	}
-	if row.lockedUntil > 0 || row.windowEnd <= now {
-		row.tries = 0
+	rows, err := readPrefix(ctx, tx, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("throttle: %w", err)
 	}
-	left := max(l.Limit-row.tries, 0)
+	all := make(map[string]Verdict, len(rows))
+	for key, row := range rows {
+		all[key[len(prefix):]] = row.peek(l, store.Micros(tx.Now()))
+	}
+	return all, nil
+}
+
+func (r row) peek(l Limit, now int64) Verdict {
+	if r.lockedUntil > now {
+		return Verdict{Count: r.tries, RetryAfter: wait(r.lockedUntil - now)}
+	}
+	if r.lockedUntil > 0 || r.windowEnd <= now {
+		r.tries = 0
+	}
+	left := max(l.Limit-r.tries, 0)
 	if left == 0 {
 		retry := l.Lock
 		if retry <= 0 {
-			retry = wait(row.windowEnd - now)
+			retry = wait(r.windowEnd - now)
 		}
-		return Verdict{Count: row.tries, RetryAfter: retry}, nil
+		return Verdict{Count: r.tries, RetryAfter: retry}
 	}
-	return Verdict{Allowed: true, Count: row.tries, Left: left}, nil
+	return Verdict{Allowed: true, Count: r.tries, Left: left}
 }
 
 func wait(micros int64) time.Duration { return time.Duration(micros) * time.Microsecond }

@@ -2,6 +2,7 @@ package throttle_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,15 @@ func take(t testing.TB, db *store.DB, key string, l throttle.Limit) throttle.Ver
 		peeked, err := throttle.Peek(t.Context(), tx, key, l)
 		if err != nil {
 			return err
+		}
+		if prefix, rest, ok := strings.Cut(key, ":"); ok {
+			all, err := throttle.PeekPrefix(t.Context(), tx, prefix+":", l)
+			if err != nil {
+				return err
+			}
+			if one, tried := all[rest]; tried && one != peeked || !tried && peeked.Count > 0 {
+				t.Errorf("PeekPrefix said %v where Peek said %v", one, peeked)
+			}
 		}
 		if v, err = throttle.Take(t.Context(), tx, key, l); err == nil && peeked.Allowed != v.Allowed {
 			t.Errorf("Peek said %v where Take said %v", peeked, v)
@@ -62,6 +72,27 @@ func TestTheSixthTryLocks(t *testing.T) {
 		if v := take(t, db, "gate:a", five); !v.Allowed || v.Count != 1 {
 			t.Fatalf("after the lock: %+v", v)
 		}
+	})
+}
+
+func TestPeekPrefixSeesItsOwnAlone(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		for _, key := range []string{"gate:a:1", "gate:a:2", "gate:ab:1", "gate:a", "gate:b:1"} {
+			take(t, db, key, five)
+		}
+		write(t, db, func(tx *store.Tx) error {
+			all, err := throttle.PeekPrefix(t.Context(), tx, "gate:a:", five)
+			if err == nil && (len(all) != 2 || all["1"].Left != 4 || all["2"].Left != 4) {
+				t.Errorf("found %v", all)
+			}
+			return err
+		})
+		write(t, db, func(tx *store.Tx) error {
+			if _, err := throttle.PeekPrefix(t.Context(), tx, "gate:a", five); err == nil {
+				t.Error("a prefix that ends inside a name was taken")
+			}
+			return nil
+		})
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/web/page"
@@ -102,7 +103,10 @@ func (s *server) language(w http.ResponseWriter, r *http.Request) string {
 	if c, err := r.Cookie(languageCookie); err == nil && i18n.Known(c.Value) {
 		return c.Value
 	}
-	return i18n.Match(r.Header.Get("Accept-Language"), "id")
+	if lang := i18n.Match(r.Header.Get("Accept-Language"), ""); lang != "" {
+		return lang
+	}
+	return s.Portal.Language(r.Context())
 }
 
 // guard sets the headers that every answer carries. A handler with a stricter
@@ -166,15 +170,7 @@ func (s *server) ours(r *http.Request) bool {
 	if err != nil {
 		host = r.Host
 	}
-	return s.local && loopback(strings.Trim(host, "[]"))
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
+	return s.local && config.Loopback(strings.Trim(host, "[]"))
 }
 
 // methods lets through the three methods that pages are made of; the API has

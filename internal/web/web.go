@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/web/console"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/web/portal"
@@ -27,10 +28,8 @@ type Deps struct {
 	// Extra adds handlers by pattern, behind the same checks and headers: the
 	// demo, and health, which is asked for under any host name.
 	Extra map[string]http.Handler
-	// Contact is the address for reports of weaknesses, for security.txt.
-	Contact string
-	Log     *slog.Logger
-	Now     func() time.Time
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
 type server struct {
@@ -49,7 +48,7 @@ func New(d Deps) (http.Handler, error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("web: the public address %q cannot be read", d.PublicURL)
 	}
-	s := &server{Deps: d, host: u.Host, secure: u.Scheme == "https", local: loopback(u.Hostname())}
+	s := &server{Deps: d, host: u.Host, secure: u.Scheme == "https", local: config.Loopback(u.Hostname())}
 	protection := http.NewCrossOriginProtection()
 	if err := protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
@@ -58,18 +57,23 @@ func New(d Deps) (http.Handler, error) {
 	return s.observe(s.guard(s.admit(protection.Handler(s.methods(s.mux()))))), nil
 }
 
-func plain(w http.ResponseWriter, status int, text string) {
+// Plain answers with a text of our own.
+func Plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text) // the client may be gone
 }
 
-// securityText says where weaknesses are reported (RFC 9116).
+// securityText says where weaknesses are reported (RFC 9116): where the only
+// organization's people get help. With several organizations nobody is named.
 func (s *server) securityText(w http.ResponseWriter, r *http.Request) {
-	if s.Contact == "" {
+	contact := s.Portal.SupportEmail(r.Context())
+	if contact == "" {
 		http.NotFound(w, r)
 		return
 	}
-	plain(w, http.StatusOK, fmt.Sprintf("Contact: mailto:%s\nExpires: %s\nPreferred-Languages: id, en\nCanonical: %s/.well-known/security.txt\n",
-		s.Contact, s.Now().AddDate(0, 6, 0).UTC().Format(time.RFC3339), s.PublicURL))
+	Plain(w, http.StatusOK, fmt.Sprintf("Contact: mailto:%s\nExpires: %s\nPreferred-Languages: id, en\nCanonical: %s/.well-known/security.txt\n",
+		contact, s.Now().AddDate(0, 6, 0).UTC().Format(time.RFC3339), s.PublicURL))
 }

@@ -17,6 +17,7 @@ import (
 type Brand struct {
 	Name    string // the organization's, or the product's where none is known
 	Logo    string // address of the picture, empty: none
+	Style   string // address of the style sheet with its color, empty: none
 	Support Support
 }
 

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/captcha"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
@@ -102,6 +104,10 @@ func brandOf(o *org.Organization) page.Brand {
 	if len(o.Branding.Logo) > 0 {
 		b.Logo = "/logo/" + o.Slug
 	}
+	if css := colors(o.Branding.Color); css != "" {
+		// The address changes with the color, so that the file may be kept.
+		b.Style = "/brand/" + o.Slug + ".css?v=" + strings.TrimPrefix(o.Branding.Color, "#")
+	}
 	return b
 }
 
@@ -118,6 +124,23 @@ func (p *Portal) onlyOrg(ctx context.Context) *org.Organization {
 		return nil
 	}
 	return all[0]
+}
+
+// Language is that of the only organization; where there are several, the product's first.
+func (p *Portal) Language(ctx context.Context) string {
+	if o := p.onlyOrg(ctx); o != nil && i18n.Known(o.Language) {
+		return o.Language
+	}
+	return "id"
+}
+
+// SupportEmail is where the only organization's people get help; empty where
+// there are several.
+func (p *Portal) SupportEmail(ctx context.Context) string {
+	if o := p.onlyOrg(ctx); o != nil {
+		return o.Support.Email
+	}
+	return ""
 }
 
 // logo serves an organization's picture.

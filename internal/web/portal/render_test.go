@@ -77,11 +77,17 @@ func stories() []story {
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2, Questions: asked,
 					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, delivery: delivery{Sends: challenge.Sends(kind), Sent: true}, Numeric: numeric(kind), Digits: 8, Minutes: 10}
 			}})
+		if kind.Typed() {
+			all = append(all, story{"hidden " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
+				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Hidden: true, Chosen: reset.Choice{ID: "kind:x", Kind: kind},
+					delivery: delivery{Sends: challenge.Sends(kind)}, NeedsNumber: challenge.Sends(kind), Numeric: numeric(kind), Digits: 8, Minutes: 10}
+			}})
+		}
 		if !challenge.Sends(kind) {
 			continue
 		}
 		for i, c := range []verifyPage{
-			{}, {delivery: delivery{Sent: true, Waiting: true}}, {delivery: delivery{Sent: true, Waiting: true, Late: true}},
+			{}, {Hidden: true, delivery: delivery{Sent: true, To: "a@example.net"}}, {delivery: delivery{Sent: true, Waiting: true}}, {delivery: delivery{Sent: true, Waiting: true, Late: true}},
 			{NeedsNumber: true, delivery: delivery{CanText: true}}, {NeedsNumber: true, delivery: delivery{CanCall: true}},
 			{NeedsNumber: true, delivery: delivery{CanText: true, CanCall: true}},
 			{delivery: delivery{Sent: true, Channel: "sms", CanText: true, CanCall: true}},

@@ -16,6 +16,7 @@ import (
 func (p *Portal) resetRoutes() []Route {
 	return []Route{
 		{"GET /logo/{org}", p.logo},
+		{"GET /brand/{file}", p.brandStyle},
 		{"GET /unsupported-browser", p.getUnsupported},
 		{"GET /reset", p.getReset},
 		{"POST /reset", p.postReset},
@@ -99,7 +100,8 @@ func (p *Portal) postReset(w http.ResponseWriter, r *http.Request) error {
 		return p.failed(w, r, err)
 	}
 	p.setCookie(w, resetCookie, token, reset.Life)
-	return page.See(w, r, p.pathOf(r, flow))
+	// Where a flow begins needs no look at it: that would take longer for some.
+	return page.See(w, r, reset.Next(flow, 0, 0).Path)
 }
 
 // captcha counts a start and gives the refusal when a proof is needed and missing.

@@ -105,11 +105,14 @@ func (p *Portal) contact(w http.ResponseWriter, r *http.Request) (reset.View, *c
 	if err != nil {
 		return reset.View{}, nil, p.failed(w, r, err)
 	}
-	if flow.State != reset.Problem || !slices.Contains(contactable, flow.Problem) {
+	if !flow.Hidden() && (flow.State != reset.Problem || !slices.Contains(contactable, flow.Problem)) {
 		return reset.View{}, nil, page.See(w, r, view.Step.Path)
 	}
 	shown := &contactPage{Base: baseOf(view, "reset-contact", "reset.contact.title"), Org: orgName(view.Org)}
 	shown.BackTo = "/reset/problem"
+	if flow.Hidden() {
+		shown.BackTo = view.Step.Path
+	}
 	return view, shown, nil
 }
 

@@ -26,7 +26,9 @@ type verifyPage struct {
 	Several     bool
 	Questions   []questionLine
 	Passkey     page.Passkey
-	// NeedsNumber asks for the whole number of a phone before anything is sent.
+	// Hidden shows nothing of the account.
+	Hidden bool
+	// NeedsNumber asks for the whole number (or, hidden, address) before anything is sent.
 	NeedsNumber bool
 	Typed       string
 	delivery
@@ -68,14 +70,17 @@ func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown := &verifyPage{Gate: v.Gate, Gates: v.Gates, Choices: v.Choices, Chosen: v.Chosen}
 	if v.Step.Page == reset.PageChoose {
-		shown.Base = baseOf(v, string(reset.PageChoose), "reset.choose.title")
+		shown.Base, shown.Hidden = baseOf(v, string(reset.PageChoose), "reset.choose.title"), v.Flow.Hidden()
 		return shown
 	}
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
 	shown.Passkey.Options = v.Options
 	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
-	shown.NeedsNumber = v.Challenge.NeedsDestination()
+	if shown.Hidden = v.Flow.Hidden(); shown.Hidden {
+		shown.To = v.Flow.SentTo()
+	}
+	shown.NeedsNumber = v.Challenge.NeedsDestination() || v.NeedsDestination
 	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
 	for i, q := range v.Questions {
 		shown.Questions = append(shown.Questions, questionLine{fmt.Sprintf("answer_%d", i+1), q.Text(page.Lang(r))})

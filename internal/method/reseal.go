@@ -1,0 +1,35 @@
+package method
+
+import (
+	"context"
+	"fmt"
+
+	"kunci.dev/kunci/internal/store"
+)
+
+// Reseal seals the next rows after an identifier under the newest key, deleted
+// ones that can be brought back included. It gives the last row it looked at,
+// empty at the end, and how many it sealed. Doing it again changes nothing.
+func (s *Service) Reseal(ctx context.Context, tx *store.Tx, after string, limit int) (last string, resealed int, err error) {
+	rows, err := selectRows(ctx, tx, `SELECT `+columns+` FROM method WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	if err != nil {
+		return "", 0, fmt.Errorf("reseal methods: %w", err)
+	}
+	for _, r := range rows {
+		last = r.m.ID
+		fresh, old, err := s.keys.Reseal(r.sealed, binding(r.m))
+		if err != nil {
+			return "", 0, fmt.Errorf("reseal method %s: %w", r.m.ID, err)
+		}
+		if !old {
+			continue
+		}
+		// Whoever changed it meanwhile sealed it under the newest key.
+		n, err := updateResealed(ctx, tx, r.m.ID, r.sealed, fresh)
+		if err != nil {
+			return "", 0, fmt.Errorf("reseal method %s: %w", r.m.ID, err)
+		}
+		resealed += int(n)
+	}
+	return last, resealed, nil
+}
