@@ -30,6 +30,7 @@ import (
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/token"
 )
 
 // Options are what a caller may replace or add.
@@ -65,6 +66,7 @@ type App struct {
 	Sessions     *session.Service
 	Challenges   *challenge.Service
 	Helpdesk     *helpdesk.Service
+	Tokens       *token.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service
 	Report       *report.Service

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
@@ -149,6 +151,22 @@ func (a *App) Freeze(ctx context.Context, p Person, lift bool) error {
 
 func (a *App) do(ctx context.Context, p Person, what admin.Action) error {
 	return a.Admin.Do(ctx, admin.Operator(), p.Org, admin.Person{Account: p.Account}, what)
+}
+
+// IssuePass makes a Temporary Access Pass for somebody.
+func (a *App) IssuePass(ctx context.Context, p Person, starts time.Time, minutes int, reusable bool) (helpdesk.Pass, error) {
+	return a.Helpdesk.IssuePass(ctx, operator, helpdesk.PassOrder{
+		Org: p.Org, Account: p.Account, Starts: starts, Minutes: minutes, Reusable: reusable,
+	})
+}
+
+// RevokePass takes somebody's pass back.
+func (a *App) RevokePass(ctx context.Context, p Person) error {
+	err := a.DB.Write(ctx, func(tx *store.Tx) error { return a.Helpdesk.RevokePass(ctx, tx, operator, p.Org, p.Account) })
+	if problem.Has(err, problem.NotFound) {
+		return fmt.Errorf("%s has no Temporary Access Pass", p.Account.Entry.UserID)
+	}
+	return err
 }
 
 // Import reads an account file into an organization.

@@ -29,6 +29,7 @@ import (
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
+	"kunci.dev/kunci/internal/token"
 )
 
 // wire builds the rooms, the lowest first.
@@ -82,7 +83,13 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{Keys: a.Keys, Audit: a.Audit, Notify: a.Notify}); err != nil {
+	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{DB: a.DB, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Notify: a.Notify}); err != nil {
+		return err
+	}
+	a.Tokens, err = token.New(token.Deps{
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Audit: a.Audit, Messages: a.Notify,
+	})
+	if err != nil {
 		return err
 	}
 	a.Reset, err = reset.New(reset.Deps{

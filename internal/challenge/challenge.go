@@ -159,7 +159,7 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	c := Challenge{
 		ID: store.NewID(), OrgID: in.Org.ID, AccountID: in.Account.ID, MethodID: m.ID, Kind: m.Kind,
 		Purpose: in.Purpose, Owner: in.Owner, Gate: in.Gate, State: Open,
-		BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(Life), digits: in.Org.Policy.Codes.Digits,
+		BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(Life), digits: length(in, m.Kind),
 	}
 	if m.Kind == method.Passkey {
 		c.ExpiresAt = tx.Now().Add(passkeyLife)
@@ -177,8 +177,9 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 // a method that is not proved yet; everything else needs one that is.
 func serves(m method.Method, p Purpose) bool {
 	if p == Register {
-		return m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
+		return m.Kind != method.TemporaryAccessPass && m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
 	}
+	m.Spent = false // a pass that is spent is judged, and is wrong
 	if !m.Usable() {
 		return false
 	}
@@ -186,7 +187,7 @@ func serves(m method.Method, p Purpose) bool {
 	case Reset:
 		return m.Kind.ProvesReset()
 	case SignIn, StepUp:
-		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset()
+		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset() && m.Kind.Class() != method.Knowledge
 	}
 	return false
 }

@@ -15,6 +15,7 @@ type Answer struct {
 	method string
 	digits string
 	hash   []byte
+	hashes [][]byte
 
 	passkey *signed
 	among   []string // see Among; nil: any of the account's
@@ -33,7 +34,7 @@ type verifier struct {
 	// prepare does what is slow or can be refused for its form; no transaction is open.
 	prepare func(s *Service, ctx context.Context, m method.Method, raw string) (Answer, error)
 	// judge compares, and uses up what can be used once. It gives "" for a right
-	// answer, else CodeWrong or CodeUsed.
+	// answer, else CodeWrong, CodeUsed or AnswersWrong.
 	judge func(s *Service, ctx context.Context, tx *store.Tx, c Challenge, m method.Method, a Answer) (problem.Code, error)
 }
 
@@ -45,6 +46,10 @@ var verifiers = map[method.Kind]verifier{
 	method.OfficePhone:       {true, prepareCode, judgeCode},
 	method.AuthenticatorCode: {false, prepareTOTP, judgeTOTP},
 	method.RecoveryCode:      {false, prepareRecovery, judgeRecovery},
+
+	method.HardwareToken:       {false, prepareTOTP, judgeToken},
+	method.TemporaryAccessPass: {false, preparePass, judgePass},
+	method.SecurityQuestions:   {false, prepareQuestions, judgeQuestions},
 }
 
 // Sends tells whether proving a kind begins with a message.
@@ -74,26 +79,6 @@ func judgeCode(s *Service, _ context.Context, _ *store.Tx, c Challenge, _ method
 	right := subtle.ConstantTimeCompare([]byte(s.code(c)), []byte(a.digits)) == 1
 	if !right || c.SentAt.IsZero() {
 		return problem.CodeWrong, nil
-	}
-	return "", nil
-}
-
-func prepareTOTP(_ *Service, _ context.Context, _ method.Method, raw string) (Answer, error) {
-	code, err := digitsOf(raw, totpDigits, totpDigits)
-	return Answer{digits: code}, err
-}
-
-func judgeTOTP(s *Service, ctx context.Context, tx *store.Tx, _ Challenge, m method.Method, a Answer) (problem.Code, error) {
-	step, ok := totpMatch(m.Secret, a.digits, tx.Now())
-	if !ok {
-		return problem.CodeWrong, nil
-	}
-	first, err := s.methods.UseStep(ctx, tx, m.ID, step)
-	if err != nil {
-		return "", err
-	}
-	if !first {
-		return problem.CodeUsed, nil
 	}
 	return "", nil
 }

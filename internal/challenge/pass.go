@@ -116,6 +116,9 @@ func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Acto
 	if err := s.succeeded(ctx, tx, c); err != nil {
 		return Result{}, err
 	}
+	if err := s.passUsed(ctx, tx, by, c); err != nil {
+		return Result{}, err
+	}
 	c.State, c.PassedAt = Passed, tx.Now()
 	return Result{Outcome: OutcomePassed, Challenge: c}, nil
 }

@@ -38,6 +38,9 @@ func encode(v reflect.Value) *yaml.Node {
 	if v.Type() == durationType {
 		return scalar("!!str", Duration(time.Duration(v.Int())))
 	}
+	if t, ok := v.Interface().(Texts); ok {
+		return encodeTexts(t)
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		node := &yaml.Node{Kind: yaml.MappingNode}

@@ -23,7 +23,7 @@ var levels = [][]string{
 	{"internal/web/page"},
 	{"internal/admin"},
 	{"internal/reset", "internal/signin", "internal/report"},
-	{"internal/securityinfo", "internal/helpdesk"},
+	{"internal/securityinfo", "internal/helpdesk", "internal/token"},
 	{"internal/challenge"},
 	{"internal/account"},
 	{"internal/directory/embedded", "internal/directory/ldap"},

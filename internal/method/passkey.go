@@ -118,12 +118,15 @@ func (s *Service) Enroll(ctx context.Context, tx *store.Tx, m Method, c Credenti
 	if err != nil {
 		return found(err, "enroll passkey")
 	}
-	m, err = s.open(r)
+	m, err = s.open(tx, r)
 	if err != nil {
 		return err
 	}
 	if m.Secret, err = c.Encode(); err != nil {
 		return err
+	}
+	if m.Name == "" {
+		m.Name = keeper(c.AAGUID)
 	}
 	sealed, err := s.seal(m)
 	if err != nil {
@@ -145,7 +148,7 @@ func (s *Service) UpdateCredential(ctx context.Context, tx *store.Tx, m Method, 
 	if err != nil {
 		return found(err, "update passkey")
 	}
-	stored, err := s.open(r)
+	stored, err := s.open(tx, r)
 	if err != nil {
 		return err
 	}
@@ -171,7 +174,7 @@ func (s *Service) ByCredential(ctx context.Context, tx *store.Tx, credentialID [
 	if err != nil {
 		return Method{}, found(err, "find passkey")
 	}
-	return s.open(r)
+	return s.open(tx, r)
 }
 
 // Disable switches a method off until it is registered again.

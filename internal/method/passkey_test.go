@@ -2,6 +2,10 @@ package method_test
 
 import (
 	"bytes"
+	"encoding/hex"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"kunci.dev/kunci/internal/method"
@@ -26,7 +30,11 @@ func TestPasskeyRows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		credential := method.Credential{ID: []byte("credential"), PublicKey: []byte("key"), Handle: []byte("handle"), RelyingParty: host}
+		bitwarden, err := hex.DecodeString("d548826e79b4db40a3d811116f7e8349")
+		if err != nil {
+			t.Fatal(err)
+		}
+		credential := method.Credential{ID: []byte("credential"), PublicKey: []byte("key"), Handle: []byte("handle"), RelyingParty: host, AAGUID: bitwarden}
 		waiting := func(account string) (m method.Method) {
 			t.Helper()
 			write(func(tx *store.Tx) error {
@@ -49,6 +57,9 @@ func TestPasskeyRows(t *testing.T) {
 			}
 			if err := s.Enroll(t.Context(), tx, mine, credential); err != nil {
 				return err
+			}
+			if now, err := s.Get(t.Context(), tx, "contoso", "alain", mine.ID); err != nil || now.Name != "Bitwarden" {
+				t.Errorf("called %q, %v", now.Name, err)
 			}
 			if _, err := s.ByCredential(t.Context(), tx, credential.ID); !problem.Has(err, problem.NotFound) {
 				t.Errorf("found before it is proved: %v", err)
@@ -108,6 +119,44 @@ func TestPasskeyRows(t *testing.T) {
 			return nil
 		})
 		clock.Advance(method.UndoFor)
+	})
+}
+
+// However many accounts register one credential at once, one has it.
+func TestACredentialIsRegisteredOnceAtOnce(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
+		s, err := method.New(method.Deps{Keys: secrettest.NewTestKeyset(t), RelyingParty: host})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var enrolled, refused atomic.Int32
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				err := db.Write(t.Context(), func(tx *store.Tx) error {
+					m, err := s.NewPasskey("contoso", fmt.Sprint("account ", i), nil)
+					if err != nil {
+						return err
+					}
+					if m, err = s.Add(t.Context(), tx, m); err != nil {
+						return err
+					}
+					return s.Enroll(t.Context(), tx, m, method.Credential{ID: []byte("one"), PublicKey: []byte("key"), Handle: []byte{1}, RelyingParty: host})
+				})
+				switch {
+				case err == nil:
+					enrolled.Add(1)
+				case problem.Has(err, problem.MethodDuplicate):
+					refused.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if enrolled.Load() != 1 || refused.Load() != 7 {
+			t.Errorf("%d have it, %d were refused", enrolled.Load(), refused.Load())
+		}
 	})
 }
 

@@ -54,6 +54,20 @@ const (
 	PhoneNotMobile  Code = "phone-not-mobile" // cannot receive texts
 	PhoneCountry    Code = "phone-country"    // a country the organization sends nothing to
 
+	// Security questions.
+	AnswersWrong  Code = "answers-wrong"  // at least one; which, nobody learns
+	AnswerLength  Code = "answer-length"  // too short or too long
+	AnswerTwice   Code = "answer-twice"   // the same answer to two questions
+	AnswerWeak    Code = "answer-weak"    // what everybody would guess
+	AnswerNamed   Code = "answer-named"   // holds the person's user ID or name
+	AnswerRepeats Code = "answer-repeats" // made of the question's words
+	QuestionTwice Code = "question-twice" // the same question chosen twice
+
+	// Temporary Access Passes.
+	PassMinutes Code = "pass-minutes"  // shorter or longer than the policy allows
+	PassStart   Code = "pass-start"    // begins too far ahead
+	PassOneTime Code = "pass-one-time" // the policy allows only passes that work once
+
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ
 	PasswordRefused  Code = "password-refused"  // breaks a rule; Args["rule"] names it

@@ -125,10 +125,11 @@ func (f facts) refusal(m method.Method) (string, map[string]any) {
 }
 
 // still tells whether what was proved with a method counts now. A recovery set
-// may be used up by the very code that proved it, and a lock is about more tries.
+// or a pass may be used up by the very code that proved it, and a lock is about
+// more tries.
 func (f facts) still(m method.Method) bool {
 	why, _ := f.refusal(m)
-	return why == "" || why == "used-up" || why == "blocked"
+	return why == "" || why == "used-up" || why == "spent" || why == "blocked"
 }
 
 // proved counts the gates that these methods pass now, one after the other.
@@ -162,18 +163,20 @@ func (f facts) choices(passed []method.Kind) []Choice {
 	var all []Choice
 	for _, k := range method.Kinds() {
 		for _, m := range f.methods {
-			if m.Kind != k || !m.Proved {
+			if m.Kind != k || !m.Proved || m.Spent { // of a pass that is spent strangers learn nothing
 				continue
 			}
 			why, args := f.refusal(m)
 			switch {
 			case why != "":
+			case k.Class() == method.Knowledge && len(passed) == 0:
+				why = "second-only"
 			case !f.requirement().Pairs(passed, k):
 				why = "same-class"
 			case !f.enough(append(append([]method.Kind{}, passed...), k)):
 				why = "no-second"
 			}
-			c := Choice{ID: m.ID, Kind: k, Name: m.Name, Masked: m.Masked(), Usable: why == "", Args: args}
+			c := Choice{ID: m.ID, Kind: k, Name: m.Name, Masked: m.Masked(), Digits: m.OATH.Digits, Usable: why == "", Args: args}
 			if why != "" {
 				c.Why = "reset.why." + why
 			}

@@ -68,6 +68,9 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 		return err
 	}
 	v.Challenge = c
+	if err := v.ask(now); err != nil {
+		return err
+	}
 	if v.Options, err = s.d.Challenges.Options(now.org, now.account, c, now.methods, tx.Now()); err != nil {
 		return err
 	}
@@ -77,6 +80,23 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 	v.Progress, err = s.d.Deliveries.Progress(ctx, tx, c.MessageID)
 	if errors.Is(err, problem.New(problem.NotFound)) {
 		return nil
+	}
+	return err
+}
+
+// ask gives the questions of a chosen set.
+func (v *View) ask(now facts) (err error) {
+	if v.Chosen.Kind != method.SecurityQuestions {
+		return nil
+	}
+	n := v.Challenge.Asks()
+	if n == 0 { // the challenge is over; its answers will be told so
+		n = now.org.Policy.Questions.ToReset
+	}
+	for _, m := range now.methods {
+		if m.ID == v.Chosen.ID {
+			v.Questions, err = m.Asked(n)
+		}
 	}
 	return err
 }

@@ -59,7 +59,10 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) 
 		return Reply{}, err
 	}
 	draft.Method.OrgID, draft.Method.AccountID, draft.Method.Kind = who.Account.OrgID, who.Account.ID, in.Kind
-	draft.Method.Owner, draft.Method.Replaces, draft.Method.Name = who.Session.ID, in.Replaces, in.Form["name"]
+	draft.Method.Owner, draft.Method.Replaces = who.Session.ID, in.Replaces
+	if name := in.Form["name"]; name != "" {
+		draft.Method.Name = name
+	}
 	var reply Reply
 	err = s.step(ctx, who, func(tx *store.Tx, f facts) error {
 		reply = Reply{}
@@ -95,7 +98,7 @@ func (s *Service) mayBegin(f facts, in Begin) error {
 	if !f.offers(in.Kind) {
 		return problem.New(problem.MethodKind).On("kind")
 	}
-	if in.Replaces != "" || in.Kind == method.RecoveryCode && f.current(in.Kind).ID != "" {
+	if in.Replaces != "" || in.Kind.Replaced() && f.current(in.Kind).ID != "" {
 		return f.steady()
 	}
 	return nil

@@ -39,6 +39,8 @@ var registrars = map[method.Kind]registrar{
 	method.RecoveryCode:      recoveryCode,
 	method.MobilePhone:       phone(method.MobilePhone),
 	method.OfficePhone:       phone(method.OfficePhone),
+	method.HardwareToken:     hardwareToken,
+	method.SecurityQuestions: securityQuestions,
 }
 
 // AnswerField is the form field that holds the answer of a kind.

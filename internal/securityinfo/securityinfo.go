@@ -84,6 +84,7 @@ type facts struct {
 	session session.Session
 	need    account.Requirement
 	methods []method.Method // proved and pending ones
+	tokens  []method.Token  // handed to the person
 	now     time.Time
 	// noPasskeys tells that they cannot work at this installation's address.
 	noPasskeys bool
@@ -105,7 +106,10 @@ func (s *Service) read(ctx context.Context, tx *store.Tx, who Who) (facts, error
 		return f, err
 	}
 	f.need = account.RequirementOf(f.org, f.account)
-	f.methods, err = s.d.Methods.List(ctx, tx, f.org.ID, f.account.ID)
+	if f.methods, err = s.d.Methods.List(ctx, tx, f.org.ID, f.account.ID); err != nil {
+		return f, err
+	}
+	f.tokens, err = s.d.Methods.Tokens(ctx, tx, f.org.ID, f.account.ID)
 	return f, err
 }
 
@@ -174,11 +178,11 @@ func (f facts) pending(k method.Kind) (method.Method, bool) {
 	return method.Method{}, false
 }
 
-// offers tells whether the account may register a kind: this version can, and
-// the policy allows it to prove a reset.
+// offers tells whether the account may register a kind: this version can, the
+// policy allows it to prove a reset, and, of tokens, there is one to activate.
 func (f facts) offers(k method.Kind) bool {
 	_, ok := registrars[k]
-	return ok && f.need.Allows(k) && !(k == method.Passkey && f.noPasskeys)
+	return ok && f.need.Allows(k) && !(k == method.Passkey && f.noPasskeys) && (k != method.HardwareToken || len(f.waiting()) > 0)
 }
 
 // steady refuses to delete or change a method in the hours after a reset, unless

@@ -15,6 +15,7 @@ type View struct {
 	Methods []Row           // strongest first
 	Deleted []method.Method // last deleted first; each can be brought back until UndoUntil
 	Kinds   []Offer         // what can be added, strongest first
+	Tokens  []method.Token  // handed to the person and not activated
 	Reset   Reset
 	// Passkeys tells the browser which passkeys still count, as JSON.
 	Passkeys string
@@ -65,7 +66,7 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 		if err != nil {
 			return err
 		}
-		v = View{Methods: f.rows(), Kinds: f.kinds(), Reset: f.reset()}
+		v = View{Methods: f.rows(), Kinds: f.kinds(), Tokens: f.waiting(), Reset: f.reset()}
 		if v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID); err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (f facts) kinds() []Offer {
 				o.Have++
 			}
 		}
-		o.Full = o.Have >= k.Limit() && k != method.RecoveryCode
+		o.Full = o.Have >= k.Limit() && !k.Replaced()
 		_, o.Pending = f.pending(k)
 		all = append(all, o)
 	}
@@ -132,7 +133,7 @@ func (f facts) reset() Reset {
 		r.From = f.settledAt()
 		return r
 	}
-	usable := f.need.Usable(f.methods, f.need.Settled(f.now))
+	usable := f.need.Lasting(f.methods, f.need.Settled(f.now))
 	r.Missing = r.Gates - f.need.Reach(usable)
 	if r.Missing == 1 {
 		for _, k := range method.Kinds() {

@@ -3,6 +3,7 @@
 //
 //	user ID ──> password ──┬── second factor ──┬──> new password ──> interrupt ──> in
 //	                       └───────────────────┘      if it must      if it is due
+//	passkey ───────────────────────────────────┘
 //
 // It promises:
 //
@@ -16,6 +17,8 @@
 //   - nobody learns whether an account exists, has a password, is disabled or
 //     must change its password without knowing the password: the answer, its
 //     time and the lock after wrong passwords are the same (nobody.go);
+//   - a passkey is two factors in one and lets in by itself; nobody learns from a
+//     refused one whose it is (passkey.go);
 //   - the browser's token is a new one after the password, after a factor, and
 //     after every proof or change later on.
 //

@@ -28,10 +28,10 @@ type Verification struct {
 	// Chosen is the one being proved, with its challenge where one was begun.
 	Chosen    method.Method
 	Challenge challenge.Challenge
-	// Progress is how far the message with its code has come; zero: none was sent.
-	Progress notify.Progress
 	// Options are what the page's script asks the browser with, for a passkey.
 	Options string
+	// Progress is how far the message with its code has come; zero: none was sent.
+	Progress notify.Progress
 }
 
 // Reply is what became of a proof. A refusal that had to be counted is its Code

@@ -2,11 +2,13 @@ package signin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
@@ -40,7 +42,7 @@ func (s Signed) Interrupt() Interrupt {
 		return Interrupt{}
 	}
 	p, a := s.Org.Policy.Registration, s.Account
-	if a.MustRegister || p.RequiredAtSignIn && !s.registered() {
+	if a.MustRegister || s.byPass() || p.RequiredAtSignIn && !s.registered() {
 		i := Interrupt{Ask: AskRegister, SkipsLeft: max(p.SkipsAllowed-a.SkipsUsed, 0)}
 		if p.SkipDays > 0 && !a.FirstAskedAt.IsZero() {
 			i.Until = a.FirstAskedAt.Add(days(p.SkipDays))
@@ -56,6 +58,28 @@ func (s Signed) Interrupt() Interrupt {
 		return Interrupt{Ask: AskConfirm}
 	}
 	return Interrupt{}
+}
+
+// byPass tells whether a pass that an administrator issued is what let somebody
+// in, and nothing was registered since: the pass is soon over, and what it stood
+// in for is still lost.
+func (s Signed) byPass() bool {
+	if s.pass().ID == "" {
+		return false
+	}
+	return !slices.ContainsFunc(s.Methods, func(m method.Method) bool {
+		return m.Usable() && m.Kind != method.TemporaryAccessPass && m.ProvedAt.After(s.Session.FactorAt)
+	})
+}
+
+// pass is the pass that proved the session; empty: something else did.
+func (s Signed) pass() method.Method {
+	for _, m := range s.Methods {
+		if m.ID == s.Session.FactorID && m.Kind == method.TemporaryAccessPass {
+			return m
+		}
+	}
+	return method.Method{}
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }

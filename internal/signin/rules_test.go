@@ -32,6 +32,12 @@ func someone(change func(*signin.Signed)) signin.Signed {
 	return s
 }
 
+// passed lets somebody in by a pass that an administrator issued.
+func passed(s *signin.Signed) {
+	s.Methods = []method.Method{mailbox, {ID: "pass", Kind: method.TemporaryAccessPass, Proved: true, ProvedAt: now.Add(-time.Minute), Spent: true}}
+	s.Session.FactorID, s.Session.FactorAt = "pass", now.Add(-time.Second)
+}
+
 func TestWhatAnInterruptAsks(t *testing.T) {
 	none := func(s *signin.Signed) { s.Methods, s.Account.RegisteredAt = nil, time.Time{} }
 	for name, test := range map[string]struct {
@@ -86,6 +92,19 @@ func TestWhatAnInterruptAsks(t *testing.T) {
 		"confirming is not asked": {func(s *signin.Signed) {
 			s.Account.RegisteredAt = now.Add(-day(900))
 			s.Org.Policy.Registration.RequiredAtSignIn = false
+		}, signin.Interrupt{}},
+		"let in by a pass": {func(s *signin.Signed) { passed(s) }, signin.Interrupt{Ask: signin.AskRegister, CanSkip: true, SkipsLeft: 3}},
+		"let in by a pass, nothing is asked at sign-in": {func(s *signin.Signed) {
+			passed(s)
+			s.Org.Policy.Registration.RequiredAtSignIn = false
+		}, signin.Interrupt{Ask: signin.AskRegister, CanSkip: true, SkipsLeft: 3}},
+		"let in by a pass, registered since": {func(s *signin.Signed) {
+			passed(s)
+			s.Methods[0].ProvedAt = now
+		}, signin.Interrupt{}},
+		"a pass nobody used": {func(s *signin.Signed) {
+			passed(s)
+			s.Session.FactorID = ""
 		}, signin.Interrupt{}},
 		"registered before we knew": {func(s *signin.Signed) { s.Account.RegisteredAt = time.Time{} }, signin.Interrupt{}},
 	} {

@@ -193,6 +193,9 @@ func (s *Service) step(ctx context.Context, found *Signed) error {
 	if err := s.d.DB.Read(ctx, read); err != nil {
 		return err
 	}
+	if p := found.pass(); p.ID != "" && !p.ValidUntil.After(found.Now) {
+		return problem.New(problem.SignedOut) // what a pass opened closes with it
+	}
 	if !found.Session.Stale(found.Now) {
 		return nil
 	}

@@ -70,8 +70,12 @@ func stories() []story {
 				return &verifyPage{Base: base("reset-choose", "reset.choose.title"), Gate: 1, Gates: 2, Choices: choices(kind)}
 			}},
 			story{"verify " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
-				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2,
-					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, delivery: delivery{Sends: challenge.Sends(kind), Sent: true}, Digits: 8, Minutes: 10}
+				var asked []questionLine
+				if kind == method.SecurityQuestions {
+					asked = []questionLine{{"answer_1", "Why?"}, {"answer_2", "Who?"}}
+				}
+				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2, Questions: asked,
+					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, delivery: delivery{Sends: challenge.Sends(kind), Sent: true}, Numeric: numeric(kind), Digits: 8, Minutes: 10}
 			}})
 		if !challenge.Sends(kind) {
 			continue
@@ -88,7 +92,7 @@ func stories() []story {
 			}
 			all = append(all, story{fmt.Sprintf("verify %s in state %d", kind, i), "reset_verify", "/reset/verify", func() page.Page {
 				c.Base, c.Chosen, c.Sends = base("reset-verify", "reset.verify.title."+string(kind)), choices(kind)[0], true
-				c.Digits, c.Minutes = 8, 10
+				c.Numeric, c.Digits, c.Minutes = true, 8, 10
 				return &c
 			}})
 		}

@@ -2,10 +2,13 @@ package portal
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/challenge"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/web/page"
@@ -17,9 +20,11 @@ type verifyPage struct {
 	Gate, Gates int
 	Choices     []reset.Choice
 	Chosen      reset.Choice
+	Numeric     bool // the code is digits
 	Digits      int
 	Minutes     int
 	Several     bool
+	Questions   []questionLine
 	Passkey     page.Passkey
 	// NeedsNumber asks for the whole number of a phone before anything is sent.
 	NeedsNumber bool
@@ -27,17 +32,40 @@ type verifyPage struct {
 	delivery
 }
 
+// questionLine is a question with its field.
+type questionLine struct{ Field, Text string }
+
+// answersOf gives answer_1, answer_2 and so on of a form as one answer; a form
+// without them gives its code.
+func answersOf(form page.Form) string {
+	var all []string
+	for {
+		answer, ok := form[fmt.Sprintf("answer_%d", len(all)+1)]
+		if !ok || len(all) == mostAnswers {
+			break
+		}
+		all = append(all, answer)
+	}
+	if len(all) == 0 {
+		return form["code"]
+	}
+	return challenge.Answers(all)
+}
+
+// mostAnswers is how many questions a policy can ask.
+const mostAnswers = 5
+
 func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 	view, answered, err := p.view(w, r)
 	if answered || err != nil {
 		return err
 	}
-	shown := p.verifyPage(view)
+	shown := p.verifyPage(r, view)
 	shown.Refresh = shown.refresh()
 	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", shown)
 }
 
-func (p *Portal) verifyPage(v reset.View) *verifyPage {
+func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown := &verifyPage{Gate: v.Gate, Gates: v.Gates, Choices: v.Choices, Chosen: v.Chosen}
 	if v.Step.Page == reset.PageChoose {
 		shown.Base = baseOf(v, string(reset.PageChoose), "reset.choose.title")
@@ -45,10 +73,13 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	}
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
-	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
 	shown.Passkey.Options = v.Options
+	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
 	shown.NeedsNumber = v.Challenge.NeedsDestination()
-	shown.Digits, shown.Minutes = digitsOf(v), v.Org.Policy.Codes.Minutes
+	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
+	for i, q := range v.Questions {
+		shown.Questions = append(shown.Questions, questionLine{fmt.Sprintf("answer_%d", i+1), q.Text(page.Lang(r))})
+	}
 	usable := 0
 	for _, c := range v.Choices {
 		if c.Usable {
@@ -59,11 +90,16 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	return shown
 }
 
+// numeric tells whether what proves a kind is made of digits.
+func numeric(k method.Kind) bool {
+	return k != method.RecoveryCode && k != method.TemporaryAccessPass
+}
+
 func digitsOf(v reset.View) int {
-	if challenge.Sends(v.Chosen.Kind) {
-		return v.Org.Policy.Codes.Digits
+	if v.Chosen.Digits > 0 {
+		return v.Chosen.Digits
 	}
-	return 6
+	return v.Org.Policy.Codes.Digits
 }
 
 func (p *Portal) postVerify(w http.ResponseWriter, r *http.Request) error {
@@ -98,12 +134,12 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 		return p.Reset.Back(r.Context(), by, flow)
 	case form["action"] == "resend":
 		return p.Reset.SendBy(r.Context(), by, flow, channelOf(form))
-	case form["action"] == "verify" || form["action"] == "" && form["code"] != "":
+	case form["action"] == "verify" || form["action"] == "" && answersOf(form) != "":
 		chosen := form["method"]
 		if chosen == "" {
 			chosen = flow.MethodID
 		}
-		return p.Reset.Answer(r.Context(), by, flow, chosen, form["code"])
+		return p.Reset.Answer(r.Context(), by, flow, chosen, answersOf(form))
 	case form["method"] == "" && (flow.State != reset.Verifying || !typed):
 		return reset.Reply{Flow: flow, Code: problem.Required}, nil
 	}
@@ -121,6 +157,9 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 	return p.Reset.Destine(r.Context(), by, reply.Flow, destination, channelOf(form))
 }
 
+// tried are the refusals that count a try.
+var tried = []problem.Code{problem.CodeWrong, problem.AnswersWrong, problem.DestinationWrong}
+
 // verifyRefused shows the page where the flow stands now, with the refusal.
 func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply reset.Reply, form page.Form) error {
 	flow, answered, err := p.flow(w, r)
@@ -134,7 +173,7 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 	if view.Step.Path != r.URL.Path {
 		return page.See(w, r, view.Step.Path)
 	}
-	shown := p.verifyPage(view)
+	shown := p.verifyPage(r, view)
 	refusal := problem.New(reply.Code).After(reply.RetryAfter)
 	if view.Step.Page == reset.PageVerify {
 		refusal = refusal.On("code")
@@ -142,7 +181,7 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 			refusal, shown.Typed = refusal.On("destination"), form["destination"]
 		}
 	}
-	if (reply.Code == problem.CodeWrong || reply.Code == problem.DestinationWrong) && reply.Left > 0 && reply.Left < 3 {
+	if slices.Contains(tried, reply.Code) && reply.Left > 0 && reply.Left < 3 {
 		shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 	}
 	return p.refuseProof(w, r, "reset_verify", shown, &shown.Base, refusal, view.Chosen.Kind)

@@ -31,6 +31,8 @@ var kindPages = map[method.Kind]kindPage{
 	method.RecoveryCode:      {recoveryBegins, showRecovery},
 	method.MobilePhone:       {phoneBegins, showPhone},
 	method.OfficePhone:       {phoneBegins, showPhone},
+	method.HardwareToken:     {kindAlone, showToken},
+	method.SecurityQuestions: {questionsBegin, showQuestions},
 }
 
 func kindAlone(visitor, page.Form) bool { return true }

@@ -112,6 +112,15 @@ func kindStories(k method.Kind, state string, base func(name, title string) page
 			}
 			return shown
 		}
+	case k == method.HardwareToken && state != "shown.title":
+		template, make = "securityinfo_token", func() page.Page {
+			return &tokenPage{addForm: form, Tokens: []method.Token{{ID: "t", Serial: "1001"}}, Token: "Contoso 1001", Digits: 8}
+		}
+	case k == method.SecurityQuestions && state == "title":
+		template, make = "securityinfo_questions", func() page.Page {
+			return &questionsPage{addForm: form, Set: "z", Offered: []questionLine{{"q01", "Why?"}}, Min: 3, Max: 40,
+				Rows: []questionRow{{1, "question_1", "answer_1", "q01"}}}
+		}
 	case k.Class() == method.PhoneLine && state != "shown.title":
 		var all []story
 		for i, c := range []phonePage{

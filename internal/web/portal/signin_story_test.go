@@ -73,7 +73,7 @@ func signinStories(base func(name, title string) page.Base) []story {
 			all = append(all, story{"signin verify " + string(kind), "signin_verify", "/signin/verify", verify("reset.verify.title."+string(kind), func(p *signinVerifyPage) {
 				p.Chosen = factorLine{"1", kind, "Phone", "+•• 90"}
 				p.Choices = []factorLine{p.Chosen}
-				p.Several, p.StepUp, p.Sends, p.Sent = true, sent, challenge.Sends(kind), sent
+				p.Several, p.StepUp, p.Sends, p.Sent, p.Numeric = true, sent, challenge.Sends(kind), sent, numeric(kind)
 			})})
 		}
 	}

@@ -20,6 +20,7 @@ type signinVerifyPage struct {
 	Chosen  factorLine
 	Several bool
 	delivery
+	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
 	Passkey         page.Passkey
@@ -60,7 +61,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Passkey.Options = v.Options
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.delivery = deliveryOf(v.Signed.Org, v.Chosen.Kind, v.Chosen.Masked(), v.Challenge, v.Progress, p.DB.Now())
-		shown.Digits, shown.Minutes = 6, v.Signed.Org.Policy.Codes.Minutes
+		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Signed.Org.Policy.Codes.Minutes
 		if shown.Sends {
 			shown.Digits = v.Signed.Org.Policy.Codes.Digits
 		}
