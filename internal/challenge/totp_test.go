@@ -44,7 +44,7 @@ func TestNormalizeDigits(t *testing.T) {
 	}
 }
 
-// digitValue counts on the ranges of Unicode's decimal digits being whole tens.
+// method.Digit counts on the ranges of Unicode's decimal digits being whole tens.
 func TestDigitRangesAreWholeTens(t *testing.T) {
 	for _, r := range unicode.Nd.R16 {
 		if r.Stride != 1 || (r.Hi-r.Lo+1)%10 != 0 {

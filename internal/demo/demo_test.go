@@ -225,3 +225,28 @@ func TestRunMakesASetupAndCleansUp(t *testing.T) {
 		t.Errorf("the chosen folder was removed: %v", err)
 	}
 }
+
+func TestInboxShowsTextsAndCalls(t *testing.T) {
+	p := testPages(t)
+	for i, channel := range []notify.Channel{notify.ByText, notify.ByCall, notify.ByText} {
+		m := notify.RenderPhone(channel, "en", "Contoso", "localhost", notify.Code{Purpose: notify.PurposeReset, Code: "48151623"})
+		m.To, m.ID, m.Date = "+6281234567842", fmt.Sprint(min(i, 1)), start
+		if i == 2 {
+			m.ID = "0" // the first one again
+		}
+		if err := p.inbox.SendPhone(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var entries []Entry
+	if err := json.Unmarshal(get(t, p, "/demo/inbox.json", "en").Body.Bytes(), &entries); err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 2 || entries[0].Channel != "call" || entries[1].Channel != "sms" || entries[1].Kind != notify.KindCode || entries[1].To != "+6281234567842" {
+		t.Errorf("entries %+v", entries)
+	}
+	body := get(t, p, "/demo/inbox", "en").Body.String()
+	if !strings.Contains(body, "Text message") || !strings.Contains(body, "Phone call") || strings.Contains(body, "/demo/inbox/1\"") {
+		t.Errorf("the inbox:\n%s", body)
+	}
+}

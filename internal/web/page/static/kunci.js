@@ -73,7 +73,7 @@ if (delivery && delivery.dataset.watch && window.fetch && window.DOMParser) {
   let left = 30;
   const look = async () => {
     try {
-      const answer = await fetch(location.pathname, { credentials: "same-origin", redirect: "error" });
+      const answer = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
       const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("delivery");
       if (fresh && fresh.dataset.watch !== delivery.dataset.watch) {
         delivery.dataset.watch = fresh.dataset.watch;
