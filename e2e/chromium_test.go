@@ -118,12 +118,18 @@ func (b *tab) click(selector string) *tab {
 	return b
 }
 
-// press presses the page's one primary button. The page is marked as left, so
-// that the next one is waited for although it may have the same name.
+// press presses the page's one primary button.
 func (b *tab) press() *tab {
 	b.t.Helper()
+	return b.leave().click(`main .primary`)
+}
+
+// leave marks the page as left, so that the next one is waited for although it
+// may have the same name.
+func (b *tab) leave() *tab {
+	b.t.Helper()
 	b.run("leaving the page", chromedp.SetAttributeValue("main", "data-left", "yes", chromedp.ByQuery))
-	return b.click(`main .primary`)
+	return b
 }
 
 // shot keeps a picture of the page under shots/ for people to look at.

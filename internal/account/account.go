@@ -102,7 +102,20 @@ func (s *Service) Find(ctx context.Context, o *org.Organization, userID string) 
 	}
 	entry, err := d.LookUp(ctx, userID)
 	if err != nil {
-		return Account{}, s.refused(err, "find account")
+		return Account{}, Refusal(err, "find account")
+	}
+	return s.byEntry(ctx, o.ID, entry)
+}
+
+// ByKey is Find by the directory's stable key.
+func (s *Service) ByKey(ctx context.Context, o *org.Organization, key string) (Account, error) {
+	d, err := s.Directory(o)
+	if err != nil {
+		return Account{}, err
+	}
+	entry, err := d.Get(ctx, key)
+	if err != nil {
+		return Account{}, Refusal(err, "find account")
 	}
 	return s.byEntry(ctx, o.ID, entry)
 }
@@ -117,7 +130,7 @@ func (s *Service) Look(ctx context.Context, o *org.Organization, userID string) 
 	}
 	entry, missing := d.LookUp(ctx, userID)
 	if missing != nil && !errors.Is(missing, directory.ErrNotFound) {
-		return Account{}, s.refused(missing, "look for account")
+		return Account{}, Refusal(missing, "look for account")
 	}
 	a := Account{OrgID: o.ID}
 	err = s.db.Read(ctx, func(tx *store.Tx) error {
@@ -171,7 +184,7 @@ func (s *Service) Load(ctx context.Context, o *org.Organization, accountID strin
 		return Account{}, err
 	}
 	if a.Entry, err = d.Get(ctx, key); err != nil {
-		return Account{}, s.refused(err, "load account")
+		return Account{}, Refusal(err, "load account")
 	}
 	return a, nil
 }
@@ -211,8 +224,8 @@ func (s *Service) byEntry(ctx context.Context, orgID string, entry directory.Ent
 	return a, nil
 }
 
-// refused turns a directory's error into ours.
-func (s *Service) refused(err error, doing string) error {
+// Refusal turns a directory's error into ours.
+func Refusal(err error, doing string) error {
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
 		return problem.New(problem.NotFound)

@@ -163,7 +163,7 @@ func (im *importer) check(ctx context.Context, r io.Reader, f Format) error {
 			return nil
 		}
 		if err != nil {
-			return im.refused(err, "check account file")
+			return Refusal(err, "check account file")
 		}
 		return nil
 	}
@@ -283,7 +283,7 @@ func (im *importer) prepare(ctx context.Context, rows []row) ([]target, error) {
 			}
 			entry, err := im.dir.LookUp(ctx, w.account.UserID)
 			if err != nil && !errors.Is(err, directory.ErrNotFound) {
-				return im.refused(err, "apply account file")
+				return Refusal(err, "apply account file")
 			}
 			targets[i].key = entry.Key
 			return nil

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/method"
@@ -38,7 +39,7 @@ func (r Requirement) Gates() int {
 
 // Allows tells whether a kind may prove a reset of this account.
 func (r Requirement) Allows(k method.Kind) bool {
-	if !k.Built() || !k.ProvesReset() || !r.org.Offers(k) || r.protected && k.Class() == method.Knowledge {
+	if !k.Built() || !k.ProvesReset() || !r.org.Offers(k) || k.Class() == method.Knowledge && (r.protected || r.Gates() < 2) {
 		return false
 	}
 	return r.policy.Allows(k)
@@ -49,8 +50,14 @@ func (r Requirement) Allows(k method.Kind) bool {
 // known here.
 func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string]any) {
 	switch {
+	case !m.DisabledAt.IsZero() && m.Kind == method.Passkey:
+		return "copied", nil // the one reason for which a passkey is disabled
 	case !m.DisabledAt.IsZero():
 		return "disabled", nil
+	case m.Spent:
+		return "spent", nil
+	case m.Elsewhere:
+		return "address", nil
 	case !m.Usable():
 		return "unproved", nil
 	case r.policy.Allows(m.Kind) && !r.org.Offers(m.Kind):
@@ -61,6 +68,8 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 		return "country", nil
 	case m.Kind == method.RecoveryCode && m.CodesLeft() == 0:
 		return "used-up", nil
+	case m.Kind == method.SecurityQuestions && m.Answerable() < r.policy.Questions.ToReset:
+		return "few", nil
 	case r.waiting(m, now):
 		return "waiting", map[string]any{"count": r.policy.NewMethodWaitingHours}
 	}
@@ -69,11 +78,16 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 
 func (r Requirement) waiting(m method.Method, now time.Time) bool {
 	wait := time.Duration(r.policy.NewMethodWaitingHours) * time.Hour
-	return wait > 0 && m.ProvedAt.Add(wait).After(now)
+	return wait > 0 && m.Kind != method.TemporaryAccessPass && m.ProvedAt.Add(wait).After(now)
 }
 
-// Pairs tells whether a kind may pass a gate beside those that were passed.
+// Pairs tells whether a kind may pass a gate beside those that were passed. What
+// a person knows comes after something they have: nobody is shown another's
+// questions for the asking.
 func (r Requirement) Pairs(with []method.Kind, k method.Kind) bool {
+	if k.Class() == method.Knowledge && len(with) == 0 {
+		return false
+	}
 	for _, w := range with {
 		if !r.policy.PairAllowed(w, k) {
 			return false
@@ -96,10 +110,27 @@ func (r Requirement) Enough(passed, usable []method.Kind) bool {
 	return false
 }
 
-// Sufficient tells whether these methods are enough for a reset now: whether
-// the person is registered.
+// Registered tells whether these methods are enough for a reset once the newest
+// of them has waited: whether there is nothing left to register.
+func (r Requirement) Registered(methods []method.Method, now time.Time) bool {
+	return r.Sufficient(methods, r.Settled(now))
+}
+
+// Settled is when what is registered now has waited long enough to be used.
+func (r Requirement) Settled(now time.Time) time.Time {
+	return now.Add(time.Duration(r.policy.NewMethodWaitingHours) * time.Hour)
+}
+
+// Sufficient tells whether these methods are enough for a reset at a time, and not
+// only for the moment that an administrator's pass counts.
 func (r Requirement) Sufficient(methods []method.Method, now time.Time) bool {
-	return r.Enough(nil, r.Usable(methods, now))
+	return r.Enough(nil, r.Lasting(methods, now))
+}
+
+// Lasting gives the kinds of those methods that can prove a reset at a time,
+// without the pass that an administrator issued for the moment.
+func (r Requirement) Lasting(methods []method.Method, now time.Time) []method.Kind {
+	return slices.DeleteFunc(r.Usable(methods, now), func(k method.Kind) bool { return k == method.TemporaryAccessPass })
 }
 
 // Usable gives the kinds of those methods that can prove a reset at a time.

@@ -11,22 +11,27 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/token"
 )
 
 // Options are what a caller may replace or add.
@@ -64,8 +69,12 @@ type App struct {
 	Sessions     *session.Service
 	Challenges   *challenge.Service
 	Helpdesk     *helpdesk.Service
+	Tokens       *token.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service
+	Report       *report.Service
+	Admin        *admin.Service
+	API          *api.API
 	Captcha      *captcha.Service
 	SecurityInfo *securityinfo.Service
 	// Breached is the filter of breached passwords; nil when there is none.
@@ -78,6 +87,7 @@ type App struct {
 	sender  notify.Sender
 	texts   notify.PhoneSender
 	calls   notify.PhoneSender
+	ldap    *ldap.Service
 	tidy    tidy
 	ready   atomic.Bool    // requests are answered
 	closers []func() error // what was opened beside the database
@@ -147,8 +157,12 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database and what else was opened. Run has to be over.
+// Close closes the directories' connections, the database and what else was
+// opened. Run has to be over.
 func (a *App) Close() error {
+	if a.ldap != nil {
+		a.ldap.Close()
+	}
 	all := []error{a.DB.Close()}
 	for _, closing := range a.closers {
 		all = append(all, closing())

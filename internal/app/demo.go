@@ -32,7 +32,7 @@ func launch(ctx context.Context, s demo.Setup) (err error) {
 		return err
 	}
 	a, err := New(ctx, &c, Options{
-		Log: s.Log, Now: s.Now, Sender: s.Sender, Listener: s.Listener, Pages: s.Pages,
+		Log: s.Log, Now: s.Now, Sender: s.Sender, Texts: s.Phones, Calls: s.Phones, Listener: s.Listener, Pages: s.Pages,
 		Ready: func(string) { s.Ready() },
 	})
 	if err != nil {

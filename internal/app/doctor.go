@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 )
@@ -33,6 +35,7 @@ const (
 	// certificateNotice is when a renewal should have happened.
 	certificateNotice = 14 * 24 * time.Hour
 	smtpTimeout       = 15 * time.Second
+	directoryTimeout  = time.Minute
 )
 
 // Doctor looks at everything a node needs and says how to mend what is wrong.
@@ -44,6 +47,7 @@ func Doctor(ctx context.Context, c *config.Config, o Options) []Check {
 	d.breached()
 	d.database(ctx)
 	d.publicURL()
+	d.passkeys()
 	d.certificate()
 	d.mail(ctx)
 	d.gateway(ctx, "sms", d.c.SMS)
@@ -161,6 +165,20 @@ func (d *doctor) rooms(ctx context.Context) {
 	default:
 		d.good("organizations", "%d served", len(all))
 	}
+	for _, o := range all {
+		if o.Directory.Kind == org.LDAP {
+			d.directory(ctx, a, o)
+		}
+	}
+}
+
+// directory looks at an organization's own directory.
+func (d *doctor) directory(ctx context.Context, a *App, o *org.Organization) {
+	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
+	defer cancel()
+	for _, f := range a.ldap.Examine(ctx, o) {
+		d.checks = append(d.checks, Check{Name: "directory " + o.Slug + ": " + f.Name, OK: f.OK, Text: f.Text, Mend: f.Mend})
+	}
 }
 
 func (d *doctor) publicURL() {
@@ -176,6 +194,21 @@ func (d *doctor) publicURL() {
 		d.good("public_url", "%s; a proxy in front has to end TLS, since this node has no certificate", d.c.PublicURL)
 	default:
 		d.good("public_url", "%s", d.c.PublicURL)
+	}
+}
+
+// passkeys says whether there can be any: they are bound to the host name of
+// public_url, and browsers keep them for names and secure pages alone. Without
+// them everything else works, so this is nothing to mend.
+func (d *doctor) passkeys() {
+	host, why := challenge.RelyingParty(d.c.PublicURL)
+	switch why {
+	case "":
+		d.good("passkeys", "bound to %s; people would have to register new ones if public_url got another host", host)
+	case challenge.AddressIsInsecure:
+		d.good("passkeys", "none: browsers keep them for https pages alone, and public_url has http")
+	default:
+		d.good("passkeys", "none: browsers keep them for host names alone, and public_url has a number")
 	}
 }
 

@@ -74,7 +74,7 @@ func TestDoctorFindsAHealthyNodeHealthy(t *testing.T) {
 			if names := wrong(checks); names != nil {
 				t.Errorf("wrong: %v in %+v", names, checks)
 			}
-			want := []string{"configuration", "keyset", "database", "migrations", "clock", "organizations", "public_url", "certificate", "smtp"}
+			want := []string{"configuration", "keyset", "database", "migrations", "clock", "organizations", "public_url", "passkeys", "certificate", "smtp"}
 			for _, name := range want {
 				if !strings.Contains(fmt.Sprint(checks), "{"+name+" ") {
 					t.Errorf("%s is not looked at", name)
@@ -170,5 +170,21 @@ func TestDoctorSendsNothingAndMakesNothing(t *testing.T) {
 	Doctor(t.Context(), c, Options{Log: slog.New(slog.DiscardHandler)})
 	if _, err := os.Stat(strings.TrimPrefix(c.Database, "sqlite:")); err == nil {
 		t.Error("it made a database")
+	}
+}
+
+// Whether there can be passkeys depends on the address alone, and is said.
+func TestDoctorSaysWherePasskeysWork(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://reset.contoso.com": "bound to reset.contoso.com",
+		"http://localhost:8080":     "bound to localhost",
+		"http://127.0.0.1:8080":     "public_url has a number",
+		"http://reset.contoso.com":  "public_url has http",
+	} {
+		d := &doctor{c: &config.Config{PublicURL: address}}
+		d.passkeys()
+		if len(d.checks) != 1 || !d.checks[0].OK || !strings.Contains(d.checks[0].Text, want) {
+			t.Errorf("%s: %+v", address, d.checks)
+		}
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/web"
+	"kunci.dev/kunci/internal/web/console"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/web/portal"
 )
@@ -17,7 +19,11 @@ func (a *App) wirePages() error {
 	if err != nil {
 		return err
 	}
-	pages, err := page.NewRenderer(a.Log, templates)
+	desks, err := console.Templates()
+	if err != nil {
+		return err
+	}
+	pages, err := page.NewRenderer(a.Log, templates, desks)
 	if err != nil {
 		return err
 	}
@@ -25,6 +31,19 @@ func (a *App) wirePages() error {
 	people, err := portal.New(portal.Deps{
 		DB: a.DB, Orgs: a.Orgs, Reset: a.Reset, SignIn: a.SignIn, SecurityInfo: a.SecurityInfo, Captcha: a.Captcha, Pages: pages, Log: a.Log,
 		PublicURL: public, Secure: strings.HasPrefix(public, "https://"),
+	})
+	if err != nil {
+		return err
+	}
+	administrators, err := console.New(console.Deps{
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
+		Audit: a.Audit, Notify: a.Notify, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
+	})
+	if err != nil {
+		return err
+	}
+	a.API, err = api.New(api.Deps{
+		DB: a.DB, Orgs: a.Orgs, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
 	})
 	if err != nil {
 		return err
@@ -41,6 +60,6 @@ func (a *App) wirePages() error {
 	if now == nil {
 		now = time.Now
 	}
-	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
+	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Console: administrators, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
 	return err
 }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
@@ -117,50 +120,53 @@ func (a *App) organizationOf(ctx context.Context, slug, userID string) (*org.Org
 	return o, err
 }
 
-// Unlock lifts the lock of the directory and every limit on the person's resets.
+// Unlock lifts the lock of the directory, where it lets us, and every limit on
+// the person's resets.
 func (a *App) Unlock(ctx context.Context, p Person) error {
 	d, err := a.Accounts.Directory(p.Org)
 	if err != nil {
 		return err
 	}
-	kinds := []audit.Kind{audit.ThrottleCleared}
-	if d.Capabilities().Unlock {
-		kinds = []audit.Kind{audit.AccountUnlocked, audit.ThrottleCleared}
-		if err := d.Unlock(ctx, p.Account.Entry.Key); err != nil {
-			return fmt.Errorf("the directory of %s did not unlock the account: %w", p.Org.Slug, err)
-		}
+	if !d.Capabilities().Unlock {
+		return a.do(ctx, p, admin.ClearLimits)
 	}
-	return a.DB.Write(ctx, func(tx *store.Tx) error {
-		if err := a.Challenges.ClearLimits(ctx, tx, p.Org.ID, p.Account.ID); err != nil {
-			return err
-		}
-		for _, kind := range kinds {
-			err := a.Audit.Record(ctx, tx, operator, audit.Event{
-				Kind: kind, Org: p.Org.ID, Target: p.Account.ID, TargetUserID: p.Account.Entry.UserID, Outcome: audit.Success, Reason: "operator",
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if err := a.do(ctx, p, admin.Unlock); err != nil {
+		return fmt.Errorf("the directory of %s did not unlock the account: %w", p.Org.Slug, err)
+	}
+	return nil
 }
 
 // RequireRegistration has the person register anew at the next sign-in.
 func (a *App) RequireRegistration(ctx context.Context, p Person) error {
-	return a.DB.Write(ctx, func(tx *store.Tx) error {
-		return a.Accounts.RequireRegistration(ctx, tx, operator, p.Org.ID, p.Account.ID)
-	})
+	return a.do(ctx, p, admin.RequireRegistration)
 }
 
 // Freeze stops the person's resets; lift allows them again.
 func (a *App) Freeze(ctx context.Context, p Person, lift bool) error {
-	return a.DB.Write(ctx, func(tx *store.Tx) error {
-		if lift {
-			return a.Accounts.Unfreeze(ctx, tx, operator, p.Org.ID, p.Account.ID)
-		}
-		return a.Accounts.Freeze(ctx, tx, operator, p.Org.ID, p.Account.ID)
+	if lift {
+		return a.do(ctx, p, admin.Unfreeze)
+	}
+	return a.do(ctx, p, admin.Freeze)
+}
+
+func (a *App) do(ctx context.Context, p Person, what admin.Action) error {
+	return a.Admin.Do(ctx, admin.Operator(), p.Org, admin.Person{Account: p.Account}, what)
+}
+
+// IssuePass makes a Temporary Access Pass for somebody.
+func (a *App) IssuePass(ctx context.Context, p Person, starts time.Time, minutes int, reusable bool) (helpdesk.Pass, error) {
+	return a.Helpdesk.IssuePass(ctx, operator, helpdesk.PassOrder{
+		Org: p.Org, Account: p.Account, Starts: starts, Minutes: minutes, Reusable: reusable,
 	})
+}
+
+// RevokePass takes somebody's pass back.
+func (a *App) RevokePass(ctx context.Context, p Person) error {
+	err := a.DB.Write(ctx, func(tx *store.Tx) error { return a.Helpdesk.RevokePass(ctx, tx, operator, p.Org, p.Account) })
+	if problem.Has(err, problem.NotFound) {
+		return fmt.Errorf("%s has no Temporary Access Pass", p.Account.Entry.UserID)
+	}
+	return err
 }
 
 // Import reads an account file into an organization.

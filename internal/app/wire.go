@@ -7,17 +7,21 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -25,6 +29,7 @@ import (
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
+	"kunci.dev/kunci/internal/token"
 )
 
 // wire builds the rooms, the lowest first.
@@ -35,7 +40,8 @@ func (a *App) wire() (err error) {
 	if a.Jobs, err = jobs.New(jobs.Deps{DB: a.DB, Log: a.Log}); err != nil {
 		return err
 	}
-	if a.Methods, err = method.New(method.Deps{Keys: a.Keys}); err != nil {
+	host, _ := challenge.RelyingParty(a.Config.PublicURL)
+	if a.Methods, err = method.New(method.Deps{Keys: a.Keys, RelyingParty: host}); err != nil {
 		return err
 	}
 	if err = a.gateways(); err != nil {
@@ -67,19 +73,26 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	directories, err := embedded.New(embedded.Deps{DB: a.DB, Hasher: hasher, Log: a.Log})
+	own, err := embedded.New(embedded.Deps{DB: a.DB, Hasher: hasher, Log: a.Log})
 	if err != nil {
 		return err
 	}
-	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: directories.Open, Log: a.Log})
+	a.ldap = ldap.New(ldap.Deps{Log: a.Log})
+	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: a.directories(own), Log: a.Log})
 	if err != nil {
 		return err
 	}
-	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify})
+	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL})
 	if err != nil {
 		return err
 	}
-	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{Keys: a.Keys, Audit: a.Audit, Notify: a.Notify}); err != nil {
+	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{DB: a.DB, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Notify: a.Notify}); err != nil {
+		return err
+	}
+	a.Tokens, err = token.New(token.Deps{
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Audit: a.Audit, Messages: a.Notify,
+	})
+	if err != nil {
 		return err
 	}
 	a.Reset, err = reset.New(reset.Deps{
@@ -91,21 +104,41 @@ func (a *App) wire() (err error) {
 		return err
 	}
 	a.SignIn, err = signin.New(signin.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, Log: a.Log,
+		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Audit: a.Audit, Breached: a.Breached, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
 	})
 	if err != nil {
 		return err
 	}
 	a.SecurityInfo, err = securityinfo.New(securityinfo.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
+		Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, PublicURL: a.Config.PublicURL, FreshFor: signin.FreshFor, FreshForPasskey: signin.FreshForPasskey,
+	})
+	if err != nil {
+		return err
+	}
+	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Directories: a.Accounts.Directory}); err != nil {
+		return err
+	}
+	a.Admin, err = admin.New(admin.Deps{
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		Reset: a.Reset, Report: a.Report, Audit: a.Audit,
 	})
 	if err != nil {
 		return err
 	}
 	a.keepHouse()
 	return a.wirePages()
+}
+
+// directories opens each organization's directory by its kind.
+func (a *App) directories(own *embedded.Service) func(*org.Organization) (directory.Directory, error) {
+	return func(o *org.Organization) (directory.Directory, error) {
+		if o.Directory.Kind == org.LDAP {
+			return a.ldap.Open(o)
+		}
+		return own.Open(o)
+	}
 }
 
 // auditOrigin names this installation's log. It comes from the keys, so that
@@ -132,6 +165,8 @@ func newSMTP(c *config.Config) (*notify.SMTP, error) {
 func (a *App) keepHouse() {
 	a.Jobs.Every("audit.sequence", time.Second, a.Audit.Run)
 	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
+	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
+	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
 		return err
@@ -145,6 +180,7 @@ func (a *App) keepHouse() {
 		return err
 	})
 	a.purge("session.purge", a.Sessions.Purge)
+	a.purge("signin.purge", a.SignIn.Purge)
 }
 
 // purge drops rows that nothing can use any more.

@@ -143,6 +143,19 @@ var errErased = errors.New("the key of the person was destroyed")
 
 var errDamaged = errors.New("what it seals is damaged")
 
+// From gives events in the order of the log, from a place on, at most a
+// thousand, without what identifies people: for counting what happened once
+// and only once. Events that wait for their place are not there yet.
+func (s *Service) From(ctx context.Context, tx *store.Tx, leaf int64) ([]Record, error) {
+	var rows []row
+	err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
+		inSpan+` ORDER BY leaf`, leaf, leaf+mostListed)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return s.openAll(ctx, tx, Query{WithoutPeople: true}, rows)
+}
+
 // Export writes events as JSON lines, oldest first, one event a line, and
 // records that somebody did, and whether with what identifies people. It tells
 // how many it wrote.

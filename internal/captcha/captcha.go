@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -94,7 +93,7 @@ func (s *Service) sign(purpose, text string) string {
 // Needed counts a start from an address and tells whether it has to clear the
 // hurdle. o may be nil: what belongs to no organization counts as one of them.
 func (s *Service) Needed(ctx context.Context, tx *store.Tx, o *org.Organization, ip string) (bool, error) {
-	byAddress, err := throttle.Take(ctx, tx, "captcha-address:"+hex.EncodeToString(s.keys.Index("captcha address", network(ip))), perAddress)
+	byAddress, err := throttle.Take(ctx, tx, "captcha-address:"+hex.EncodeToString(s.keys.Index("captcha address", throttle.Network(ip))), perAddress)
 	if err != nil {
 		return false, err
 	}
@@ -110,23 +109,6 @@ func (s *Service) Needed(ctx context.Context, tx *store.Tx, o *org.Organization,
 	}
 	byOrganization, err := throttle.Take(ctx, tx, "captcha-organization:"+id, perOrganization)
 	return !byAddress.Allowed || !byOrganization.Allowed, err
-}
-
-// network is what one customer usually has: an IPv4 address, or an IPv6 /64.
-func network(ip string) string {
-	address, err := netip.ParseAddr(ip)
-	if err != nil {
-		return "unknown"
-	}
-	address = address.Unmap()
-	if address.Is4() {
-		return address.String()
-	}
-	prefix, err := address.WithZone("").Prefix(64)
-	if err != nil {
-		return "unknown"
-	}
-	return prefix.String()
 }
 
 // proof is what ALTCHA's browser side sends, as JSON in base64.

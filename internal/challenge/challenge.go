@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
@@ -85,6 +87,8 @@ type Deps struct {
 	Methods  *method.Service
 	Audit    *audit.Service
 	Messages Messages
+	// PublicURL is the address passkeys are bound to; without one there are none.
+	PublicURL string
 }
 
 // Service proves methods.
@@ -93,6 +97,7 @@ type Service struct {
 	methods  *method.Service
 	audit    *audit.Service
 	messages Messages
+	passkeys *webauthn.WebAuthn // nil: they cannot work at this address
 }
 
 // New refuses missing parts.
@@ -107,7 +112,11 @@ func New(d Deps) (*Service, error) {
 	case d.Messages == nil:
 		return nil, errors.New("challenge: no messages")
 	}
-	return &Service{d.Keys, d.Methods, d.Audit, d.Messages}, nil
+	passkeys, err := webAuthn(d.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{keys: d.Keys, methods: d.Methods, audit: d.Audit, messages: d.Messages, passkeys: passkeys}, nil
 }
 
 // Lock makes changes to the proofs of one account follow one another.
@@ -150,7 +159,10 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	c := Challenge{
 		ID: store.NewID(), OrgID: in.Org.ID, AccountID: in.Account.ID, MethodID: m.ID, Kind: m.Kind,
 		Purpose: in.Purpose, Owner: in.Owner, Gate: in.Gate, State: Open,
-		BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(Life), digits: in.Org.Policy.Codes.Digits,
+		BegunAt: tx.Now(), ExpiresAt: tx.Now().Add(Life), digits: length(in, m.Kind),
+	}
+	if m.Kind == method.Passkey {
+		c.ExpiresAt = tx.Now().Add(passkeyLife)
 	}
 	if c.nonce, err = newNonce(); err != nil {
 		return Challenge{}, err
@@ -165,8 +177,9 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 // a method that is not proved yet; everything else needs one that is.
 func serves(m method.Method, p Purpose) bool {
 	if p == Register {
-		return m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
+		return m.Kind != method.TemporaryAccessPass && m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
 	}
+	m.Spent = false // a pass that is spent is judged, and is wrong
 	if !m.Usable() {
 		return false
 	}
@@ -174,7 +187,7 @@ func serves(m method.Method, p Purpose) bool {
 	case Reset:
 		return m.Kind.ProvesReset()
 	case SignIn, StepUp:
-		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset()
+		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset() && m.Kind.Class() != method.Knowledge
 	}
 	return false
 }

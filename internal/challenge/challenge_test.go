@@ -17,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/org/orgtest"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/secret/secrettest"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -60,18 +61,19 @@ type world struct {
 	s       *challenge.Service
 	out     *outbox
 	account account.Account
+	keys    *secret.Keyset
 }
 
 func newWorld(t *testing.T, db *store.DB, clock *storetest.Clock) *world {
 	t.Helper()
 	keys := secrettest.NewTestKeyset(t)
-	w := &world{t: t, db: db, clock: clock, audit: audittest.New(t, db), out: &outbox{}}
+	w := &world{t: t, db: db, clock: clock, audit: audittest.New(t, db), out: &outbox{}, keys: keys}
 	w.org, _ = orgtest.Contoso(t, db, w.audit)
 	var err error
-	if w.methods, err = method.New(method.Deps{Keys: keys}); err != nil {
+	if w.methods, err = method.New(method.Deps{Keys: keys, RelyingParty: "kunci.contoso.com"}); err != nil {
 		t.Fatal(err)
 	}
-	if w.s, err = challenge.New(challenge.Deps{Keys: keys, Methods: w.methods, Audit: w.audit, Messages: w.out}); err != nil {
+	if w.s, err = challenge.New(challenge.Deps{Keys: keys, Methods: w.methods, Audit: w.audit, Messages: w.out, PublicURL: "https://kunci.contoso.com"}); err != nil {
 		t.Fatal(err)
 	}
 	w.account = account.Account{ID: store.NewID(), OrgID: w.org.ID, Entry: directory.Entry{UserID: "alain@contoso.com"}}

@@ -17,6 +17,11 @@
 //     blocked, right and wrong answers get the same reply;
 //   - a failure at sign-in also counts against resets, but a failure of a reset,
 //     which anybody can cause, never locks a sign-in;
+//   - any usable passkey of the account answers for all of them, and the row of a
+//     passed challenge names the one that did. A passkey's challenge is for one
+//     answer: a row's is renewed by a wrong one, a sealed one (greeting.go) is
+//     noted when it is answered. What an answer says is believed after its
+//     signature was verified, and not before;
 //   - a wrong answer is a Result, not an error, so that its count is committed.
 //
 // Callers: reset, signin, securityinfo. Prepare is slow for some kinds and must

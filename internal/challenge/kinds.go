@@ -15,6 +15,10 @@ type Answer struct {
 	method string
 	digits string
 	hash   []byte
+	hashes [][]byte
+
+	passkey *signed
+	among   []string // see Among; nil: any of the account's
 }
 
 // String keeps an answer out of logs.
@@ -30,17 +34,22 @@ type verifier struct {
 	// prepare does what is slow or can be refused for its form; no transaction is open.
 	prepare func(s *Service, ctx context.Context, m method.Method, raw string) (Answer, error)
 	// judge compares, and uses up what can be used once. It gives "" for a right
-	// answer, else CodeWrong or CodeUsed.
+	// answer, else CodeWrong, CodeUsed or AnswersWrong.
 	judge func(s *Service, ctx context.Context, tx *store.Tx, c Challenge, m method.Method, a Answer) (problem.Code, error)
 }
 
 // verifiers is the table of kinds that this version can prove.
 var verifiers = map[method.Kind]verifier{
+	method.Passkey:           {false, preparePasskey, judgePasskey},
 	method.Email:             {true, prepareCode, judgeCode},
 	method.MobilePhone:       {true, prepareCode, judgeCode},
 	method.OfficePhone:       {true, prepareCode, judgeCode},
 	method.AuthenticatorCode: {false, prepareTOTP, judgeTOTP},
 	method.RecoveryCode:      {false, prepareRecovery, judgeRecovery},
+
+	method.HardwareToken:       {false, prepareTOTP, judgeToken},
+	method.TemporaryAccessPass: {false, preparePass, judgePass},
+	method.SecurityQuestions:   {false, prepareQuestions, judgeQuestions},
 }
 
 // Sends tells whether proving a kind begins with a message.
@@ -70,26 +79,6 @@ func judgeCode(s *Service, _ context.Context, _ *store.Tx, c Challenge, _ method
 	right := subtle.ConstantTimeCompare([]byte(s.code(c)), []byte(a.digits)) == 1
 	if !right || c.SentAt.IsZero() {
 		return problem.CodeWrong, nil
-	}
-	return "", nil
-}
-
-func prepareTOTP(_ *Service, _ context.Context, _ method.Method, raw string) (Answer, error) {
-	code, err := digitsOf(raw, totpDigits, totpDigits)
-	return Answer{digits: code}, err
-}
-
-func judgeTOTP(s *Service, ctx context.Context, tx *store.Tx, _ Challenge, m method.Method, a Answer) (problem.Code, error) {
-	step, ok := totpMatch(m.Secret, a.digits, tx.Now())
-	if !ok {
-		return problem.CodeWrong, nil
-	}
-	first, err := s.methods.UseStep(ctx, tx, m.ID, step)
-	if err != nil {
-		return "", err
-	}
-	if !first {
-		return problem.CodeUsed, nil
 	}
 	return "", nil
 }

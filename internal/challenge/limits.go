@@ -9,9 +9,22 @@ import (
 	"kunci.dev/kunci/internal/throttle"
 )
 
-func gateKey(c Challenge) string   { return gatePrefix(c.OrgID, c.AccountID) + c.MethodID }
-func signInKey(c Challenge) string { return signInPrefix(c.OrgID, c.AccountID) + c.MethodID }
+func gateKey(c Challenge) string   { return gatePrefix(c.OrgID, c.AccountID) + counter(c) }
+func signInKey(c Challenge) string { return signInPrefix(c.OrgID, c.AccountID) + counter(c) }
 func sendKey(c Challenge) string   { return sendPrefix(c.OrgID, c.AccountID) + c.MethodID }
+
+// counter is what wrong answers are counted on: the method, but all passkeys of
+// an account together. Which one an answer is of, only the answer says, so a
+// count on it would be the sender's to choose.
+func counter(c Challenge) string {
+	if c.Kind == method.Passkey && c.Purpose != Register {
+		return string(method.Passkey)
+	}
+	return c.MethodID
+}
+
+// Counter names what a method's wrong answers are counted on, as Blocked has it.
+func Counter(m method.Method) string { return counter(Challenge{Kind: m.Kind, MethodID: m.ID}) }
 
 // doorKey is the count that may refuse this answer. Whoever signs in has shown a
 // password; resets are open to everybody and must not lock that door.

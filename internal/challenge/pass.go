@@ -51,6 +51,12 @@ func (s *Service) Pass(ctx context.Context, tx *store.Tx, by audit.Actor, o *org
 	if a.kind != m.Kind || a.method != m.ID {
 		return Result{}, errors.New("judge answer: prepared for another method")
 	}
+	if s.stale(c, a, tx.Now()) {
+		return Result{Outcome: OutcomeExpired, Code: problem.CodeExpired, Challenge: c}, nil
+	}
+	if m, err = s.meant(ctx, tx, c, m, a); err != nil {
+		return Result{}, err
+	}
 	return s.countAndJudge(ctx, tx, by, o, c, m, a)
 }
 
@@ -99,7 +105,8 @@ func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Acto
 	if wrong != "" {
 		return s.wrong(ctx, tx, by, o, c, m, verdict, wrong)
 	}
-	n, err := updatePassed(ctx, tx, c.ID)
+	c.MethodID = m.ID // of several passkeys, the one that was used
+	n, err := updatePassed(ctx, tx, c.ID, m.ID)
 	if err != nil {
 		return Result{}, fmt.Errorf("judge answer: %w", err)
 	}
@@ -107,6 +114,9 @@ func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Acto
 		return Result{}, fmt.Errorf("judge answer: %d rows passed", n)
 	}
 	if err := s.succeeded(ctx, tx, c); err != nil {
+		return Result{}, err
+	}
+	if err := s.passUsed(ctx, tx, by, c); err != nil {
 		return Result{}, err
 	}
 	c.State, c.PassedAt = Passed, tx.Now()
@@ -117,6 +127,11 @@ func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Acto
 func (s *Service) wrong(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge, m method.Method, verdict throttle.Verdict, code problem.Code) (Result, error) {
 	if err := s.failed(ctx, tx, by, o, c, m); err != nil {
 		return Result{}, err
+	}
+	if m.Kind == method.Passkey {
+		if err := s.passkeyFailed(ctx, tx, by, o, &c, m, code); err != nil {
+			return Result{}, err
+		}
 	}
 	if verdict.Left == 0 {
 		// The last try locks at once: nobody has to come back for that.
@@ -190,6 +205,12 @@ func (s *Service) failed(ctx context.Context, tx *store.Tx, by audit.Actor, o *o
 			return err
 		}
 	}
+	if m.Kind == method.Passkey {
+		// A signature is not guessed, and anybody can send a wrong one: a cap on
+		// failures would only let strangers switch it off. SP 800-63B-4, 3.2.2 is
+		// about secrets that can be guessed.
+		return nil
+	}
 	n, err := s.methods.CountFailure(ctx, tx, m.ID)
 	if err != nil || n != method.DisableAfter {
 		return err
@@ -204,12 +225,12 @@ func (s *Service) failed(ctx context.Context, tx *store.Tx, by audit.Actor, o *o
 	if err != nil {
 		return err
 	}
-	return s.tellDisabled(ctx, tx, by, o, m)
+	return s.tell(ctx, tx, by, o, m, notify.MethodDisabled)
 }
 
-// tellDisabled writes to every address of the person, the disabled one included:
-// it may be the only one.
-func (s *Service) tellDisabled(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, m method.Method) error {
+// tell writes to every address of the person that a method was switched off, the
+// switched-off one included: it may be the only one.
+func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, m method.Method, action string) error {
 	all, err := s.methods.List(ctx, tx, m.OrgID, m.AccountID)
 	if err != nil {
 		return err
@@ -221,7 +242,7 @@ func (s *Service) tellDisabled(ctx context.Context, tx *store.Tx, by audit.Actor
 		_, err := s.messages.Queue(ctx, tx, notify.Message{
 			Org: o, AccountID: m.AccountID, To: to.Value, Lang: o.Language, Key: "disabled:" + m.ID + ":" + to.ID,
 			Body: notify.MethodNotice{
-				Action: notify.MethodDisabled, Kind: string(m.Kind), Masked: m.Masked(),
+				Action: action, Kind: string(m.Kind), Masked: m.Masked(),
 				IP: by.IP, Browser: by.UserAgent, SupportCode: by.Correlation, At: tx.Now(),
 			},
 		})

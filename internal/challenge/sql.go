@@ -112,10 +112,16 @@ func purgePhones(ctx context.Context, tx *store.Tx, before int64) error {
 	return err
 }
 
-// updatePassed is the only statement of the product that writes "passed".
-func updatePassed(ctx context.Context, tx *store.Tx, id string) (int64, error) {
-	return tx.Exec(ctx, `UPDATE challenge SET state = 'passed', passed_at = $2
- WHERE id = $1 AND state = 'open' AND expires_at > $2`, id, store.Micros(tx.Now()))
+// updatePassed is the only statement of the product that writes "passed". The
+// method is the one that was proved.
+func updatePassed(ctx context.Context, tx *store.Tx, id, methodID string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE challenge SET state = 'passed', passed_at = $2, method_id = $3
+ WHERE id = $1 AND state = 'open' AND expires_at > $2`, id, store.Micros(tx.Now()), methodID)
+}
+
+func updateNonce(ctx context.Context, tx *store.Tx, id string, nonce []byte) error {
+	_, err := tx.Exec(ctx, `UPDATE challenge SET nonce = $2 WHERE id = $1 AND state = 'open'`, id, nonce)
+	return err
 }
 
 func end(ctx context.Context, tx *store.Tx, id string) error {

@@ -1,43 +1,58 @@
 package challenge
 
 import (
-	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // RFC 6238's default; HMAC does not rest on collision resistance
+	"context"
 	"crypto/subtle"
-	"encoding/binary"
-	"fmt"
 	"time"
+
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
 )
 
-const (
-	totpPeriod = 30 // seconds; RFC 6238, 5.2
-	totpDigits = 6  // what authenticator apps show
-)
-
-// totpStep is the number of whole periods since the epoch (RFC 6238, 4.2).
-func totpStep(at time.Time) int64 { return at.Unix() / totpPeriod }
-
-// totpAt is HOTP (RFC 4226, 5.3) at a time step: dynamic truncation of the HMAC.
-func totpAt(seed []byte, step int64, digits int) string {
-	var counter [8]byte
-	binary.BigEndian.PutUint64(counter[:], uint64(step))
-	mac := hmac.New(sha1.New, seed)
-	mac.Write(counter[:])
-	sum := mac.Sum(nil)
-	offset := sum[len(sum)-1] & 0x0f
-	value := uint64(binary.BigEndian.Uint32(sum[offset:]) & 0x7fffffff)
-	size := uint64(1)
-	for range digits {
-		size *= 10
-	}
-	return fmt.Sprintf("%0*d", digits, value%size)
+func prepareTOTP(_ *Service, _ context.Context, m method.Method, raw string) (Answer, error) {
+	code, err := digitsOf(raw, m.OATH.Digits, m.OATH.Digits)
+	return Answer{digits: code}, err
 }
 
-// totpMatch looks for the step a code belongs to, one period around now. All
-// three are compared whichever matches; of two equal codes the later counts.
-func totpMatch(seed []byte, code string, now time.Time) (step int64, ok bool) {
-	for s := totpStep(now) - 1; s <= totpStep(now)+1; s++ {
-		if subtle.ConstantTimeCompare([]byte(totpAt(seed, s, totpDigits)), []byte(code)) == 1 {
+func judgeTOTP(s *Service, ctx context.Context, tx *store.Tx, _ Challenge, m method.Method, a Answer) (problem.Code, error) {
+	step, ok := totpMatch(m.OATH, m.Secret, a.digits, tx.Now(), 0)
+	if !ok {
+		return problem.CodeWrong, nil
+	}
+	first, err := s.methods.UseStep(ctx, tx, m.ID, step)
+	if err != nil {
+		return "", err
+	}
+	if !first {
+		return problem.CodeUsed, nil
+	}
+	return "", nil
+}
+
+// totpMatch looks for the step a code belongs to, one period around the one
+// that the clock shows, which is drift steps ahead of ours. All three are
+// compared whichever matches; of two equal codes the later counts.
+func totpMatch(o method.OATH, seed []byte, code string, now time.Time, drift int64) (step int64, ok bool) {
+	middle := o.Step(now) + drift
+	return lastMatch(o, seed, code, middle-1, middle+1)
+}
+
+// lastMatch looks for a code in a range of steps, the same work wherever it is.
+func lastMatch(o method.OATH, seed []byte, code string, from, to int64) (step int64, ok bool) {
+	for s := from; s <= to; s++ {
+		if subtle.ConstantTimeCompare([]byte(o.Code(seed, s)), []byte(code)) == 1 {
+			step, ok = s, true
+		}
+	}
+	return step, ok
+}
+
+// firstMatch is lastMatch, where of two equal codes the earlier counts: a counter
+// that was taken to be further than it is would have its next codes refused.
+func firstMatch(o method.OATH, seed []byte, code string, from, to int64) (step int64, ok bool) {
+	for s := to; s >= from; s-- {
+		if subtle.ConstantTimeCompare([]byte(o.Code(seed, s)), []byte(code)) == 1 {
 			step, ok = s, true
 		}
 	}

@@ -147,7 +147,10 @@ func (d Document) Decode(into any) error {
 	return nil
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	textsType    = reflect.TypeFor[Texts]()
+)
 
 func decode(node *yaml.Node, v reflect.Value, key string, faults *Faults) {
 	refuse := func(expected string) {
@@ -164,6 +167,10 @@ func decode(node *yaml.Node, v reflect.Value, key string, faults *Faults) {
 			return
 		}
 		v.SetInt(int64(d))
+		return
+	}
+	if v.Type() == textsType {
+		decodeTexts(node, v, key, faults)
 		return
 	}
 	switch v.Kind() {

@@ -11,7 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Encode writes a struct as the YAML document that Decode reads back.
+// Encode writes a struct as the YAML document that Decode reads back. A field
+// with omitzero in its tag is left out where it says nothing.
 func Encode(v any) ([]byte, error) {
 	data, err := yaml.Marshal(encode(reflect.ValueOf(v)))
 	if err != nil {
@@ -37,11 +38,14 @@ func encode(v reflect.Value) *yaml.Node {
 	if v.Type() == durationType {
 		return scalar("!!str", Duration(time.Duration(v.Int())))
 	}
+	if t, ok := v.Interface().(Texts); ok {
+		return encodeTexts(t)
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		node := &yaml.Node{Kind: yaml.MappingNode}
 		for i := range v.NumField() {
-			if name := KeyOf(v.Type().Field(i)); name != "" {
+			if name := KeyOf(v.Type().Field(i)); name != "" && !(v.Field(i).IsZero() && omitsZero(v.Type().Field(i))) {
 				node.Content = append(node.Content, scalar("!!str", name), encode(v.Field(i)))
 			}
 		}
@@ -62,6 +66,10 @@ func encode(v reflect.Value) *yaml.Node {
 	default:
 		return scalar("!!str", v.String())
 	}
+}
+
+func omitsZero(f reflect.StructField) bool {
+	return strings.Contains(f.Tag.Get("json"), ",omitzero")
 }
 
 func scalar(tag, value string) *yaml.Node {

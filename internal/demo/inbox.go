@@ -23,9 +23,11 @@ type Entry struct {
 	HTML      string    `json:"html"`
 	MessageID string    `json:"message_id"`
 	Date      time.Time `json:"date"`
+	// Channel is how it left: email, sms or call.
+	Channel string `json:"channel"`
 }
 
-// Inbox is a notify.Sender that keeps what it is given. It is safe for concurrent use.
+// Inbox is a notify.Sender and a notify.PhoneSender that keeps what it is given. It is safe for concurrent use.
 type Inbox struct {
 	mu      sync.Mutex
 	next    int
@@ -34,22 +36,37 @@ type Inbox struct {
 
 // Send keeps a message; one that was sent before under its Message-ID is kept once.
 func (b *Inbox) Send(_ context.Context, m notify.Mail) error {
+	b.keep(Entry{
+		To: m.To, Subject: m.Subject, Kind: m.Kind, Lang: m.Lang, Text: m.Text, HTML: m.HTML, MessageID: m.MessageID, Date: m.Date,
+		Channel: string(notify.ByMail),
+	})
+	return nil
+}
+
+// SendPhone keeps a text, or what a call says.
+func (b *Inbox) SendPhone(_ context.Context, p notify.Phone) error {
+	to := p.To
+	if p.Extension != "" {
+		to += " x" + p.Extension
+	}
+	b.keep(Entry{To: to, Kind: p.Kind, Lang: p.Lang, Text: p.Text, MessageID: p.ID, Date: p.Date, Channel: string(p.Channel)})
+	return nil
+}
+
+func (b *Inbox) keep(e Entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, e := range b.entries {
-		if e.MessageID == m.MessageID {
-			return nil
+	for _, before := range b.entries {
+		if before.MessageID == e.MessageID {
+			return
 		}
 	}
 	b.next++
-	b.entries = append(b.entries, Entry{
-		ID: strconv.Itoa(b.next), To: m.To, Subject: m.Subject, Kind: m.Kind, Lang: m.Lang,
-		Text: m.Text, HTML: m.HTML, MessageID: m.MessageID, Date: m.Date,
-	})
+	e.ID = strconv.Itoa(b.next)
+	b.entries = append(b.entries, e)
 	if len(b.entries) > maxMessages {
 		b.entries = append([]Entry(nil), b.entries[len(b.entries)-maxMessages:]...)
 	}
-	return nil
 }
 
 // All gives the messages, the newest first.

@@ -22,6 +22,7 @@ type person struct {
 	UserID        string
 	Name          string
 	Email         string // where codes go; empty: none registered
+	Phone         string // where texts and calls go; empty: none registered
 	Authenticator bool
 	Password      bool // whether Password is theirs
 	Registered    bool
@@ -38,6 +39,7 @@ var people = []person{
 	{ID: "eko", UserID: "eko@contoso.com", Name: "Eko Prasetyo", Email: "eko@example.net", Password: true, Registered: true},
 	{ID: "fitri", UserID: "fitri@contoso.com", Name: "Fitri Handayani", Email: "fitri@example.net"},
 	{ID: "gilang", UserID: "gilang@contoso.com", Name: "Gilang Ramadhan", Email: "gilang@example.net", Password: true, Registered: true, Locked: true},
+	{ID: "joko", UserID: "joko@contoso.com", Name: "Joko Susilo", Phone: "+62 812-3456-7842", Password: true, Registered: true},
 	{ID: "hana", UserID: "hana@contoso.com", Name: "Hana Wijaya", Email: "hana@example.net"},
 	{ID: "adele", UserID: "adele@contoso.com", Name: "Adele Vance", Email: "adele@example.net", Authenticator: true, Password: true, Registered: true},
 	{ID: "indah", UserID: "indah@contoso.com", Name: "Indah Permata", Email: "indah@example.net", Authenticator: true, Password: true, Registered: true},

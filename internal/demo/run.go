@@ -35,6 +35,7 @@ type Setup struct {
 	Database  string // as in the configuration file
 	Keyset    string // path; made when it is not there
 	Sender    notify.Sender
+	Phones    notify.PhoneSender // takes texts and calls
 	Log       *slog.Logger
 	Now       func() time.Time
 	// Pages answers /demo and everything below it.
@@ -78,7 +79,7 @@ func Run(ctx context.Context, o Options, launch Launch) (err error) {
 	}
 	return launch(ctx, Setup{
 		Listener: listener, PublicURL: url, Database: "sqlite:" + filepath.Join(dir, "kunci.db"),
-		Keyset: filepath.Join(dir, "kunci.keyset"), Sender: inbox, Log: o.Log, Now: o.Now, Pages: pages,
+		Keyset: filepath.Join(dir, "kunci.keyset"), Sender: inbox, Phones: inbox, Log: o.Log, Now: o.Now, Pages: pages,
 		Seed: func(ctx context.Context, r Rooms) error { return pages.fill(ctx, r) },
 		Ready: func() {
 			if o.Ready != nil {

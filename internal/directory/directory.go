@@ -108,3 +108,38 @@ type Directory interface {
 	Unlock(ctx context.Context, key string) error
 	Capabilities() Capabilities
 }
+
+// Page asks for accounts in the order of their user IDs.
+type Page struct {
+	// Prefix is how the user ID begins; empty: any. It is normalized by NormalizeUserID.
+	Prefix string
+	// After is the last user ID of the page before; empty: from the first.
+	After string
+	// Limit is how many, at most MaxPage.
+	Limit int
+}
+
+// MaxPage is the most accounts of one page.
+const MaxPage = 1000
+
+// Lister is a directory that can list its accounts. A directory of somebody
+// else's, asked over a network, need not be one.
+type Lister interface {
+	List(ctx context.Context, p Page) ([]Entry, error)
+	// Count is how many accounts there are.
+	Count(ctx context.Context) (int, error)
+}
+
+// Rule is one of a directory's own rules for a new password, told before one is
+// chosen. The sentence is "password.rule.<Name>" with Args.
+type Rule struct {
+	Name string
+	Args map[string]any
+}
+
+// Ruled is a directory that can tell its own rules beforehand.
+type Ruled interface {
+	// Rules are those for the next password of one account; none when the
+	// directory does not say. Errors as Get.
+	Rules(ctx context.Context, key string) ([]Rule, error)
+}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret"
@@ -30,29 +31,37 @@ var (
 
 // Deps is what the room needs.
 type Deps struct {
-	Keys   *secret.Keyset
-	Audit  *audit.Service
-	Notify *notify.Service
+	DB      *store.DB
+	Keys    *secret.Keyset
+	Methods *method.Service
+	Audit   *audit.Service
+	Notify  *notify.Service
 }
 
-// Service keeps requests.
+// Service keeps requests and issues passes.
 type Service struct {
-	keys   *secret.Keyset
-	audit  *audit.Service
-	notify *notify.Service
+	db      *store.DB
+	keys    *secret.Keyset
+	methods *method.Service
+	audit   *audit.Service
+	notify  *notify.Service
 }
 
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	switch {
+	case d.DB == nil:
+		return nil, errors.New("helpdesk: no database")
 	case d.Keys == nil:
 		return nil, errors.New("helpdesk: no keyset")
+	case d.Methods == nil:
+		return nil, errors.New("helpdesk: no methods")
 	case d.Audit == nil:
 		return nil, errors.New("helpdesk: no audit log")
 	case d.Notify == nil:
 		return nil, errors.New("helpdesk: no messages")
 	}
-	return &Service{d.Keys, d.Audit, d.Notify}, nil
+	return &Service{d.DB, d.Keys, d.Methods, d.Audit, d.Notify}, nil
 }
 
 // said is what is sealed of a request.

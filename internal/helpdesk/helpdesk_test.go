@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/audit/audittest"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -41,11 +42,12 @@ func (o *outbox) Send(_ context.Context, m notify.Mail) error {
 
 type room struct {
 	*helpdesk.Service
-	t     *testing.T
-	db    *store.DB
-	audit *audit.Service
-	jobs  *jobs.Service
-	out   *outbox
+	t       *testing.T
+	db      *store.DB
+	audit   *audit.Service
+	methods *method.Service
+	jobs    *jobs.Service
+	out     *outbox
 }
 
 func each(t *testing.T, fn func(r *room, clock *storetest.Clock)) {
@@ -65,7 +67,9 @@ func each(t *testing.T, fn func(r *room, clock *storetest.Clock)) {
 		keys := secrettest.NewTestKeyset(t)
 		messages, err := notify.New(notify.Deps{DB: db, Jobs: r.jobs, Keys: keys, Sender: r.out, Log: log, PublicURL: "https://kunci.test"})
 		must(err)
-		r.Service, err = helpdesk.New(helpdesk.Deps{Keys: keys, Audit: r.audit, Notify: messages})
+		r.methods, err = method.New(method.Deps{Keys: keys})
+		must(err)
+		r.Service, err = helpdesk.New(helpdesk.Deps{DB: db, Keys: keys, Methods: r.methods, Audit: r.audit, Notify: messages})
 		must(err)
 		fn(r, clock)
 	})

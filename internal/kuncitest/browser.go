@@ -58,7 +58,7 @@ func (b *Browser) Cookies() []*http.Cookie {
 	return b.client.Jar.Cookies(b.base)
 }
 
-// SetCookie gives the browser a cookie, as the server would.
+// SetCookie gives the browser a cookie that it did not get from the server.
 func (b *Browser) SetCookie(name, value string) {
 	b.client.Jar.SetCookies(b.base, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }
@@ -229,6 +229,15 @@ func (p *Page) Has(href string) bool {
 		target := Attribute(n, "href")
 		return n.Data == "a" && (target == href || strings.HasPrefix(target, href+"?"))
 	})) > 0
+}
+
+// Links gives the addresses of links that begin with a prefix, in document order.
+func (p *Page) Links(prefix string) []string {
+	var all []string
+	for _, n := range p.Find(func(n *html.Node) bool { return n.Data == "a" && strings.HasPrefix(Attribute(n, "href"), prefix) }) {
+		all = append(all, Attribute(n, "href"))
+	}
+	return all
 }
 
 // Text is what can be read in the page, without tags.

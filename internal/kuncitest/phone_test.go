@@ -316,3 +316,49 @@ func eventually(t *testing.T, ask func() (*kuncitest.Page, bool)) *kuncitest.Pag
 		}
 	}
 }
+
+// From registering a phone to a reset with it.
+func TestAPhoneIsRegisteredAndResets(t *testing.T) {
+	o := phoneOptions()
+	o.Accounts = "user_id,password\nhana@contoso.com,teapot harbour violin\n"
+	each(t, o, func(t *testing.T, p *kuncitest.Product) {
+		me := signedIn(t, p, "hana@contoso.com", "")
+		page := me.Get("/security-info/add?kind=mobile_phone").Want(http.StatusOK, "security-info-add")
+		if !page.Has("/security-info/add") || !strings.Contains(page.Text(), "diambil alih") || !strings.Contains(page.Body, "kind=authenticator_code") {
+			t.Errorf("the risk and a safer method are not told:\n%s", page.Text())
+		}
+		for typed, want := range map[string]string{
+			"": "required", "0812": "phone-invalid", "0809 1 123 456": "phone-cost", "021 555 0100": "phone-not-mobile", "+65 8123 4567": "phone-country",
+		} {
+			page = me.Post("/security-info/add", "kind", "mobile_phone", "phone", typed).Want(http.StatusUnprocessableEntity, "security-info-add")
+			if kept, _ := page.Field("phone"); page.Alert() != want || kept != typed {
+				t.Errorf("%q: alert %q, kept %q", typed, page.Alert(), kept)
+			}
+		}
+		if n := len(p.Phones.Asks()); n != 0 {
+			t.Fatalf("%d messages to refused numbers", n)
+		}
+		me.Post("/security-info/add", "kind", "mobile_phone", "phone", "0812 3456 7842").Want(http.StatusOK, "security-info-add")
+		code := p.Texts(t, 1)[0].Code
+		if len(rows(me.Get("/security-info"))) != 0 {
+			t.Error("it counts before it is proved")
+		}
+		page = me.Post("/security-info/add", "kind", "mobile_phone", "code", "00000000").Want(http.StatusUnprocessableEntity, "security-info-add")
+		if page.Alert() != "code-wrong" {
+			t.Errorf("alert %q", page.Alert())
+		}
+		page = me.Post("/security-info/add", "kind", "mobile_phone", "code", code).Want(http.StatusOK, "security-info")
+		if len(rows(page)) != 1 {
+			t.Errorf("rows %v", rows(page))
+		}
+		b := p.Browser()
+		toNumber(t, b, "hana@contoso.com")
+		b.Post("/reset/verify", "destination", "081234567842", "action", "send").Want(http.StatusOK, "reset-verify")
+		second := p.Texts(t, 2)[1].Code
+		if second == code {
+			t.Error("the code of the registration is used again")
+		}
+		b.Post("/reset/verify", "code", second, "action", "verify").Want(http.StatusOK, "reset-password")
+		noSecret(t, p, "81234567842", code, second)
+	})
+}

@@ -51,6 +51,8 @@ type Options struct {
 	Sender notify.Sender
 	// WallClock leaves the clock alone: for browsers, which have their own.
 	WallClock bool
+	// Localhost makes the public address a name, which passkeys need.
+	Localhost bool
 	// Mail says how the mail server behaves.
 	Mail notifytest.Options
 	// Trace is told every statement; it may be nil.
@@ -103,6 +105,9 @@ func Start(t testing.TB, o Options) *Product {
 		t.Fatal(err)
 	}
 	p := &Product{t: t, Clock: storetest.NewClock(), Mail: notifytest.Start(t, o.Mail), Logged: &Log{}, URL: "http://" + listener.Addr().String()}
+	if o.Localhost {
+		p.URL = strings.Replace(p.URL, "127.0.0.1", "localhost", 1)
+	}
 	now := p.Clock.Now
 	if o.WallClock {
 		now = time.Now
@@ -144,12 +149,21 @@ func (p *Product) settings(t testing.TB, database string) *config.Config {
 func (p *Product) seed(o Options) {
 	p.t.Helper()
 	p.Apply(o.Organization)
-	contoso := p.Organization()
+	p.Import("contoso", o.Accounts)
+}
+
+// Import reads an account file, CSV or NDJSON, into an organization.
+func (p *Product) Import(slug, file string) {
+	p.t.Helper()
+	o, err := p.App.Organization(p.t.Context(), slug)
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	format := account.CSV
-	if strings.HasPrefix(strings.TrimSpace(o.Accounts), "{") {
+	if strings.HasPrefix(strings.TrimSpace(file), "{") {
 		format = account.NDJSON
 	}
-	report, err := p.App.Accounts.Import(p.t.Context(), contoso, audit.Actor{Kind: audit.System}, bytes.NewReader([]byte(o.Accounts)), format, account.ImportOptions{})
+	report, err := p.App.Accounts.Import(p.t.Context(), o, audit.Actor{Kind: audit.System}, strings.NewReader(file), format, account.ImportOptions{})
 	if err != nil || report.BadTotal > 0 {
 		p.t.Fatalf("importing people: %+v, %v", report, err)
 	}

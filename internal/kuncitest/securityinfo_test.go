@@ -16,7 +16,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/session"
+	sessions "kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -26,7 +26,7 @@ type person struct {
 	t       *testing.T
 	p       *kuncitest.Product
 	account account.Account
-	session session.Session
+	session sessions.Session
 }
 
 // signedIn gives a browser in which a person is signed in; factor is the method
@@ -45,7 +45,7 @@ func signedIn(t *testing.T, p *kuncitest.Product, userID, factor string) *person
 			return err
 		}
 		token = fresh
-		me.session, err = p.App.Sessions.Begin(t.Context(), tx, b.ID, session.Begin{OrgID: a.OrgID, AccountID: a.ID, UserID: userID, Level: session.Full})
+		me.session, err = p.App.Sessions.Begin(t.Context(), tx, b.ID, sessions.Begin{OrgID: a.OrgID, AccountID: a.ID, UserID: userID, Level: sessions.Full})
 		if err != nil || factor == "" {
 			return err
 		}
@@ -274,6 +274,190 @@ func TestADeletionCountsAtOnceAndCanBeUndone(t *testing.T) {
 		me = signedIn(t, p, "alain@contoso.com", "")
 		if late := me.Post(undo); late.Status == http.StatusOK || len(me.methods()) != 0 {
 			t.Errorf("undone after seven days: %d", late.Status)
+		}
+	})
+}
+
+// Nobody who is signed out, or whose proof is old, gets to a page or changes anything.
+func TestSecurityInfoAsksWhoYouAre(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		me := signedIn(t, p, "alain@contoso.com", "")
+		email := me.ofKind(method.Email)
+		stranger := p.Browser()
+		pages := []string{"/security-info", "/security-info/add", "/security-info/add?kind=email"}
+		for _, action := range []string{"delete", "change", "undo", "default"} {
+			pages = append(pages, "/security-info/"+email.ID+"/"+action)
+		}
+		for _, path := range pages[:6] {
+			if page := stranger.Get(path); page.Path != "/signin" {
+				t.Errorf("signed out, GET %s leads to %s", path, page.Path)
+			}
+		}
+		for _, path := range pages[1:] {
+			if page := stranger.Post(strings.TrimSuffix(path, "?kind=email"), "kind", "recovery_code"); page.Path != "/signin" {
+				t.Errorf("signed out, POST %s leads to %s", path, page.Path)
+			}
+		}
+		p.Clock.Advance(11 * time.Minute)
+		for _, path := range pages[1:5] {
+			if page := me.Get(path); page.Path != "/signin/verify" {
+				t.Errorf("with an old proof, GET %s leads to %s", path, page.Path)
+			}
+		}
+		for _, path := range pages[1:] {
+			if page := me.Post(strings.TrimSuffix(path, "?kind=email"), "kind", "recovery_code", "email", "x@example.net"); page.Path != "/signin/verify" {
+				t.Errorf("with an old proof, POST %s leads to %s", path, page.Path)
+			}
+		}
+		me.Get("/security-info").Want(http.StatusOK, "security-info")
+		if all := me.methods(); len(all) != 1 || all[0].Name != email.Name || len(p.Mail.Mails()) > 0 {
+			t.Errorf("something was changed: %+v", all)
+		}
+	})
+}
+
+func TestAnothersMethodIsNotFound(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		me, other := signedIn(t, p, "alain@contoso.com", ""), signedIn(t, p, "hana@contoso.com", "")
+		theirs := other.ofKind(method.Email)
+		for _, id := range []string{theirs.ID, "made-up", "%2e%2e"} {
+			for _, action := range []string{"delete", "change", "undo", "default"} {
+				path := "/security-info/" + id + "/" + action
+				if page := me.Post(path, "name", "x"); page.Status != http.StatusNotFound {
+					t.Errorf("POST %s: %d", path, page.Status)
+				}
+				if page := me.Get(path); action != "default" && page.Status != http.StatusNotFound {
+					t.Errorf("GET %s: %d", path, page.Status)
+				}
+			}
+			if page := me.Post("/security-info/add", "kind", "email", "replaces", id, "email", "x@example.net"); page.Status != http.StatusNotFound {
+				t.Errorf("replacing %s: %d", id, page.Status)
+			}
+		}
+		if after := other.ofKind(method.Email); after.Name != theirs.Name || len(p.Mail.Mails()) > 0 {
+			t.Errorf("it is now %+v", after)
+		}
+	})
+}
+
+func TestAMethodIsChanged(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		me := signedIn(t, p, "alain@contoso.com", "")
+		old := me.ofKind(method.Email)
+		change := "/security-info/" + old.ID + "/change"
+		me.Get(change).Want(http.StatusOK, "security-info-change")
+		long := me.Post(change, "name", strings.Repeat("a", 61), "action", "rename").Want(http.StatusUnprocessableEntity, "security-info-change")
+		if long.Alert() != "too-long" {
+			t.Errorf("alert %q", long.Alert())
+		}
+		me.Post(change, "name", "Lama", "action", "rename").Want(http.StatusOK, "security-info")
+		if me.ofKind(method.Email).Name != "Lama" {
+			t.Error("the name was not saved")
+		}
+		form := me.Post(change, "action", "replace").Want(http.StatusOK, "security-info-add")
+		if replaces, _ := form.Field("replaces"); replaces != old.ID {
+			t.Fatalf("the form replaces %q", replaces)
+		}
+		own := me.Post(change, "email", "alain@contoso.com").Want(http.StatusUnprocessableEntity, "security-info-add")
+		if replaces, _ := own.Field("replaces"); own.Alert() != "email-own-domain" || replaces != old.ID {
+			t.Errorf("alert %q, replaces %q", own.Alert(), replaces)
+		}
+		me.Post(change, "email", "baru@example.net").Want(http.StatusOK, "security-info-add")
+		if me.ofKind(method.Email).ID != old.ID {
+			t.Error("the old one stopped counting early")
+		}
+		me.Post("/security-info/add", "kind", "email", "code", p.Code(1)).Want(http.StatusOK, "security-info")
+		if now := me.ofKind(method.Email); now.Value != "baru@example.net" || len(me.methods()) != 1 {
+			t.Errorf("left is %+v", me.methods())
+		}
+		if notice := p.Mail.Wait(t, 2)[1]; !strings.Contains(notice.To, "alain@example.net") {
+			t.Errorf("the notice went to %s", notice.To)
+		}
+		// Codes that would be lost are asked about first.
+		me.Post("/security-info/add", "kind", "recovery_code")
+		before := me.ofKind(method.RecoveryCode)
+		ask := me.Post("/security-info/add", "kind", "recovery_code").Want(http.StatusOK, "security-info-add")
+		if set, _ := ask.Field("set"); set != before.ID || me.ofKind(method.RecoveryCode).ID != before.ID {
+			t.Error("the old codes were lost without asking")
+		}
+		if page := me.Post("/security-info/add", "kind", "recovery_code", "set", before.ID); !recoveryCode.MatchString(page.Body) {
+			t.Errorf("no codes: %s", page.Text())
+		}
+		twice := me.Post("/security-info/add", "kind", "recovery_code", "set", before.ID)
+		if twice.Status != http.StatusConflict || twice.Alert() != "conflict" || recoveryCode.MatchString(twice.Body) {
+			t.Errorf("a reload: %d %q", twice.Status, twice.Alert())
+		}
+	})
+}
+
+func TestRegisteringIsThrottled(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		me := signedIn(t, p, "citra@contoso.com", "")
+		limits := p.Organization().Policy.Throttle
+		for i := range limits.EmailSends.Limit {
+			me.Post("/security-info/add", "kind", "email", "email", strings.Repeat("a", i+1)+"@example.net").Want(http.StatusOK, "security-info-add")
+		}
+		many := me.Post("/security-info/add", "kind", "email", "email", "b@example.net").Want(http.StatusTooManyRequests, "security-info-add")
+		if many.Alert() != "send-limit" || many.Header.Get("Retry-After") == "" {
+			t.Errorf("alert %q, retry after %q", many.Alert(), many.Header.Get("Retry-After"))
+		}
+		for range limits.Gate.Limit {
+			me.Post("/security-info/add", "kind", "email", "code", "00000000").Want(http.StatusUnprocessableEntity, "security-info-add")
+		}
+		blocked := me.Post("/security-info/add", "kind", "email", "code", p.Code(limits.EmailSends.Limit)).Want(http.StatusTooManyRequests, "security-info-add")
+		if blocked.Alert() != "blocked" || len(me.methods()) != 1 || me.methods()[0].Proved {
+			t.Errorf("alert %q, methods %+v", blocked.Alert(), me.methods())
+		}
+		// Starting again is possible.
+		me.Post("/security-info/add", "kind", "email", "action", "cancel").Want(http.StatusOK, "security-info-add")
+		if len(me.methods()) != 0 {
+			t.Error("it still waits")
+		}
+		for _, kind := range []string{"", "office_phone", "security_questions", "temporary_access_pass", "nonsense"} {
+			if page := me.Post("/security-info/add", "kind", kind); page.Status != http.StatusUnprocessableEntity || page.Name() != "security-info-add" {
+				t.Errorf("kind %q: %d %s", kind, page.Status, page.Name())
+			}
+		}
+	})
+}
+
+// Somebody who signs in the ordinary way registers an app, and is asked for it
+// again when the proof is old; then they are where they wanted to be.
+func TestAnOldProofIsRenewedOnTheWay(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		b.Get("/signin").Want(http.StatusOK, "signin")
+		b.Post("/signin", "user_id", "alain@contoso.com").Want(http.StatusOK, "signin-password")
+		b.Post("/signin/password", "password", kuncitest.OldPassword).Want(http.StatusOK, "security-info")
+		secret := secretOf(t, b.Post("/security-info/add", "kind", "authenticator_code"))
+		me := &person{t: t, p: p}
+		before := b.Cookies()
+		b.Post("/security-info/add", "code", me.totp(secret)).Want(http.StatusOK, "security-info")
+		for _, c := range b.Cookies() {
+			for _, old := range before {
+				if c.Name == "kunci-session" && old.Name == c.Name && old.Value == c.Value {
+					t.Error("a proof of the session left its token as it was")
+				}
+			}
+		}
+		b.Get("/security-info/add").Want(http.StatusOK, "security-info-add")
+		p.Clock.Advance(11 * time.Minute)
+		verify := b.Get("/security-info/add").Want(http.StatusOK, "signin-verify")
+		next, _ := verify.Field("next")
+		chosen, _ := verify.Field("method")
+		b.Post("/signin/verify", "next", next, "method", chosen, "code", me.totp(secret)).Want(http.StatusOK, "security-info-add")
+		// The notice of it says how to stop whoever it was.
+		notice := p.Mail.Wait(t, 1)[0].Parse(t)
+		at := strings.Index(notice.Text, p.URL+"/reset/dispute/")
+		if at < 0 {
+			t.Fatalf("no link to say it was not me:\n%s", notice.Text)
+		}
+		link := strings.TrimPrefix(strings.Fields(notice.Text[at:])[0], p.URL)
+		victim := p.Browser()
+		victim.Get(link).Want(http.StatusOK, "reset-dispute")
+		victim.Post(link).Want(http.StatusOK, "reset-dispute-done")
+		if page := b.Get("/security-info"); page.Path != "/signin" {
+			t.Errorf("after that the browser is at %s", page.Path)
 		}
 	})
 }

@@ -18,11 +18,12 @@ const house = "kunci.dev/kunci/"
 var levels = [][]string{
 	{"cmd/kunci"},
 	{"internal/app"},
-	{"internal/web", "internal/api", "internal/demo"},
-	{"internal/web/portal", "internal/web/console"},
+	{"internal/web", "internal/demo"},
+	{"internal/web/portal", "internal/web/console", "internal/api"},
 	{"internal/web/page"},
+	{"internal/admin"},
 	{"internal/reset", "internal/signin", "internal/report"},
-	{"internal/securityinfo", "internal/helpdesk"},
+	{"internal/securityinfo", "internal/helpdesk", "internal/token"},
 	{"internal/challenge"},
 	{"internal/account"},
 	{"internal/directory/embedded", "internal/directory/ldap"},
@@ -51,17 +52,18 @@ var testsOnly = []string{
 
 // doors are the modules that only some packages may import, by prefix.
 var doors = map[string][]string{
-	"github.com/riverqueue/river": {"internal/jobs"},
-	"github.com/jackc/pgx/":       {"internal/store", "internal/jobs", "internal/store/storetest"},
-	"modernc.org/sqlite":          {"internal/store", "internal/jobs"},
-	"github.com/tink-crypto/":     {"internal/secret"},
-	"github.com/wneessen/go-mail": {"internal/notify"},
-	"github.com/spf13/cobra":      {"cmd/kunci"},
-	"github.com/chromedp/":        {"e2e"},
-	"github.com/go-ldap/":         {"internal/directory/ldap", "internal/directory/ldap/ldaptest"},
-	"github.com/go-webauthn/":     {"internal/challenge"},
-	"github.com/nyaruka/":         {"internal/method"},
-	"github.com/FastFilter/":      {"internal/password/breach"},
+	"github.com/riverqueue/river":   {"internal/jobs"},
+	"github.com/jackc/pgx/":         {"internal/store", "internal/jobs", "internal/store/storetest"},
+	"modernc.org/sqlite":            {"internal/store", "internal/jobs"},
+	"github.com/tink-crypto/":       {"internal/secret"},
+	"github.com/wneessen/go-mail":   {"internal/notify"},
+	"github.com/spf13/cobra":        {"cmd/kunci"},
+	"github.com/chromedp/":          {"e2e"},
+	"github.com/danielgtaylor/huma": {"internal/api"},
+	"github.com/go-ldap/":           {"internal/directory/ldap", "internal/directory/ldap/ldaptest"},
+	"github.com/go-webauthn/":       {"internal/challenge"},
+	"github.com/nyaruka/":           {"internal/method"},
+	"github.com/FastFilter/":        {"internal/password/breach"},
 }
 
 // listed is what "go list" says about one package.

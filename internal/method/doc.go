@@ -6,7 +6,8 @@
 //   - what identifies a person (an address, a number) and what proves one (a
 //     seed, a set of codes) is stored sealed, bound to organization, account and
 //     row, so that a value copied to another row does not open;
-//   - the same value or seed is not registered twice for one account;
+//   - the same value or seed is not registered twice for one account, and the
+//     same passkey not twice at all;
 //   - no kind exceeds its limit, also under parallel requests;
 //   - a time step and a recovery code are accepted once, by one statement each;
 //   - one hundred failures in a row disable a method until it is registered again

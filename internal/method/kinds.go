@@ -44,16 +44,16 @@ type facts struct {
 
 // table is in the order in which methods are offered: strongest first.
 var table = []facts{
-	{Passkey, PasskeyClass, true, true, 10, Passkey, false},
+	{Passkey, PasskeyClass, true, true, 10, Passkey, true},
 	{AuthenticatorCode, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{AuthenticatorPush, Authenticator, true, true, 5, AuthenticatorPush, false},
-	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, false},
+	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{RecoveryCode, Paper, true, true, 1, RecoveryCode, true},
 	{Email, Mailbox, true, false, 2, Email, true},
 	{MobilePhone, PhoneLine, true, true, 2, MobilePhone, true},
 	{OfficePhone, PhoneLine, true, true, 1, OfficePhone, true},
-	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, false},
-	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, false},
+	{SecurityQuestions, Knowledge, true, false, 1, SecurityQuestions, true},
+	{TemporaryAccessPass, Pass, true, true, 1, TemporaryAccessPass, true},
 }
 
 func (k Kind) facts() facts {
@@ -124,6 +124,16 @@ func (k Kind) Strength() int {
 		}
 	}
 	return len(table)
+}
+
+// Replaced tells whether a person has one of the kind, and a new one takes the
+// place of the one before.
+func (k Kind) Replaced() bool {
+	switch k {
+	case RecoveryCode, SecurityQuestions, TemporaryAccessPass:
+		return true
+	}
+	return false
 }
 
 // sharing lists the kinds that count into the same limit as k, k included.

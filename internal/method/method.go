@@ -11,6 +11,9 @@ const (
 	UndoFor = 7 * 24 * time.Hour
 	// PendingFor is how long a method that was begun may wait for its proof.
 	PendingFor = time.Hour
+	// keepOver is how long a pass that is over is kept: what was proved with it
+	// in a reset that still runs goes on counting.
+	keepOver = 24 * time.Hour
 	// DisableAfter failures in a row a method is disabled (NIST SP 800-63B-4, 3.2.2).
 	DisableAfter = 100
 	// MaxName is the longest name a person may give a method, in characters.
@@ -30,7 +33,8 @@ type Method struct {
 	Kind                 Kind
 	Name                 string // given by the person, may be empty
 	Value                string // the address or number; "" for kinds that have only a secret
-	Secret               []byte // TOTP seed or recovery set
+	Secret               []byte // TOTP seed, recovery set, hash of a pass, a token's id, a passkey's credential
+	OATH                 OATH   // how an app's or token's codes are made
 	Proved               bool
 	ProvedBy             string // ByPerson or ByAdministrator
 	Default              bool   // offered first as a second factor
@@ -39,9 +43,16 @@ type Method struct {
 	LastUsedAt           time.Time
 	DeletedAt            time.Time
 	DisabledAt           time.Time
-	LastStep             int64  // highest accepted time step of an authenticator
-	UsedCodes            uint64 // bit i is set when code i of a recovery set is burnt
+	LastStep             int64     // highest accepted time step of an authenticator
+	UsedCodes            uint64    // bit i is set when code i of a recovery set is burnt; bit 0 of a pass when it was used
+	ValidFrom            time.Time // of a pass
+	ValidUntil           time.Time // of a pass
+	Reusable             bool      // a pass that works more than once
+	Spent                bool      // a pass that at the time of reading is used up, over, or not begun
 	ConsecutiveFailures  int
+	// Elsewhere tells of a passkey that it was made for another address than this
+	// installation's: no browser gives it here.
+	Elsewhere bool
 	// Owner is the session in which the person registers the method; empty for
 	// what an administrator pre-registered.
 	Owner string
@@ -51,7 +62,7 @@ type Method struct {
 
 // Usable tells whether the method may prove anything.
 func (m Method) Usable() bool {
-	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero()
+	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero() && !m.Elsewhere && !m.Spent
 }
 
 // Masked shows enough of a value for its owner to recognize it and no more: the

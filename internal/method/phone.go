@@ -198,3 +198,17 @@ func Digit(r rune) (byte, bool) {
 	}
 	return 0, false
 }
+
+// ShowPhone writes a stored number as people read it: in groups, with its
+// country's code, and the extension after it. For its own person alone.
+func ShowPhone(value string) string {
+	e164, extension := SplitPhone(value)
+	number, err := phonenumbers.Parse(e164, "")
+	if err != nil {
+		return value
+	}
+	if e164 = phonenumbers.Format(number, phonenumbers.INTERNATIONAL); extension != "" {
+		e164 += " x" + extension
+	}
+	return e164
+}

@@ -125,22 +125,8 @@ func NormalizeRecoveryCode(typed string) (string, bool) {
 	if len(typed) > 64 {
 		return "", false
 	}
-	var b strings.Builder
-	for _, r := range strings.ToLower(typed) {
-		switch {
-		case r == 'o':
-			r = '0'
-		case r == 'i' || r == 'l':
-			r = '1'
-		case r == '-' || r == ' ' || r == '\t' || r == '\u00a0' || r == '\u2010' || r == '\u2011' || r == '\u2013':
-			continue
-		}
-		if !strings.ContainsRune(alphabet, r) {
-			return "", false
-		}
-		b.WriteRune(r)
-	}
-	return b.String(), b.Len() == codeText
+	text, ok := readCode(typed)
+	return text, ok && len(text) == codeText
 }
 
 func checkSet(set []byte) error {

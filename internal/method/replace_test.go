@@ -26,6 +26,8 @@ func TestWhoIsAskedForASecondFactor(t *testing.T) {
 		"an app that is disabled": {proved(method.AuthenticatorCode, func(m *method.Method) { m.DisabledAt = m.DisabledAt.AddDate(2020, 0, 0) }), true},
 		"codes":                   {proved(method.RecoveryCode, nil), true},
 		"codes that are used up":  {proved(method.RecoveryCode, func(m *method.Method) { m.UsedCodes = 1<<method.RecoveryCodes - 1 }), false},
+		"a passkey":               {proved(method.Passkey, nil), true},
+		"a passkey of elsewhere":  {proved(method.Passkey, func(m *method.Method) { m.Elsewhere = true }), true},
 		"a pass":                  {proved(method.TemporaryAccessPass, nil), false},
 	} {
 		if got := method.AskForFactor(c.methods); got != c.want {

@@ -17,12 +17,15 @@ import (
 // Deps is what the room needs.
 type Deps struct {
 	Keys *secret.Keyset
+	// RelyingParty is the host name that passkeys work at; empty: at none.
+	RelyingParty string
 }
 
 // Service keeps the methods of every account.
 type Service struct {
 	keys *secret.Keyset
 	slow gate
+	host string // that passkeys work at
 }
 
 // New refuses a missing keyset.
@@ -30,7 +33,7 @@ func New(d Deps) (*Service, error) {
 	if d.Keys == nil {
 		return nil, errors.New("method: no keyset")
 	}
-	return &Service{keys: d.Keys, slow: newGate()}, nil
+	return &Service{keys: d.Keys, slow: newGate(), host: d.RelyingParty}, nil
 }
 
 // List gives an account's methods in the order they were added: proved ones,
@@ -40,7 +43,7 @@ func (s *Service) List(ctx context.Context, tx *store.Tx, orgID, accountID strin
 	if err != nil {
 		return nil, fmt.Errorf("list methods: %w", err)
 	}
-	return s.openAll(rows)
+	return s.openAll(tx, rows)
 }
 
 // ListDeleted gives what can still be brought back, last deleted first.
@@ -49,7 +52,7 @@ func (s *Service) ListDeleted(ctx context.Context, tx *store.Tx, orgID, accountI
 	if err != nil {
 		return nil, fmt.Errorf("list deleted methods: %w", err)
 	}
-	return s.openAll(rows)
+	return s.openAll(tx, rows)
 }
 
 // Get gives one method of an account; problem NotFound for any other id,
@@ -59,7 +62,7 @@ func (s *Service) Get(ctx context.Context, tx *store.Tx, orgID, accountID, id st
 	if err != nil {
 		return Method{}, found(err, "get method")
 	}
-	return s.open(r)
+	return s.open(tx, r)
 }
 
 // Add stores a method, proved (by an administrator) or waiting for its proof. A
@@ -118,7 +121,7 @@ func (s *Service) SetProved(ctx context.Context, tx *store.Tx, orgID, accountID,
 		return Method{}, found(err, "prove method")
 	}
 	if r.m.Proved {
-		return s.open(r)
+		return s.open(tx, r)
 	}
 	if err := s.fits(ctx, tx, r.m, r.same); err != nil {
 		return Method{}, err
@@ -186,7 +189,7 @@ func (s *Service) SetDefault(ctx context.Context, tx *store.Tx, orgID, accountID
 	if err != nil {
 		return found(err, "set default method")
 	}
-	if !r.m.Usable() || !r.m.Kind.ProvesSignIn() {
+	if !r.m.Usable() || !r.m.Kind.ProvesSignIn() || r.m.Kind == TemporaryAccessPass {
 		return problem.New(problem.MethodNotAllowed)
 	}
 	if err := updateDefault(ctx, tx, orgID, accountID, id); err != nil {
@@ -209,7 +212,7 @@ func (s *Service) SetName(ctx context.Context, tx *store.Tx, orgID, accountID, i
 	if err != nil {
 		return found(err, "name method")
 	}
-	m, err := s.open(r)
+	m, err := s.open(tx, r)
 	if err != nil {
 		return err
 	}
@@ -268,9 +271,9 @@ func (s *Service) Undelete(ctx context.Context, tx *store.Tx, orgID, accountID, 
 		if err := s.fits(ctx, tx, r.m, r.same); err != nil {
 			return Method{}, err
 		}
-		if n, err := countUsable(ctx, tx, orgID, accountID, "", []Kind{RecoveryCode}); err != nil {
+		if n, err := countUsable(ctx, tx, orgID, accountID, "", []Kind{r.m.Kind}); err != nil {
 			return Method{}, fmt.Errorf("undelete method: %w", err)
-		} else if r.m.Kind == RecoveryCode && n > 0 {
+		} else if r.m.Kind.Replaced() && n > 0 {
 			return Method{}, problem.New(problem.MethodLimit, "limit", 1)
 		}
 	}
@@ -294,7 +297,7 @@ func (s *Service) Purge(ctx context.Context, tx *store.Tx) (int64, error) {
 }
 
 // fits judges limit and duplicates against what is proved. The caller holds the
-// account's lock. A recovery set replaces the one before, so it always fits.
+// account's lock. A set replaces the one before, so it always fits.
 func (s *Service) fits(ctx context.Context, tx *store.Tx, m Method, same []byte) error {
 	n, err := countSame(ctx, tx, m.OrgID, m.AccountID, same)
 	if err != nil {
@@ -303,7 +306,7 @@ func (s *Service) fits(ctx context.Context, tx *store.Tx, m Method, same []byte)
 	if n > 0 {
 		return problem.New(problem.MethodDuplicate).On(field(m.Kind))
 	}
-	if m.Kind == RecoveryCode {
+	if m.Kind.Replaced() {
 		return nil
 	}
 	n, err = countUsable(ctx, tx, m.OrgID, m.AccountID, m.Replaces, m.Kind.sharing())
@@ -330,6 +333,10 @@ type content struct {
 	Name   string `json:"n,omitempty"`
 	Value  string `json:"v,omitempty"`
 	Secret []byte `json:"s,omitempty"`
+	// Reusable is of a pass.
+	Reusable bool `json:"r,omitempty"`
+	// OATH is there where it is not AppOATH.
+	OATH *OATH `json:"o,omitempty"`
 }
 
 func binding(m Method) string {
@@ -337,7 +344,11 @@ func binding(m Method) string {
 }
 
 func (s *Service) seal(m Method) ([]byte, error) {
-	plain, err := json.Marshal(content{m.Name, m.Value, m.Secret})
+	c := content{Name: m.Name, Value: m.Value, Secret: m.Secret, Reusable: m.Reusable}
+	if m.OATH != (OATH{}) && m.OATH != AppOATH {
+		c.OATH = &m.OATH
+	}
+	plain, err := json.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("seal method: %w", err)
 	}
@@ -348,7 +359,7 @@ func (s *Service) seal(m Method) ([]byte, error) {
 	return sealed, nil
 }
 
-func (s *Service) open(r row) (Method, error) {
+func (s *Service) open(tx *store.Tx, r row) (Method, error) {
 	plain, err := s.keys.Open(r.sealed, binding(r.m))
 	if err != nil {
 		return Method{}, fmt.Errorf("open method %s: %w", r.m.ID, err)
@@ -358,14 +369,24 @@ func (s *Service) open(r row) (Method, error) {
 		return Method{}, fmt.Errorf("open method %s: damaged", r.m.ID)
 	}
 	m := r.m
-	m.Name, m.Value, m.Secret = c.Name, c.Value, c.Secret
+	m.Name, m.Value, m.Secret, m.Reusable = c.Name, c.Value, c.Secret, c.Reusable
+	m.Spent = m.spent(tx)
+	if m.Kind == AuthenticatorCode || m.Kind == HardwareToken {
+		m.OATH = AppOATH
+	}
+	if c.OATH != nil {
+		m.OATH = *c.OATH
+	}
+	if m.Kind == Passkey {
+		m.Elsewhere = s.host == "" || m.RelyingParty() != s.host
+	}
 	return m, nil
 }
 
-func (s *Service) openAll(rows []row) ([]Method, error) {
+func (s *Service) openAll(tx *store.Tx, rows []row) ([]Method, error) {
 	all := make([]Method, 0, len(rows))
 	for _, r := range rows {
-		m, err := s.open(r)
+		m, err := s.open(tx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -378,7 +399,7 @@ func (s *Service) openAll(rows []row) ([]Method, error) {
 // It is per account: nobody can see from the rows who shares a telephone.
 func (s *Service) same(m Method) []byte {
 	return s.keys.Index("method.same",
-		strings.Join([]string{m.OrgID, m.AccountID, string(m.Kind), sameAs(m.Kind, m.Value), string(m.Secret)}, "\x00"))
+		strings.Join([]string{m.OrgID, m.AccountID, string(m.Kind), sameAs(m.Kind, m.Value), identity(m)}, "\x00"))
 }
 
 // Fingerprint is a keyed hash of a method's value within its account, by which
@@ -401,6 +422,13 @@ func normalize(m Method) (Method, error) {
 		m.Value, err = ValidateEmail(m.Value, nil)
 	case MobilePhone, OfficePhone:
 		m.Value, err = NormalizePhone(m.Value, m.Kind == OfficePhone)
+	case AuthenticatorCode, HardwareToken:
+		if m.OATH == (OATH{}) {
+			m.OATH = AppOATH
+		}
+		if err = m.OATH.Check(); err == nil && (len(m.Secret) == 0 || m.Kind == AuthenticatorCode && m.OATH.Counter) {
+			err = errors.New("add method: no secret, or one that counts")
+		}
 	default:
 		if len(m.Secret) == 0 && m.Value == "" {
 			err = errors.New("add method: neither value nor secret")
@@ -408,6 +436,9 @@ func normalize(m Method) (Method, error) {
 	}
 	if err != nil {
 		return m, err
+	}
+	if m.Kind == TemporaryAccessPass && !(m.Proved && m.ProvedBy == ByAdministrator && m.ValidFrom.Before(m.ValidUntil)) {
+		return m, errors.New("add method: a pass is an administrator's and has its time")
 	}
 	if m.Proved && m.ProvedBy != ByPerson && m.ProvedBy != ByAdministrator {
 		return m, errors.New("add method: proved by nobody")

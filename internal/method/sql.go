@@ -8,7 +8,7 @@ import (
 )
 
 const columns = `id, org_id, account_id, kind, sealed, same, proved, proved_by, is_default,
- last_step, used_codes, failures, created_at, proved_at, used_at, deleted_at, disabled_at, owner, replaces`
+ last_step, used_codes, failures, created_at, proved_at, used_at, deleted_at, disabled_at, owner, replaces, valid_from, valid_until`
 
 // row is a stored method with its sealed part still closed.
 type row struct {
@@ -21,13 +21,14 @@ type scanner interface{ Scan(...any) error }
 func scanRow(s scanner) (row, error) {
 	var r row
 	var kind string
-	var used, created, proved, usedAt, deleted, disabled int64
+	var used, created, proved, usedAt, deleted, disabled, from, until int64
 	m := &r.m
 	err := s.Scan(&m.ID, &m.OrgID, &m.AccountID, &kind, &r.sealed, &r.same, &m.Proved, &m.ProvedBy, &m.Default,
-		&m.LastStep, &used, &m.ConsecutiveFailures, &created, &proved, &usedAt, &deleted, &disabled, &m.Owner, &m.Replaces)
+		&m.LastStep, &used, &m.ConsecutiveFailures, &created, &proved, &usedAt, &deleted, &disabled, &m.Owner, &m.Replaces, &from, &until)
 	m.Kind, m.UsedCodes = Kind(kind), uint64(used)
 	m.CreatedAt, m.ProvedAt, m.LastUsedAt = store.Time(created), store.Time(proved), store.Time(usedAt)
 	m.DeletedAt, m.DisabledAt = store.Time(deleted), store.Time(disabled)
+	m.ValidFrom, m.ValidUntil = store.Time(from), store.Time(until)
 	return r, err
 }
 
@@ -74,10 +75,11 @@ func selectUndeletable(ctx context.Context, tx *store.Tx, org, account, id strin
 func insert(ctx context.Context, tx *store.Tx, r row) error {
 	m := r.m
 	_, err := tx.Exec(ctx, `INSERT INTO method (`+columns+`)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		m.ID, m.OrgID, m.AccountID, string(m.Kind), r.sealed, r.same, m.Proved, m.ProvedBy, m.Default,
 		m.LastStep, int64(m.UsedCodes), m.ConsecutiveFailures, store.Micros(m.CreatedAt), store.Micros(m.ProvedAt),
-		store.Micros(m.LastUsedAt), store.Micros(m.DeletedAt), store.Micros(m.DisabledAt), m.Owner, m.Replaces)
+		store.Micros(m.LastUsedAt), store.Micros(m.DeletedAt), store.Micros(m.DisabledAt), m.Owner, m.Replaces,
+		store.Micros(m.ValidFrom), store.Micros(m.ValidUntil))
 	return err
 }
 
@@ -115,12 +117,20 @@ func deleteUnproved(ctx context.Context, tx *store.Tx, org, account, id string) 
 }
 
 // deleteReplaced drops what a newly proved row takes the place of: the same
-// method disabled, and, for a kind that is one set, the earlier sets.
+// method disabled, and, for a kind of which there is one, the earlier ones.
 func deleteReplaced(ctx context.Context, tx *store.Tx, m Method, same []byte) error {
+	set := ""
+	if m.Kind.Replaced() {
+		set = string(m.Kind)
+	}
 	_, err := tx.Exec(ctx, `DELETE FROM method WHERE org_id = $1 AND account_id = $2 AND id <> $3 AND proved
- AND ((same = $4 AND disabled_at > 0) OR (kind = $5 AND kind = $6))`,
-		m.OrgID, m.AccountID, m.ID, same, string(m.Kind), string(RecoveryCode))
+ AND ((same = $4 AND disabled_at > 0) OR kind = $5)`,
+		m.OrgID, m.AccountID, m.ID, same, set)
 	return err
+}
+
+func deleteOne(ctx context.Context, tx *store.Tx, org, account, id string) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM method WHERE id = $3 AND org_id = $1 AND account_id = $2`, org, account, id)
 }
 
 func updateProved(ctx context.Context, tx *store.Tx, id, by string) (int64, error) {
@@ -130,6 +140,27 @@ func updateProved(ctx context.Context, tx *store.Tx, id, by string) (int64, erro
 
 func updateSealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET sealed = $3 WHERE id = $1 AND sealed = $2 AND deleted_at = 0`, id, old, sealed)
+}
+
+// countCredential also finds what was deleted or never finished: the device may
+// still have it.
+func countCredential(ctx context.Context, tx *store.Tx, credential []byte) (int, error) {
+	var n int
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM method WHERE credential = $1`, credential).Scan(&n)
+	return n, err
+}
+
+func selectCredential(ctx context.Context, tx *store.Tx, credential []byte) (row, error) {
+	return scanRow(tx.QueryRow(ctx, `SELECT `+columns+` FROM method WHERE credential = $1 AND proved AND deleted_at = 0`, credential))
+}
+
+func updateEnrolled(ctx context.Context, tx *store.Tx, id string, old, sealed, same, credential []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET sealed = $3, same = $4, credential = $5
+ WHERE id = $1 AND sealed = $2 AND credential IS NULL AND NOT proved AND deleted_at = 0`, id, old, sealed, same, credential)
+}
+
+func updateDisabled(ctx context.Context, tx *store.Tx, id string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET disabled_at = $2 WHERE id = $1 AND disabled_at = 0 AND deleted_at = 0`, id, store.Micros(tx.Now()))
 }
 
 func updateDefault(ctx context.Context, tx *store.Tx, org, account, id string) error {
@@ -158,6 +189,14 @@ func updateUsedCode(ctx context.Context, tx *store.Tx, id string, bit int64) (in
 		id, bit, string(RecoveryCode))
 }
 
+// updatePass burns a pass, where burn is not 0, if it counts now.
+func updatePass(ctx context.Context, tx *store.Tx, id string, burn int64) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET used_codes = used_codes + $2
+ WHERE id = $1 AND used_codes = 0 AND valid_from <= $3 AND valid_until > $3
+ AND kind = $4 AND proved AND deleted_at = 0 AND disabled_at = 0`,
+		id, burn, store.Micros(tx.Now()), string(TemporaryAccessPass))
+}
+
 func updateFailure(ctx context.Context, tx *store.Tx, id string) (failures int, err error) {
 	err = tx.QueryRow(ctx, `UPDATE method SET failures = failures + 1,
  disabled_at = CASE WHEN failures + 1 >= $2 AND disabled_at = 0 THEN $3 ELSE disabled_at END
@@ -171,8 +210,9 @@ func updateSuccess(ctx context.Context, tx *store.Tx, id string) (int64, error) 
 }
 
 func deleteDead(ctx context.Context, tx *store.Tx) (int64, error) {
-	return tx.Exec(ctx, `DELETE FROM method WHERE (deleted_at > 0 AND deleted_at <= $1) OR (NOT proved AND created_at <= $2)`,
-		undoSince(tx), pendingSince(tx))
+	return tx.Exec(ctx, `DELETE FROM method WHERE (deleted_at > 0 AND deleted_at <= $1) OR (NOT proved AND created_at <= $2)
+ OR (valid_until > 0 AND valid_until <= $3)`,
+		undoSince(tx), pendingSince(tx), store.Micros(tx.Now().Add(-keepOver)))
 }
 
 func pendingSince(tx *store.Tx) int64 { return store.Micros(tx.Now().Add(-PendingFor)) }

@@ -12,7 +12,8 @@ import (
 // AskForFactor tells whether somebody with these methods is asked for a second
 // factor. One that was disabled after too many wrong answers still asks:
 // otherwise guessing long enough would take it away. A set of codes that is used
-// up does not, nor does a pass that an administrator issued.
+// up does not; a pass that an administrator issued can stand in for a factor and
+// asks for none by itself.
 func AskForFactor(all []Method) bool {
 	return slices.ContainsFunc(all, func(m Method) bool {
 		return m.Proved && m.DeletedAt.IsZero() && m.Kind.Built() && m.Kind.ProvesSignIn() && m.Kind.Class() != Pass &&

@@ -76,6 +76,8 @@ const (
 	MethodChanged  = "changed"
 	MethodDeleted  = "deleted"
 	MethodDisabled = "disabled"
+	MethodIssued   = "issued" // by an administrator
+	MethodCopied   = "copied" // switched off because it seems to exist twice
 )
 
 // MethodNotice says that security info changed.

@@ -211,7 +211,12 @@ func (s *Service) Progress(ctx context.Context, tx *store.Tx, id string) (Progre
 
 // Count tells how many messages queued since a time are in which state.
 func (s *Service) Count(ctx context.Context, tx *store.Tx, since time.Time) (map[State]int, error) {
-	counts, err := countByState(ctx, tx, since)
+	return s.CountFor(ctx, tx, "", since)
+}
+
+// CountFor is Count for one organization.
+func (s *Service) CountFor(ctx context.Context, tx *store.Tx, orgID string, since time.Time) (map[State]int, error) {
+	counts, err := countByState(ctx, tx, orgID, since)
 	if err != nil {
 		return nil, fmt.Errorf("count messages: %w", err)
 	}

@@ -52,7 +52,7 @@ type room struct {
 	logs *logs
 }
 
-func newRoom(t *testing.T, db *store.DB, s notify.Sender) *room {
+func newRoom(t *testing.T, db *store.DB, s notify.Sender, phones ...notify.PhoneSender) *room {
 	t.Helper()
 	if err := jobs.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
@@ -63,9 +63,11 @@ func newRoom(t *testing.T, db *store.DB, s notify.Sender) *room {
 	if r.jobs, err = jobs.New(jobs.Deps{DB: db, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	r.Service, err = notify.New(notify.Deps{
-		DB: db, Jobs: r.jobs, Keys: secrettest.NewTestKeyset(t), Sender: s, Log: log, PublicURL: "https://kunci.test",
-	})
+	deps := notify.Deps{DB: db, Jobs: r.jobs, Keys: secrettest.NewTestKeyset(t), Sender: s, Log: log, PublicURL: "https://kunci.test"}
+	if len(phones) > 0 {
+		deps.Texts, deps.Calls = phones[0], phones[len(phones)-1]
+	}
+	r.Service, err = notify.New(deps)
 	if err != nil {
 		t.Fatal(err)
 	}

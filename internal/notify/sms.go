@@ -14,12 +14,12 @@ const oneText = 160
 // The organization's name is shortened where the whole would not fit into one text.
 func (c composer) text(code Code, host string) string {
 	purpose := oneOf(code.Purpose, PurposeReset, PurposeSignIn, PurposeRegister, PurposeStepUp)
-	number := digits(code.Code)
+	number, name := digits(code.Code), []rune(simple.Replace(c.org))
 	write := func(org string) string {
 		return c.p.T("notify.sms."+purpose, "code", number, "org", org) + "\n@" + host + " #" + number
 	}
-	whole := write(c.org)
-	for name := []rune(c.org); gsm(whole) > oneText && len(name) > 4; {
+	whole := write(string(name))
+	for gsm(whole) > oneText && len(name) > 4 {
 		name = name[:len(name)-1]
 		whole = write(strings.TrimSpace(string(name)) + "...")
 	}
@@ -43,6 +43,10 @@ func gsm(s string) int {
 	}
 	return n
 }
+
+// simple writes what typography puts into names in characters that GSM has: one
+// of them would make the whole text two.
+var simple = strings.NewReplacer("…", "...", "‘", "'", "’", "'", "“", `"`, "”", `"`, "–", "-", "—", "-", "\u00a0", " ")
 
 const (
 	gsmOne = "£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà"

@@ -96,8 +96,9 @@ func deleteDoneBefore(ctx context.Context, tx *store.Tx, t time.Time) (int64, er
 	return tx.Exec(ctx, `DELETE FROM notify_message WHERE done_at > 0 AND done_at < $1`, store.Micros(t))
 }
 
-func countByState(ctx context.Context, tx *store.Tx, since time.Time) (map[State]int, error) {
-	rows, err := tx.Query(ctx, `SELECT state, COUNT(*) FROM notify_message WHERE queued_at >= $1 GROUP BY state`, store.Micros(since))
+func countByState(ctx context.Context, tx *store.Tx, orgID string, since time.Time) (map[State]int, error) {
+	rows, err := tx.Query(ctx, `SELECT state, COUNT(*) FROM notify_message
+ WHERE queued_at >= $1 AND ($2 = '' OR org_id = $2) GROUP BY state`, store.Micros(since), orgID)
 	if err != nil {
 		return nil, err
 	}

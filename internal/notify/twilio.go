@@ -117,6 +117,10 @@ func (t *Twilio) hook(c Channel, id string) string {
 // token over the address it was sent to and every field, by name. The address
 // is the one we gave, not the one a proxy shows.
 func (t *Twilio) signed(address string, form url.Values, signature string) bool {
+	return subtle.ConstantTimeCompare([]byte(t.signature(address, form)), []byte(signature)) == 1
+}
+
+func (t *Twilio) signature(address string, form url.Values) string {
 	text := address
 	names := make([]string, 0, len(form))
 	for name := range form {
@@ -132,8 +136,7 @@ func (t *Twilio) signed(address string, form url.Values, signature string) bool 
 	}
 	mac := hmac.New(sha1.New, []byte(t.config.AuthToken))
 	mac.Write([]byte(text))
-	want := base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	return subtle.ConstantTimeCompare([]byte(want), []byte(signature)) == 1
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // report reads what a call-back says. A state on the way says nothing.

@@ -73,12 +73,8 @@ func (d *Document) checkNames(c *checker) {
 	if d.Branding.Color != "" && !colorForm.MatchString(d.Branding.Color) {
 		c.refuse("branding.color", `expected a colour like "#0f6cbd"`)
 	}
-	if d.Directory.Kind != Embedded {
-		c.refuse("directory.kind", expectedDirectory)
-	}
+	c.directory(&d.Directory)
 }
-
-const expectedDirectory = "this version keeps accounts itself; expected embedded"
 
 func notPrintable(r rune) bool {
 	return r < ' ' || r == 0x7f || r == 0x202e || r == 0x2066 || r == 0x2067
@@ -199,13 +195,30 @@ func (p *Policy) presetMethods() bool {
 // phone tells whether a kind makes this version send texts or calls.
 func phone(k method.Kind) bool { return k.Built() && k.Class() == method.PhoneLine }
 
+// maxCustom is how many questions of its own an organization can have.
+const maxCustom = 20
+
 func (p *Policy) checkQuestions(c *checker) {
+	if len(p.Questions.Custom) > maxCustom {
+		c.refuse("policy.questions.custom", "expected at most %d questions", maxCustom)
+	}
+	seen := make(map[string]bool)
 	for i, q := range p.Questions.Custom {
 		key := fmt.Sprintf("policy.questions.custom[%d]", i)
-		if n := utf8.RuneCountInString(strings.TrimSpace(q)); n < 3 || n > 200 || strings.ContainsFunc(q, notPrintable) {
-			c.refuse(key, "expected a question of 3 to 200 characters")
-		} else if slices.Contains(p.Questions.Custom[:i], q) {
-			c.refuse(key, "this question stands twice")
+		for lang, text := range q {
+			if lang != "" && !slices.Contains(i18n.Languages(), lang) {
+				c.refuse(key, "expected a language of %s", strings.Join(i18n.Languages(), ", "))
+				break
+			}
+			if n := utf8.RuneCountInString(strings.TrimSpace(text)); n < 3 || n > 200 || strings.ContainsFunc(text, notPrintable) {
+				c.refuse(key, "expected a question of 3 to 200 characters")
+				break
+			}
+			if seen[lang+"|"+text] {
+				c.refuse(key, "this question stands twice")
+				break
+			}
+			seen[lang+"|"+text] = true
 		}
 	}
 }

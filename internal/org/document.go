@@ -75,9 +75,7 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 			Text: "expected kunci, entra, nist_aal2 or asvs"}}
 	}
 	d.Policy = start
-	if kind := part.Text("directory", "kind"); kind != "" && kind != Embedded {
-		return d, config.Faults{{Line: part.Line("directory", "kind"), Key: "directory.kind", Text: expectedDirectory}}
-	}
+	d.Directory.WriteBack = part.Text("directory", "kind") == LDAP
 	var faults config.Faults
 	if err := part.Decode(&d); err != nil && !errors.As(err, &faults) {
 		return d, config.Faults{{Text: err.Error()}}
@@ -90,7 +88,7 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 	if err := d.readLogo(folder); err != nil {
 		faults = append(faults, config.Fault{Line: part.Line("branding", "logo"), Key: "branding.logo", Text: err.Error()})
 	}
-	for _, p := range d.Check() {
+	for _, p := range append(d.Directory.locate(folder), d.Check()...) {
 		if unread[p.Key] {
 			continue
 		}

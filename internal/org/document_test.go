@@ -99,7 +99,7 @@ policy:
   preset: kunci
   reset: {scope: selected, groups: [staff], exclude_groups: [guests], gates: 2, methods: [email, recovery_code], privileged: two_strong_gates, unlock_without_reset: false, disclose_status: true}
   registration: {required_at_sign_in: false, reconfirm_after_days: 0, skips_allowed: 1, skip_days: 2}
-  questions: {to_register: 4, to_reset: 3, custom: [Who was the first to teach you?]}
+  questions: {to_register: 4, to_reset: 3, custom: [Who was the first to teach you?, {id: Siapa guru pertamamu?, en: Who taught you first?}]}
   administrators: {gates: 2}
   notifications: {user_on_reset: false, admins_on_admin_reset: false}
   captcha: always
@@ -123,7 +123,7 @@ policy:
 			Reset: ResetPolicy{"selected", []string{"staff"}, []string{"guests"}, 2, []method.Kind{method.Email, method.RecoveryCode},
 				"two_strong_gates", false, true},
 			Registration:          RegistrationPolicy{false, 0, 1, 2},
-			Questions:             QuestionPolicy{4, 3, []string{"Who was the first to teach you?"}},
+			Questions:             QuestionPolicy{4, 3, []config.Texts{{"": "Who was the first to teach you?"}, {"id": "Siapa guru pertamamu?", "en": "Who taught you first?"}}},
 			Administrators:        AdministratorRules{2},
 			Captcha:               "always",
 			Codes:                 CodePolicy{6, 5},
@@ -198,7 +198,7 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"a support address with a name":         {small + "support: {email: \"H <h@contoso.com>\"}\n", "support.email"},
 		"a support address with a script":       {small + "support: {url: \"javascript:alert(1)\"}\n", "support.url"},
 		"a support address without TLS":         {small + "support: {url: \"http://contoso.com\"}\n", "support.url"},
-		"another directory":                     {small + "directory: {kind: ldap, base_dn: x}\n", "directory.kind"},
+		"another directory":                     {small + "directory: {kind: files}\n", "directory.kind"},
 		"no owner":                              {small + "administrators: [{user_id: a@contoso.com, role: auditor}]\n", "administrators"},
 		"a stranger as administrator":           {small + "administrators: [{user_id: a@fabrikam.com, role: owner}]\n", "administrators[0]"},
 		"an unknown role":                       {small + "administrators: [{user_id: a@contoso.com, role: root}]\n", "administrators[0]"},
@@ -216,6 +216,10 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"one gate for administrators":           {policy("administrators: {gates: 1}"), "policy.administrators.gates"},
 		"two questions":                         {policy("questions: {to_register: 2, to_reset: 2}"), "policy.questions.to_register"},
 		"more questions asked than known":       {policy("questions: {to_register: 3, to_reset: 4}"), "policy.questions.to_reset"},
+		"a question in no language":             {policy("questions: {custom: [{tlh: nuqneH?}]}"), "policy.questions.custom[0]"},
+		"a question without a text":             {policy("questions: {custom: [{id: [x]}]}"), "policy.questions.custom[0]"},
+		"a question of two letters":             {policy("questions: {custom: [{id: ab, en: Why not?}]}"), "policy.questions.custom[0]"},
+		"too many questions":                    {policy("questions: {custom: [" + strings.Repeat("Why?, ", 20) + "Why?]}"), "policy.questions.custom"},
 		"a question twice":                      {policy("questions: {custom: [Why?, Why?]}"), "policy.questions.custom[1]"},
 		"short codes":                           {policy("codes: {digits: 4}"), "policy.codes.digits"},
 		"codes that live too long":              {policy("codes: {minutes: 60}"), "policy.codes.minutes"},

@@ -45,14 +45,6 @@ type Support struct {
 	Phone string `json:"phone,omitempty"`
 }
 
-// Directory kinds.
-const Embedded = "embedded"
-
-// DirectoryConfig says where accounts and passwords live.
-type DirectoryConfig struct {
-	Kind string `json:"kind"`
-}
-
 // Organization is a tenant as it is stored.
 type Organization struct {
 	ID             string // opaque, never used again

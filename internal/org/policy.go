@@ -1,9 +1,11 @@
 package org
 
 import (
+	"maps"
 	"slices"
 	"time"
 
+	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -69,9 +71,9 @@ type RegistrationPolicy struct {
 
 // QuestionPolicy is about security questions, where they are on.
 type QuestionPolicy struct {
-	ToRegister int      `json:"to_register"`
-	ToReset    int      `json:"to_reset"`
-	Custom     []string `json:"custom"`
+	ToRegister int            `json:"to_register"`
+	ToReset    int            `json:"to_reset"`
+	Custom     []config.Texts `json:"custom"`
 }
 
 // AdministratorRules hold for administrators' own resets.
@@ -172,10 +174,14 @@ func Defaults() Policy {
 
 // clone shares nothing with p.
 func (p Policy) clone() Policy {
-	for _, list := range []*[]string{&p.Reset.Groups, &p.Reset.ExcludeGroups, &p.Questions.Custom, &p.Phone.Countries, &p.Password.Banned} {
+	for _, list := range []*[]string{&p.Reset.Groups, &p.Reset.ExcludeGroups, &p.Phone.Countries, &p.Password.Banned} {
 		*list = slices.Clone(*list)
 	}
 	p.Reset.Methods = slices.Clone(p.Reset.Methods)
+	p.Questions.Custom = slices.Clone(p.Questions.Custom)
+	for i, texts := range p.Questions.Custom {
+		p.Questions.Custom[i] = maps.Clone(texts)
+	}
 	return p
 }
 
@@ -208,25 +214,28 @@ func (p Policy) Allows(k method.Kind) bool {
 // They are never of one class: one stolen thing must not pass both. Security
 // questions count only beside something a person has. The preset nist_aal2
 // asks besides for what SP 800-63B-4, 4.2.2.2 accepts: two different kinds of
-// recovery code, or one and a bound authenticator; two issued codes (mail and
-// text) are one kind.
+// recovery code, or one and a bound authenticator; two issued codes (by mail, by
+// text, by an administrator) are one kind. It and the preset asvs take no
+// questions at all.
 func (p Policy) PairAllowed(a, b method.Kind) bool {
 	if !a.Known() || !b.Known() || a.Class() == b.Class() {
 		return false
 	}
-	if p.Preset == PresetNIST {
-		if a == method.SecurityQuestions || b == method.SecurityQuestions {
-			return false
-		}
-		return !(issued(a) && issued(b))
+	known := a.Class() == method.Knowledge || b.Class() == method.Knowledge
+	switch p.Preset {
+	case PresetNIST:
+		return !known && !(issued(a) && issued(b))
+	case PresetASVS:
+		return !known // ASVS 5.0, 6.4.2
 	}
 	return true
 }
 
-// issued tells whether a kind is a code that is sent, an "issued recovery code" in NIST's words.
+// issued tells whether a kind is a code that is handed out when it is asked for,
+// an "issued recovery code" in NIST's words.
 func issued(k method.Kind) bool {
 	switch k.Class() {
-	case method.Mailbox, method.PhoneLine:
+	case method.Mailbox, method.PhoneLine, method.Pass:
 		return true
 	}
 	return false

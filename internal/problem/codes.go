@@ -17,6 +17,7 @@ const (
 	Internal      Code = "internal"       // a fault of ours
 	CaptchaNeeded Code = "captcha-needed" // a proof of work or a wait is asked for
 	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
+	DocumentWrong Code = "document-wrong" // a document has faults, which are listed
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
 
 	// Proving.
@@ -30,6 +31,7 @@ const (
 	SendOff          Code = "send-off"           // this installation has no gateway for it
 	DestinationWrong Code = "destination-wrong"  // the number typed is not the registered one
 	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
+	PasskeyCopied    Code = "passkey-copied"     // its count went backwards: it exists twice
 	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
 
 	// Signing in.
@@ -51,6 +53,20 @@ const (
 	PhoneCost       Code = "phone-cost"       // premium, shared-cost or service number
 	PhoneNotMobile  Code = "phone-not-mobile" // cannot receive texts
 	PhoneCountry    Code = "phone-country"    // a country the organization sends nothing to
+
+	// Security questions.
+	AnswersWrong  Code = "answers-wrong"  // at least one; which, nobody learns
+	AnswerLength  Code = "answer-length"  // too short or too long
+	AnswerTwice   Code = "answer-twice"   // the same answer to two questions
+	AnswerWeak    Code = "answer-weak"    // what everybody would guess
+	AnswerNamed   Code = "answer-named"   // holds the person's user ID or name
+	AnswerRepeats Code = "answer-repeats" // made of the question's words
+	QuestionTwice Code = "question-twice" // the same question chosen twice
+
+	// Temporary Access Passes.
+	PassMinutes Code = "pass-minutes"  // shorter or longer than the policy allows
+	PassStart   Code = "pass-start"    // begins too far ahead
+	PassOneTime Code = "pass-one-time" // the policy allows only passes that work once
 
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ

@@ -30,7 +30,11 @@ type Dispute struct {
 	flowID string
 }
 
-func (s *Service) disputeLink(ctx context.Context, tx *store.Tx, f Flow) (string, error) {
+// DisputeLink makes the "this wasn't me" link of a notice, whoever changed the
+// password or unlocked the account. id names the change: the reset's flow, or
+// one that is made for it.
+func (s *Service) DisputeLink(ctx context.Context, tx *store.Tx, id, orgID, accountID, userID string) (string, error) {
+	f := Flow{ID: id, OrgID: orgID, AccountID: accountID, UserID: userID}
 	token := store.NewToken()
 	typed, err := s.d.Keys.Seal([]byte(f.UserID), "dispute|"+f.ID)
 	if err != nil {

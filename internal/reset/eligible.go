@@ -125,10 +125,11 @@ func (f facts) refusal(m method.Method) (string, map[string]any) {
 }
 
 // still tells whether what was proved with a method counts now. A recovery set
-// may be used up by the very code that proved it, and a lock is about more tries.
+// or a pass may be used up by the very code that proved it, and a lock is about
+// more tries.
 func (f facts) still(m method.Method) bool {
 	why, _ := f.refusal(m)
-	return why == "" || why == "used-up" || why == "blocked"
+	return why == "" || why == "used-up" || why == "spent" || why == "blocked"
 }
 
 // proved counts the gates that these methods pass now, one after the other.
@@ -162,23 +163,58 @@ func (f facts) choices(passed []method.Kind) []Choice {
 	var all []Choice
 	for _, k := range method.Kinds() {
 		for _, m := range f.methods {
-			if m.Kind != k || !m.Proved {
+			if m.Kind != k || !m.Proved || m.Spent { // of a pass that is spent strangers learn nothing
 				continue
 			}
 			why, args := f.refusal(m)
 			switch {
 			case why != "":
+			case k.Class() == method.Knowledge && len(passed) == 0:
+				why = "second-only"
 			case !f.requirement().Pairs(passed, k):
 				why = "same-class"
 			case !f.enough(append(append([]method.Kind{}, passed...), k)):
 				why = "no-second"
 			}
-			c := Choice{ID: m.ID, Kind: k, Name: m.Name, Masked: m.Masked(), Usable: why == "", Args: args}
+			c := Choice{ID: m.ID, Kind: k, Name: m.Name, Masked: m.Masked(), Digits: m.OATH.Digits, Usable: why == "", Args: args}
 			if why != "" {
 				c.Why = "reset.why." + why
 			}
 			all = append(all, c)
 		}
 	}
-	return all
+	return onePasskey(all)
+}
+
+// onePasskey leaves one of several passkeys, one that can be used before one that
+// cannot: people do not know which is on the device in their hand, so proving
+// one choice takes any of them.
+func onePasskey(all []Choice) []Choice {
+	var left []Choice
+	at := -1
+	for _, c := range all {
+		switch {
+		case c.Kind != method.Passkey:
+			left = append(left, c)
+		case at < 0:
+			at, left = len(left), append(left, c)
+		case c.Usable && !left[at].Usable:
+			left[at] = c
+		}
+	}
+	if at >= 0 {
+		left[at].Name = "" // of all of them
+	}
+	return left
+}
+
+// passkeys are the ids of those that can pass the gate after what was passed.
+func (f facts) passkeys() []string {
+	ids := []string{}
+	for _, m := range f.methods {
+		if why, _ := f.refusal(m); m.Kind == method.Passkey && why == "" {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
 }

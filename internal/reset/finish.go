@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
+	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
-	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
-	"kunci.dev/kunci/internal/throttle"
 )
 
 const (
@@ -35,7 +35,7 @@ func (s *Service) SetPassword(ctx context.Context, by audit.Actor, f Flow, pw st
 		if !now.can.SetPassword {
 			return directory.ErrRights
 		}
-		refusals := password.Check(rules(now.org), pw, about(now), s.d.Breached)
+		refusals := password.Check(account.PasswordPolicy(now.org), pw, now.account.PasswordContext(now.org), s.d.Breached)
 		if len(refusals) > 0 {
 			return &refusedHere{refusals}
 		}
@@ -137,7 +137,7 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flo
 	if err := s.d.Challenges.ClearLimits(ctx, tx, f.OrgID, f.AccountID); err != nil {
 		return err
 	}
-	if err := throttle.Clear(ctx, tx, failuresKey(f.OrgID, f.AccountID), resetsKey(f.OrgID, f.AccountID)); err != nil {
+	if err := s.ClearLimits(ctx, tx, f.OrgID, f.AccountID); err != nil {
 		return err
 	}
 	ids := make([]string, len(proved))
@@ -161,7 +161,7 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flo
 		return err
 	}
 	e := s.event(f, kind, audit.Success, string(f.Reason))
-	e.Detail = map[string]string{"methods": joined(proved)}
+	e.Detail = map[string]string{"methods": joined(proved), "seconds": strconv.Itoa(int(tx.Now().Sub(f.StartedAt).Seconds()))}
 	return s.d.Audit.Record(ctx, tx, by, e)
 }
 
@@ -225,33 +225,6 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 	return r, out
 }
 
-// rules is the organization's password policy in the words of its room.
-func rules(o *org.Organization) password.Policy {
-	p := o.Policy.Password
-	return password.Policy{
-		MinLength: p.MinLength, MaxLength: p.MaxLength, Classes: p.Classes, History: p.History,
-		Banned: append(append([]string{}, p.Banned...), o.Name, o.Slug), Breached: string(p.Breached),
-	}
-}
-
-// shownRules are the rules that are judged here: without a filter nothing is
-// said about breaches.
-func (s *Service) shownRules(o *org.Organization) password.Policy {
-	p := rules(o)
-	if s.d.Breached == nil {
-		p.Breached = ""
-	}
-	return p
-}
-
-func about(now facts) password.Context {
-	e := now.account.Entry
-	return password.Context{
-		UserID: e.UserID, DisplayName: e.DisplayName, GivenName: e.GivenName, FamilyName: e.FamilyName,
-		OrgName: now.org.Name, Domains: now.org.Domains,
-	}
-}
-
 // tell writes to every address of the person, with the link that says "this
 // wasn't me", and to the administrators when it was one of them.
 func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, what string) error {
@@ -273,7 +246,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 	if !p.UserOnReset {
 		return nil
 	}
-	link, err := s.disputeLink(ctx, tx, f)
+	link, err := s.DisputeLink(ctx, tx, f.ID, f.OrgID, f.AccountID, f.UserID)
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,7 @@ type Choice struct {
 	Kind   method.Kind
 	Name   string
 	Masked string
+	Digits int // of the code of an app or token; 0 for other kinds
 	Usable bool
 	// Why is the catalogue key of the reason it cannot be used, with Args.
 	Why  string
@@ -107,6 +108,10 @@ type View struct {
 	// Chosen is the method being proved, with its challenge.
 	Chosen    Choice
 	Challenge challenge.Challenge
+	// Questions are asked, in this order, where Chosen is a set of questions.
+	Questions []method.Question
+	// Options are what the page's script asks the browser with, for a passkey.
+	Options string
 	// Progress is how far the message with the code has come; zero: none was sent.
 	Progress notify.Progress
 	Rules    []password.Rule

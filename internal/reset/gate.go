@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
-	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
@@ -42,6 +42,9 @@ func (s *Service) View(ctx context.Context, f Flow) (View, error) {
 		}
 		return s.show(ctx, tx, &v, now, by)
 	})
+	if err == nil && v.Step.Page == PagePassword {
+		v.Rules = s.d.Accounts.Rules(ctx, v.Org, loaded.account, v.Rules)
+	}
 	return v, err
 }
 
@@ -50,11 +53,15 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 	v.Org, v.Gates, v.Gate = now.org, now.gates(), min(passed+1, now.gates())
 	v.Step = Next(v.Flow, passed, v.Gates)
 	v.Choices, v.CanUnlock = now.choices(kinds(by)), now.unlocks()
-	v.Rules = password.Rules(s.shownRules(now.org))
+	v.Rules = account.ShownRules(now.org, s.d.Breached)
 	for _, c := range v.Choices {
 		if c.ID == v.Flow.MethodID {
 			v.Chosen = c
 		}
+	}
+	if v.Chosen.ID == "" {
+		v.Flow.MethodID = "" // deleted meanwhile, or another passkey stands for all
+		v.Step = Next(v.Flow, passed, v.Gates)
 	}
 	if v.Flow.MethodID == "" {
 		return nil
@@ -64,12 +71,35 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 		return err
 	}
 	v.Challenge = c
+	if err := v.ask(now); err != nil {
+		return err
+	}
+	if v.Options, err = s.d.Challenges.Options(now.org, now.account, c, now.methods, tx.Now()); err != nil {
+		return err
+	}
 	if c.MessageID == "" || s.d.Deliveries == nil {
 		return nil
 	}
 	v.Progress, err = s.d.Deliveries.Progress(ctx, tx, c.MessageID)
 	if errors.Is(err, problem.New(problem.NotFound)) {
 		return nil
+	}
+	return err
+}
+
+// ask gives the questions of a chosen set.
+func (v *View) ask(now facts) (err error) {
+	if v.Chosen.Kind != method.SecurityQuestions {
+		return nil
+	}
+	n := v.Challenge.Asks()
+	if n == 0 { // the challenge is over; its answers will be told so
+		n = now.org.Policy.Questions.ToReset
+	}
+	for _, m := range now.methods {
+		if m.ID == v.Chosen.ID {
+			v.Questions, err = m.Asked(n)
+		}
 	}
 	return err
 }
@@ -293,7 +323,7 @@ func (s *Service) Destine(ctx context.Context, by audit.Actor, f Flow, typed str
 			return err
 		}
 		if result.Outcome != challenge.OutcomeTyped {
-			return s.settle(ctx, tx, by, f, now, r, result)
+			return s.settle(ctx, tx, by, f, now, proved, r, result)
 		}
 		start := s.begin(*f, now, m, proved)
 		start.Channel = channel
@@ -346,11 +376,14 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f *Fl
 	if err != nil || !open {
 		return err
 	}
+	if c.Kind == method.Passkey {
+		a = a.Among(now.passkeys())
+	}
 	result, err := s.d.Challenges.Pass(ctx, tx, by, now.org, c, a)
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx, tx, by, f, now, r, result)
+	return s.settle(ctx, tx, by, f, now, proved, r, result)
 }
 
 // answerable gives the challenge of the chosen method when it takes an answer
@@ -377,7 +410,7 @@ func (s *Service) answerable(ctx context.Context, tx *store.Tx, by audit.Actor, 
 }
 
 // settle records what an answer was and moves the flow.
-func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, r *Reply, result challenge.Result) error {
+func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, r *Reply, result challenge.Result) error {
 	e := s.event(*f, audit.ResetGateFailed, audit.Failure, string(result.Code))
 	e.MethodID, e.MethodKind = result.Challenge.MethodID, string(result.Challenge.Kind)
 	if result.Outcome == challenge.OutcomePassed {
@@ -391,11 +424,30 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *F
 	case challenge.OutcomePassed:
 		return s.gatePassed(ctx, tx, by, f, now)
 	case challenge.OutcomeWrong:
+		if result.Code == problem.PasskeyCopied {
+			f.State, f.MethodID = Choosing, ""
+			if err := s.save(ctx, tx, *f); err != nil {
+				return err
+			}
+		}
 		return s.gateFailed(ctx, tx, by, f, now, r)
+	case challenge.OutcomeExpired:
+		return s.askAgain(ctx, tx, by, f, now, proved, result.Challenge)
 	case challenge.OutcomeBlocked:
 		return s.gateBlocked(ctx, tx, by, f, now, r)
 	}
 	return nil
+}
+
+// askAgain begins a new challenge for a kind that nothing is sent for, so that
+// the page can be used again at once.
+func (s *Service) askAgain(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, c challenge.Challenge) error {
+	m, ok := now.choosable(f.MethodID, proved)
+	if !ok || challenge.Sends(c.Kind) {
+		return nil
+	}
+	_, err := s.d.Challenges.Begin(ctx, tx, by, s.begin(*f, now, m, proved))
+	return err
 }
 
 // gateBlocked leaves a method that takes no more answers: for another one, or

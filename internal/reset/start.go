@@ -213,7 +213,7 @@ func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, 
 		return err
 	}
 	for _, m := range f.methods {
-		if v, counted := tried[m.ID]; counted && !v.Allowed {
+		if v, counted := tried[challenge.Counter(m)]; counted && !v.Allowed {
 			f.locked[m.ID] = v.RetryAfter
 		}
 	}
@@ -232,6 +232,12 @@ func counts(orgID, accountID string, limits org.Throttles, f Flow) []count {
 		{failuresKey(orgID, accountID), limits.IdentityFailures, "identity_failures", f.failed},
 		{resetsKey(orgID, accountID), limits.Resets, "resets", f.counted},
 	}
+}
+
+// ClearLimits forgets what was counted against an account's resets: when an
+// administrator clears it.
+func (s *Service) ClearLimits(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	return throttle.Clear(ctx, tx, failuresKey(orgID, accountID), resetsKey(orgID, accountID))
 }
 
 func failuresKey(orgID, accountID string) string {

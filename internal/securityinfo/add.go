@@ -7,6 +7,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
@@ -58,7 +59,10 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) 
 		return Reply{}, err
 	}
 	draft.Method.OrgID, draft.Method.AccountID, draft.Method.Kind = who.Account.OrgID, who.Account.ID, in.Kind
-	draft.Method.Owner, draft.Method.Replaces, draft.Method.Name = who.Session.ID, in.Replaces, in.Form["name"]
+	draft.Method.Owner, draft.Method.Replaces = who.Session.ID, in.Replaces
+	if name := in.Form["name"]; name != "" {
+		draft.Method.Name = name
+	}
 	var reply Reply
 	err = s.step(ctx, who, func(tx *store.Tx, f facts) error {
 		reply = Reply{}
@@ -73,7 +77,7 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) 
 		if r.issued {
 			return s.issue(ctx, tx, by, f, draft, &reply)
 		}
-		return s.await(ctx, tx, by, f, draft.Method, in.Lang, &reply)
+		return s.await(ctx, tx, by, f, draft.Method, in.Lang, in.Form.channel(), &reply)
 	})
 	if err != nil {
 		return Reply{}, err
@@ -94,7 +98,7 @@ func (s *Service) mayBegin(f facts, in Begin) error {
 	if !f.offers(in.Kind) {
 		return problem.New(problem.MethodKind).On("kind")
 	}
-	if in.Replaces != "" || in.Kind == method.RecoveryCode && f.current(in.Kind).ID != "" {
+	if in.Replaces != "" || in.Kind.Replaced() && f.current(in.Kind).ID != "" {
 		return f.steady()
 	}
 	return nil
@@ -114,7 +118,7 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 }
 
 // await stores a method that waits for its proof, and sends its code.
-func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, reply *Reply) error {
+func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, channel notify.Channel, reply *Reply) error {
 	if challenge.Sends(m.Kind) {
 		if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
 			reply.Refused = refused
@@ -126,19 +130,20 @@ func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 		return err
 	}
 	reply.Method = m
-	return s.send(ctx, tx, by, f, m, lang, reply)
+	return s.send(ctx, tx, by, f, m, lang, channel, reply)
 }
 
 // send opens the challenge of a pending method and sends its code, where the kind has one.
-func (s *Service) send(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, reply *Reply) error {
+func (s *Service) send(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, channel notify.Channel, reply *Reply) error {
 	start := s.start(f, m, lang)
+	start.Channel = channel
 	c, err := s.d.Challenges.Begin(ctx, tx, by, start)
 	if err != nil {
 		return err
 	}
 	sent, err := s.d.Challenges.Send(ctx, tx, by, start, c)
 	if err == nil && !sent.Sent {
-		reply.Refused = problem.New(problem.SendLimit).After(sent.RetryAfter)
+		reply.Refused = problem.New(sent.Code).After(sent.RetryAfter)
 	}
 	return err
 }
@@ -150,7 +155,11 @@ func (s *Service) start(f facts, m method.Method, lang string) challenge.Start {
 // countSend bounds what one account sends to addresses that nobody has proved:
 // each registration is a new method with a count of its own in room challenge.
 func (s *Service) countSend(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method) (*problem.Error, error) {
-	verdict, err := throttle.Take(ctx, tx, "register_sends:"+f.org.ID+":"+f.account.ID, f.org.Policy.Throttle.EmailSends)
+	key, limit := "register_sends:", f.org.Policy.Throttle.EmailSends
+	if m.Kind.Class() == method.PhoneLine {
+		key, limit = "register_phone_sends:", f.org.Policy.Throttle.PhoneSends
+	}
+	verdict, err := throttle.Take(ctx, tx, key+f.org.ID+":"+f.account.ID, limit)
 	if err != nil || verdict.Allowed {
 		return nil, err
 	}
@@ -167,7 +176,10 @@ func (s *Service) countSend(ctx context.Context, tx *store.Tx, by audit.Actor, f
 type Pending struct {
 	Method    method.Method
 	Challenge challenge.Challenge // zero: none is open
+	Progress  notify.Progress     // of the message with its code; zero: none was sent, or nobody knows
 	Until     time.Time           // it is given up then
+	// Options are what the page's script asks the browser with, for a passkey.
+	Options string
 }
 
 // Pending gives what this session registers, the newest of a kind ("": of any).
@@ -185,9 +197,16 @@ func (s *Service) Pending(ctx context.Context, who Who, k method.Kind) (Pending,
 		}
 		p.Until = p.Method.CreatedAt.Add(method.PendingFor)
 		p.Challenge, err = s.current(ctx, tx, f, p.Method)
+		if err == nil && p.Challenge.MessageID != "" && s.d.Deliveries != nil {
+			p.Progress, err = s.d.Deliveries.Progress(ctx, tx, p.Challenge.MessageID)
+		}
 		if problem.Has(err, problem.NotFound) {
 			return nil
 		}
+		if err != nil {
+			return err
+		}
+		p.Options, err = s.d.Challenges.Options(f.org, f.account, p.Challenge, f.methods, f.now)
 		return err
 	})
 	return p, found, err
@@ -198,8 +217,14 @@ func (s *Service) current(ctx context.Context, tx *store.Tx, f facts, m method.M
 }
 
 // Resend sends the code of the pending method of a kind again. Problems: StepUp,
-// SignedOut, CodeExpired (nothing is pending). Refused SendLimit.
+// SignedOut, CodeExpired (nothing is pending), SendOff. Refused SendLimit,
+// SendPaused, PhoneCountry.
 func (s *Service) Resend(ctx context.Context, by audit.Actor, who Who, k method.Kind, lang string) (Reply, error) {
+	return s.ResendBy(ctx, by, who, k, lang, nil)
+}
+
+// ResendBy is Resend by what the form asks for: a mobile phone is texted or called.
+func (s *Service) ResendBy(ctx context.Context, by audit.Actor, who Who, k method.Kind, lang string, form Form) (Reply, error) {
 	var reply Reply
 	err := s.step(ctx, who, func(tx *store.Tx, f facts) error {
 		reply = Reply{}
@@ -215,7 +240,7 @@ func (s *Service) Resend(ctx context.Context, by audit.Actor, who Who, k method.
 			reply.Refused = refused
 			return err
 		}
-		return s.send(ctx, tx, by, f, m, lang, &reply)
+		return s.send(ctx, tx, by, f, m, lang, form.channel(), &reply)
 	})
 	return reply, err
 }
@@ -309,6 +334,11 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 	c, err := s.current(ctx, tx, f, m)
 	if problem.Has(err, problem.NotFound) && !challenge.Sends(m.Kind) || err == nil && !challenge.Sends(m.Kind) && !c.ExpiresAt.After(f.now) {
 		c, err = s.d.Challenges.Begin(ctx, tx, by, s.start(f, m, ""))
+		if err == nil && m.Kind == method.Passkey {
+			// It was made for the challenge before: the page asks once more.
+			reply.Refused = problem.New(problem.CodeExpired)
+			return nil
+		}
 	}
 	if problem.Has(err, problem.NotFound) {
 		reply.Refused = problem.New(problem.CodeExpired)
@@ -364,7 +394,7 @@ func (s *Service) registered(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	if err != nil {
 		return err
 	}
-	if (f.account.RegisteredAt.IsZero() || f.account.MustRegister) && f.need.Sufficient(after, f.settled()) {
+	if (f.account.RegisteredAt.IsZero() || f.account.MustRegister) && f.need.Registered(after, f.now) {
 		if err := s.d.Accounts.MarkRegistered(ctx, tx, by, f.org.ID, f.account.ID); err != nil {
 			return err
 		}

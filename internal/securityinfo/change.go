@@ -120,7 +120,7 @@ func (s *Service) Effect(ctx context.Context, who Who, id string) (Effect, error
 				without.methods = append(without.methods, m)
 			}
 		}
-		e.Loses = f.need.Sufficient(f.methods, f.settled()) && !f.need.Sufficient(without.methods, f.settled())
+		e.Loses = f.need.Registered(f.methods, f.now) && !f.need.Registered(without.methods, f.now)
 		e.LastFactor = f.hasFactor() && !without.hasFactor()
 		return nil
 	})

@@ -22,14 +22,20 @@
 //   - every other proved address, and the one that was removed, is told in the
 //     same transaction, and the event stands in it too.
 //
-// Adding a kind takes three things: a verifier in room challenge (kinds.go
-// there), one file kind_NAME.go here with its line in registrars, and one file
-// securityinfo_NAME.go with its line in kindPages and a template in web/portal.
-// A registrar's draft reads the form and makes the method, without a
-// transaction; where issued is set the method counts as soon as it is stored,
-// else it waits for the answer to its challenge. In web/portal, the kind's page
-// is asked for once before anything is begun (it shows a form) and again while
-// the method is pending (it shows what has to be proved).
+// Adding a kind takes
+//
+//   - a verifier in room challenge (kinds.go there);
+//   - one file kind_NAME.go here, with its line in registrars: draft reads the
+//     form and makes the method, without a transaction. Where issued is set the
+//     method counts as soon as it is stored, else it waits for the answer to its
+//     challenge, in the form field that answer names;
+//   - one file securityinfo_NAME.go in web/portal, with its line in kindPages and
+//     a template. begins says whether a form starts the registration or only
+//     chose the kind; show gives the page before anything is begun (a form),
+//     while the method is pending (what has to be proved; the challenge is in
+//     adding.pending), and after it was issued. Forms post to /security-info/add
+//     with the field kind; name and replaces are common to all;
+//   - the sentences securityinfo.KIND.what, .title, .verify.title and .replace.
 //
 // Pages call it. Nothing here may be called with a transaction open.
 package securityinfo

@@ -40,6 +40,13 @@ func (p people) Get(ctx context.Context, key string) (directory.Entry, error) {
 	return p.LookUp(ctx, key)
 }
 
+// links are "this wasn't me" links that lead nowhere.
+type links struct{}
+
+func (links) DisputeLink(_ context.Context, _ *store.Tx, id, _, _, _ string) (string, error) {
+	return "https://reset.contoso.test/reset/dispute/" + id, nil
+}
+
 // outbox keeps what was queued.
 type outbox struct {
 	mu   sync.Mutex
@@ -71,7 +78,11 @@ func (o *outbox) notices() []string {
 	var all []string
 	for _, m := range o.sent {
 		if n, ok := m.Body.(notify.MethodNotice); ok {
-			all = append(all, n.Action+" "+n.Kind+" "+m.To)
+			line := n.Action + " " + n.Kind + " " + m.To
+			if !strings.HasPrefix(n.DisputeURL, "https://reset.contoso.test/") || (n.UndoURL != "") != (n.Action == notify.MethodDeleted) {
+				line += " with the wrong links"
+			}
+			all = append(all, line)
 		}
 	}
 	o.sent = nil
@@ -119,7 +130,7 @@ func newWorld(t *testing.T, db *store.DB, clock *storetest.Clock, change ...func
 	must(err)
 	w.s, err = securityinfo.New(securityinfo.Deps{
 		DB: db, Keys: keys, Orgs: w.orgs, Accounts: w.accounts, Methods: w.methods, Challenges: challenges, Sessions: w.sessions,
-		Audit: w.audit, Messages: w.out, PublicURL: "https://reset.contoso.test/", FreshFor: 10 * time.Minute, FreshForPasskey: 5 * time.Minute,
+		Audit: w.audit, Messages: w.out, Disputes: links{}, PublicURL: "https://reset.contoso.test/", FreshFor: 10 * time.Minute, FreshForPasskey: 5 * time.Minute,
 	})
 	must(err)
 	return w

@@ -33,9 +33,14 @@ type registrar struct {
 
 // registrars is the table of kinds that a person can register.
 var registrars = map[method.Kind]registrar{
+	method.Passkey:           passkey,
 	method.Email:             email,
 	method.AuthenticatorCode: authenticatorCode,
 	method.RecoveryCode:      recoveryCode,
+	method.MobilePhone:       phone(method.MobilePhone),
+	method.OfficePhone:       phone(method.OfficePhone),
+	method.HardwareToken:     hardwareToken,
+	method.SecurityQuestions: securityQuestions,
 }
 
 // AnswerField is the form field that holds the answer of a kind.

@@ -46,6 +46,14 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f fact
 		Action: n.action, Kind: string(n.about.Kind), Masked: n.about.Masked(), UserID: f.account.Entry.UserID,
 		IP: by.IP, Browser: by.UserAgent, SupportCode: by.Correlation, At: f.now,
 	}
+	if len(n.to) == 0 {
+		return nil
+	}
+	var err error
+	body.DisputeURL, err = s.d.Disputes.DisputeLink(ctx, tx, store.NewID(), f.org.ID, f.account.ID, f.account.Entry.UserID)
+	if err != nil {
+		return err
+	}
 	if n.action == deletedAction {
 		body.UndoURL = s.d.PublicURL + UndoPath(n.about.ID)
 	}

@@ -12,12 +12,24 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 )
+
+// Disputes makes the "this wasn't me" links of notices. Whoever keeps them
+// stands above this room.
+type Disputes interface {
+	DisputeLink(ctx context.Context, tx *store.Tx, id, orgID, accountID, userID string) (string, error)
+}
+
+// Deliveries tells what became of a message.
+type Deliveries interface {
+	Progress(ctx context.Context, tx *store.Tx, id string) (notify.Progress, error)
+}
 
 // Deps is what the room needs.
 type Deps struct {
@@ -30,7 +42,9 @@ type Deps struct {
 	Sessions   *session.Service
 	Audit      *audit.Service
 	Messages   challenge.Messages
-	PublicURL  string // links of notices begin with it
+	Disputes   Disputes
+	Deliveries Deliveries // may be nil
+	PublicURL  string     // links of notices begin with it
 	// How old the session's strongest proof may be, for all kinds and for passkeys.
 	FreshFor, FreshForPasskey time.Duration
 }
@@ -44,7 +58,7 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	for name, missing := range map[string]bool{
 		"database": d.DB == nil, "keyset": d.Keys == nil, "organizations": d.Orgs == nil, "accounts": d.Accounts == nil, "methods": d.Methods == nil,
-		"challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "audit log": d.Audit == nil, "messages": d.Messages == nil,
+		"challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "audit log": d.Audit == nil, "messages": d.Messages == nil, "disputes": d.Disputes == nil,
 		"public URL": d.PublicURL == "", "freshness": d.FreshFor <= 0 || d.FreshForPasskey <= 0,
 	} {
 		if missing {
@@ -70,11 +84,14 @@ type facts struct {
 	session session.Session
 	need    account.Requirement
 	methods []method.Method // proved and pending ones
+	tokens  []method.Token  // handed to the person
 	now     time.Time
+	// noPasskeys tells that they cannot work at this installation's address.
+	noPasskeys bool
 }
 
 func (s *Service) read(ctx context.Context, tx *store.Tx, who Who) (facts, error) {
-	f := facts{now: tx.Now()}
+	f := facts{now: tx.Now(), noPasskeys: s.d.Challenges.RelyingParty() == ""}
 	var err error
 	if f.session, err = s.d.Sessions.Get(ctx, tx, who.Session.ID); err != nil {
 		return f, err
@@ -89,7 +106,10 @@ func (s *Service) read(ctx context.Context, tx *store.Tx, who Who) (facts, error
 		return f, err
 	}
 	f.need = account.RequirementOf(f.org, f.account)
-	f.methods, err = s.d.Methods.List(ctx, tx, f.org.ID, f.account.ID)
+	if f.methods, err = s.d.Methods.List(ctx, tx, f.org.ID, f.account.ID); err != nil {
+		return f, err
+	}
+	f.tokens, err = s.d.Methods.Tokens(ctx, tx, f.org.ID, f.account.ID)
 	return f, err
 }
 
@@ -158,17 +178,11 @@ func (f facts) pending(k method.Kind) (method.Method, bool) {
 	return method.Method{}, false
 }
 
-// offers tells whether the account may register a kind: this version can, and
-// the policy allows it to prove a reset.
+// offers tells whether the account may register a kind: this version can, the
+// policy allows it to prove a reset, and, of tokens, there is one to activate.
 func (f facts) offers(k method.Kind) bool {
 	_, ok := registrars[k]
-	return ok && f.need.Allows(k)
-}
-
-// settled is when every method that is there now has waited long enough: at that
-// time it shows whether they are enough.
-func (f facts) settled() time.Time {
-	return f.now.Add(time.Duration(f.org.Policy.NewMethodWaitingHours) * time.Hour)
+	return ok && f.need.Allows(k) && !(k == method.Passkey && f.noPasskeys) && (k != method.HardwareToken || len(f.waiting()) > 0)
 }
 
 // steady refuses to delete or change a method in the hours after a reset, unless

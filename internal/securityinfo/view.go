@@ -15,7 +15,10 @@ type View struct {
 	Methods []Row           // strongest first
 	Deleted []method.Method // last deleted first; each can be brought back until UndoUntil
 	Kinds   []Offer         // what can be added, strongest first
+	Tokens  []method.Token  // handed to the person and not activated
 	Reset   Reset
+	// Passkeys tells the browser which passkeys still count, as JSON.
+	Passkeys string
 }
 
 // Row is one method of the list.
@@ -24,7 +27,7 @@ type Row struct {
 	// Why says why it cannot prove a reset, as a key below "reset.why." with Args; empty: it can.
 	Why  string
 	Args map[string]any
-	// CanBeDefault: a sign-in could offer it first.
+	// CanBeDefault: a sign-in could offer it first, and there is something to choose between.
 	CanBeDefault bool
 }
 
@@ -63,8 +66,11 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 		if err != nil {
 			return err
 		}
-		v = View{Methods: f.rows(), Kinds: f.kinds(), Reset: f.reset()}
-		v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID)
+		v = View{Methods: f.rows(), Kinds: f.kinds(), Tokens: f.waiting(), Reset: f.reset()}
+		if v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID); err != nil {
+			return err
+		}
+		v.Passkeys, err = s.d.Challenges.Kept(f.account, f.methods, v.Deleted)
 		return err
 	})
 	return v, err
@@ -72,12 +78,22 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 
 func (f facts) rows() []Row {
 	var all []Row
+	// Codes on paper are the last thing to ask for, not the first.
+	asked := func(m method.Method) bool {
+		return m.Usable() && m.Kind.ProvesSignIn() && m.Kind != method.RecoveryCode
+	}
+	choices := 0
+	for _, m := range f.methods {
+		if asked(m) {
+			choices++
+		}
+	}
 	for _, k := range method.Kinds() {
 		for _, m := range f.methods {
 			if m.Kind != k || !m.Proved {
 				continue
 			}
-			r := Row{Method: m, CanBeDefault: m.Usable() && k.ProvesSignIn() && !m.Default}
+			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default}
 			r.Why, r.Args = f.need.Refusal(m, f.now)
 			all = append(all, r)
 		}
@@ -97,7 +113,7 @@ func (f facts) kinds() []Offer {
 				o.Have++
 			}
 		}
-		o.Full = o.Have >= k.Limit() && k != method.RecoveryCode
+		o.Full = o.Have >= k.Limit() && !k.Replaced()
 		_, o.Pending = f.pending(k)
 		all = append(all, o)
 	}
@@ -113,11 +129,11 @@ func (f facts) reset() Reset {
 	if r.Enough {
 		return r
 	}
-	if f.need.Sufficient(f.methods, f.settled()) {
+	if f.need.Registered(f.methods, f.now) {
 		r.From = f.settledAt()
 		return r
 	}
-	usable := f.need.Usable(f.methods, f.settled())
+	usable := f.need.Lasting(f.methods, f.need.Settled(f.now))
 	r.Missing = r.Gates - f.need.Reach(usable)
 	if r.Missing == 1 {
 		for _, k := range method.Kinds() {
@@ -131,8 +147,8 @@ func (f facts) reset() Reset {
 
 // settledAt is the first moment at which the methods of now are enough.
 func (f facts) settledAt() time.Time {
-	wait := f.settled().Sub(f.now)
-	first := f.settled()
+	wait := f.need.Settled(f.now).Sub(f.now)
+	first := f.need.Settled(f.now)
 	for _, m := range f.methods {
 		if at := m.ProvedAt.Add(wait); m.Usable() && at.Before(first) && f.need.Sufficient(f.methods, at) {
 			first = at

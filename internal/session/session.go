@@ -143,15 +143,21 @@ type Begin struct {
 	UserID, Name     string // shown in the picker
 	Level            Level
 	MustChange       bool
+	// PasswordAt is when the password was asked for judging; zero means now. What
+	// happens to the password while it is judged is then later than the session.
+	PasswordAt time.Time
 }
 
 // Begin makes the session of an account whose password was right, the current
 // one of the browser. An older session of the same account in it ends.
 func (s *Service) Begin(ctx context.Context, tx *store.Tx, browserID string, in Begin) (Session, error) {
 	now := tx.Now()
+	if in.PasswordAt.IsZero() {
+		in.PasswordAt = now
+	}
 	created := Session{
 		ID: store.NewID(), BrowserID: browserID, OrgID: in.OrgID, AccountID: in.AccountID, Level: in.Level,
-		MustChange: in.MustChange, PasswordAt: now, CreatedAt: now, SeenAt: now,
+		MustChange: in.MustChange, PasswordAt: in.PasswordAt, CreatedAt: now, SeenAt: now,
 	}
 	if err := endInBrowser(ctx, tx, browserID, in.AccountID); err != nil {
 		return Session{}, fmt.Errorf("session: %w", err)
@@ -241,13 +247,27 @@ func (s *Service) Prove(ctx context.Context, tx *store.Tx, sessionID, methodID s
 	return s.Rotate(ctx, tx, current.BrowserID)
 }
 
-// PasswordTyped notes that the password was typed again now, or changed.
+// PasswordTyped notes that the right password was typed again now. One that has
+// to be changed still has to be.
 func (s *Service) PasswordTyped(ctx context.Context, tx *store.Tx, sessionID string) (string, error) {
 	current, err := s.Get(ctx, tx, sessionID)
 	if err != nil {
 		return "", err
 	}
-	if err := passwordTyped(ctx, tx, sessionID); err != nil {
+	return s.typed(ctx, tx, current, current.MustChange)
+}
+
+// PasswordChanged notes that the person of this session chose a new password.
+func (s *Service) PasswordChanged(ctx context.Context, tx *store.Tx, sessionID string) (string, error) {
+	current, err := s.Get(ctx, tx, sessionID)
+	if err != nil {
+		return "", err
+	}
+	return s.typed(ctx, tx, current, false)
+}
+
+func (s *Service) typed(ctx context.Context, tx *store.Tx, current Session, mustChange bool) (string, error) {
+	if err := passwordTyped(ctx, tx, current.ID, mustChange); err != nil {
 		return "", fmt.Errorf("session: %w", err)
 	}
 	return s.Rotate(ctx, tx, current.BrowserID)

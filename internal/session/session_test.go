@@ -262,3 +262,36 @@ func TestAProofEndsWithItsMethod(t *testing.T) {
 		}
 	})
 }
+
+// Typing the password again is no change of it: what has to be changed still has to be.
+func TestOnlyAChangeEndsMustChange(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		b := setUp(t, db)
+		var token string
+		var s session.Session
+		asked := clock.Now().Add(-time.Second)
+		b.do(func(tx *store.Tx) (err error) {
+			browser, _, err := b.s.Open(t.Context(), tx, "")
+			if err != nil {
+				return err
+			}
+			s, err = b.s.Begin(t.Context(), tx, browser.ID, session.Begin{
+				OrgID: "contoso", AccountID: "alain", Level: session.Full, MustChange: true, PasswordAt: asked,
+			})
+			return err
+		})
+		if !s.PasswordAt.Equal(asked) {
+			t.Errorf("the password was asked for at %v, noted %v", asked, s.PasswordAt)
+		}
+		b.do(func(tx *store.Tx) (err error) { token, err = b.s.PasswordTyped(t.Context(), tx, s.ID); return err })
+		if got, err := b.current(token); err != nil || !got.MustChange || !got.PasswordAt.Equal(clock.Now()) {
+			t.Errorf("typed again: %+v, %v", got, err)
+		}
+		typed := token
+		b.do(func(tx *store.Tx) (err error) { token, err = b.s.PasswordChanged(t.Context(), tx, s.ID); return err })
+		b.signedOut(typed, "the token from before the change")
+		if got, err := b.current(token); err != nil || got.MustChange {
+			t.Errorf("changed: %+v, %v", got, err)
+		}
+	})
+}

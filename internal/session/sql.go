@@ -62,9 +62,9 @@ func prove(ctx context.Context, tx *store.Tx, id, methodID string) error {
 	return err
 }
 
-func passwordTyped(ctx context.Context, tx *store.Tx, id string) error {
+func passwordTyped(ctx context.Context, tx *store.Tx, id string, mustChange bool) error {
 	_, err := tx.Exec(ctx, `UPDATE session SET password_at = $2, seen_at = $2, must_change = $3 WHERE id = $1 AND ended_at = 0`,
-		id, store.Micros(tx.Now()), false)
+		id, store.Micros(tx.Now()), mustChange)
 	return err
 }
 

@@ -150,13 +150,16 @@ func (s *server) admit(next http.Handler) http.Handler {
 
 // pageFor tells pages people look at from files and machines' addresses.
 func pageFor(path string) bool {
-	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/healthz", "/readyz", "/unsupported-browser", "/favicon.ico"} {
+	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/api/", "/healthz", "/readyz", "/unsupported-browser", "/favicon.ico"} {
 		if strings.HasPrefix(path, prefix) {
 			return false
 		}
 	}
 	return true
 }
+
+// forPrograms tells the addresses that programs ask for.
+func forPrograms(path string) bool { return strings.HasPrefix(path, "/api/") }
 
 // ours tells whether a request came under our own name.
 func (s *server) ours(r *http.Request) bool {
@@ -170,11 +173,13 @@ func (s *server) ours(r *http.Request) bool {
 	return s.local && config.Loopback(strings.Trim(host, "[]"))
 }
 
-// methods lets through the three methods that pages are made of.
+// methods lets through the three methods that pages are made of; the API has
+// one more.
 func (s *server) methods(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.Method {
-		case http.MethodGet, http.MethodHead, http.MethodPost:
+		switch {
+		case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodPost,
+			r.Method == http.MethodPut && forPrograms(r.URL.Path):
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Allow", "GET, HEAD, POST")

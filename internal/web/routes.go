@@ -15,9 +15,13 @@ func (s *server) mux() *http.ServeMux {
 	for _, route := range s.Portal.Routes() {
 		mux.Handle(route.Pattern, s.Pages.Handle(route.Handler))
 	}
+	for _, route := range s.Console.Routes() {
+		mux.Handle(route.Pattern, s.Pages.Handle(s.Console.Handler(route)))
+	}
 	for pattern, handler := range s.Extra {
 		mux.Handle(pattern, handler)
 	}
+	mux.Handle("/api/", s.API)
 	mux.Handle("GET /static/", http.HandlerFunc(page.Assets))
 	mux.Handle("GET /.well-known/security.txt", http.HandlerFunc(s.securityText))
 	mux.Handle("GET /.well-known/change-password", s.redirect(http.StatusFound, "/password"))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/web/console"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/web/portal"
 )
@@ -21,6 +22,8 @@ type Deps struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Portal         *portal.Portal
+	Console        *console.Console
+	API            http.Handler // everything below /api/
 	Pages          *page.Renderer
 	// Extra adds handlers by pattern, behind the same checks and headers: the
 	// demo, and health, which is asked for under any host name.
@@ -38,7 +41,7 @@ type server struct {
 
 // New gives the handler of the whole product.
 func New(d Deps) (http.Handler, error) {
-	if d.Portal == nil || d.Pages == nil || d.Log == nil || d.Now == nil {
+	if d.Portal == nil || d.Console == nil || d.API == nil || d.Pages == nil || d.Log == nil || d.Now == nil {
 		return nil, errors.New("web: a part is missing")
 	}
 	u, err := url.Parse(d.PublicURL)

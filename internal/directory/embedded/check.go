@@ -15,9 +15,9 @@ import (
 const (
 	// longestLock is where the doubling ends.
 	longestLock = time.Hour
-	// remembered is how many wrong passwords, tried again, count nothing: a person
+	// Remembered is how many wrong passwords, tried again, count nothing: a person
 	// repeating an old password, or a device that still has it, is no attack.
-	remembered = 3
+	Remembered = 3
 	printSize  = 16
 	// attempts bounds how often a step is begun again because the password was
 	// changed while it was being hashed.
@@ -120,12 +120,12 @@ func (d *Directory) countWrong(ctx context.Context, tx *store.Tx, r *row, print 
 	}
 	failures := r.failures + 1
 	var locked int64
-	if over := failures - d.set.LockoutThreshold; over >= 0 {
-		locked = store.Micros(tx.Now().Add(lockFor(d.set.LockoutFor, over)))
+	if lock := d.set.LockAfter(failures); lock > 0 {
+		locked = store.Micros(tx.Now().Add(lock))
 	}
 	wrong := append(bytes.Clone(print), r.wrong...)
-	if len(wrong) > remembered*printSize {
-		wrong = wrong[:remembered*printSize]
+	if len(wrong) > Remembered*printSize {
+		wrong = wrong[:Remembered*printSize]
 	}
 	n, err := updateFailure(ctx, tx, d.org, r.entry.Key, r.version, failures, locked, wrong)
 	if err != nil {
@@ -171,13 +171,19 @@ func (d *Directory) state(now time.Time, e directory.Entry) directory.CheckResul
 	return directory.OK
 }
 
-// lockFor doubles with each wrong password beyond the threshold.
-func lockFor(first time.Duration, over int) time.Duration {
-	lock := first
+// LockAfter is how long so many counted wrong passwords lock; zero: not at all.
+// It doubles with each one beyond the threshold.
+func (s Settings) LockAfter(failures int) time.Duration {
+	s = s.complete()
+	over := failures - s.LockoutThreshold
+	if over < 0 {
+		return 0
+	}
+	lock := s.LockoutFor
 	for ; over > 0 && lock < longestLock; over-- {
 		lock *= 2
 	}
-	return max(first, min(lock, longestLock))
+	return max(s.LockoutFor, min(lock, longestLock))
 }
 
 func knows(wrong, print []byte) bool {

@@ -65,13 +65,17 @@ var _ directory.Directory = (*Directory)(nil)
 
 // For gives an organization's directory with its policy of now. It costs nothing.
 func (s *Service) For(orgID string, set Settings) *Directory {
-	if set.LockoutThreshold <= 0 {
-		set.LockoutThreshold = 10
+	return &Directory{s, orgID, set.complete()}
+}
+
+func (s Settings) complete() Settings {
+	if s.LockoutThreshold <= 0 {
+		s.LockoutThreshold = 10
 	}
-	if set.LockoutFor <= 0 {
-		set.LockoutFor = time.Minute
+	if s.LockoutFor <= 0 {
+		s.LockoutFor = time.Minute
 	}
-	return &Directory{s, orgID, set}
+	return s
 }
 
 // Open gives the directory of an organization that keeps its accounts here; any

@@ -31,7 +31,7 @@ func (r row) stored() []string {
 	return append([]string{r.password}, r.past...)
 }
 
-func scanRow(s *store.Row) (row, error) {
+func scanRow(s interface{ Scan(...any) error }) (row, error) {
 	var r row
 	var groups, source, past string
 	var changed, locked int64
@@ -117,4 +117,32 @@ func updateUnlocked(ctx context.Context, tx *store.Tx, org, key string) (int64, 
 
 func deleteAccount(ctx context.Context, tx *store.Tx, org, key string) (int64, error) {
 	return tx.Exec(ctx, `DELETE FROM embedded_account WHERE account_key = $2 AND org_id = $1`, org, key)
+}
+
+// beyond is greater than every user ID that begins with a prefix: user IDs hold
+// no character as high, so one range of the index finds them all.
+const beyond = "\U0010ffff"
+
+func selectPage(ctx context.Context, tx *store.Tx, org string, p directory.Page) ([]row, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
+ WHERE org_id = $1 AND user_id > $2 AND user_id >= $3 AND user_id < $4 ORDER BY user_id LIMIT $5`,
+		org, p.After, p.Prefix, p.Prefix+beyond, p.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []row
+	for rows.Next() {
+		r, err := scanRow(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+func count(ctx context.Context, tx *store.Tx, org string) (n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM embedded_account WHERE org_id = $1`, org).Scan(&n)
+	return n, err
 }

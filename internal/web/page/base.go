@@ -42,6 +42,8 @@ type Base struct {
 	// Notice is the catalogue key of a message that something went well, with its arguments.
 	Notice     string
 	NoticeArgs []any
+	// Nav is the navigation of pages that belong together; a page with one is wide.
+	Nav []NavItem
 	// Refresh reloads the page after so many seconds where no script runs; 0: never.
 	Refresh int
 
@@ -49,6 +51,13 @@ type Base struct {
 	path    string
 	query   url.Values
 	support string
+}
+
+// NavItem is one place of a navigation.
+type NavItem struct {
+	Path    string
+	Title   string // catalogue key
+	Current bool
 }
 
 // Alert is a refusal as it is shown.

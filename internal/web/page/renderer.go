@@ -26,13 +26,16 @@ type Renderer struct {
 	log       *slog.Logger
 }
 
+// partPrefix begins the names of templates that several pages share.
+const partPrefix = "part_"
+
 // NewRenderer reads the layout and every page of the given folders.
 func NewRenderer(log *slog.Logger, folders ...fs.FS) (*Renderer, error) {
 	layout, err := own.ReadFile("templates/layout.html")
 	if err != nil {
 		return nil, err
 	}
-	pages := make(map[string]string)
+	pages, parts := make(map[string]string), string(layout)
 	ours, err := fs.Sub(own, "templates")
 	if err != nil {
 		return nil, err
@@ -50,10 +53,14 @@ func NewRenderer(log *slog.Logger, folders ...fs.FS) (*Renderer, error) {
 			if err != nil {
 				return nil, err
 			}
+			if strings.HasPrefix(path.Base(name), partPrefix) {
+				parts += string(text)
+				continue
+			}
 			pages[strings.TrimSuffix(path.Base(name), ".html")] = string(text)
 		}
 	}
-	templates, err := Templates(string(layout), pages)
+	templates, err := Templates(parts, pages)
 	if err != nil {
 		return nil, err
 	}

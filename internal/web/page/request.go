@@ -47,12 +47,23 @@ func Actor(r *http.Request) audit.Actor {
 type Form map[string]string
 
 // longest bounds a field, in bytes; a password of 256 four-byte characters fits.
-const longest = 4096
+// What proves a method may be longer: a passkey's answer holds a key.
+// longestDocument bounds a field of a form that holds a document.
+const (
+	longest         = 4096
+	longestCode     = 16 << 10
+	longestDocument = 48 << 10
+)
 
 // ReadForm reads the body of a POST. A field that stands twice, a name with
 // brackets, text that is not UTF-8 or too long is refused: a form of ours
 // sends none (CWE-235). What the address line holds is not part of a form.
-func ReadForm(r *http.Request) (Form, error) {
+func ReadForm(r *http.Request) (Form, error) { return readForm(r, longest) }
+
+// ReadLongForm is ReadForm for a form that holds a document.
+func ReadLongForm(r *http.Request) (Form, error) { return readForm(r, longestDocument) }
+
+func readForm(r *http.Request, longest int) (Form, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, problem.New(problem.BadInput).Because(err)
 	}
@@ -61,7 +72,11 @@ func ReadForm(r *http.Request) (Form, error) {
 		if len(values) != 1 || !utf8.ValidString(values[0]) {
 			return nil, problem.New(problem.BadInput).On(name)
 		}
-		if len(values[0]) > longest || len(name) > 64 {
+		most := longest
+		if name == "code" {
+			most = max(longest, longestCode)
+		}
+		if len(values[0]) > most || len(name) > 64 {
 			return nil, problem.New(problem.TooLong).On(name)
 		}
 		form[name] = values[0]

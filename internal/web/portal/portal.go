@@ -14,8 +14,10 @@ import (
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/securityinfo"
+	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
@@ -64,7 +66,7 @@ type Route struct {
 
 // Routes lists every page.
 func (p *Portal) Routes() []Route {
-	return slices.Concat(p.resetRoutes(), p.securityInfoRoutes())
+	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes())
 }
 
 // cookie names, without the prefix that a secure host adds.
@@ -76,13 +78,7 @@ const (
 // cookies, and holds together what one visit does (see the support code).
 const VisitCookie = "kunci-visit"
 
-// cookieName adds "__Host-" where the browser can hold us to it (RFC 6265bis, 4.1.3.2).
-func (p *Portal) cookieName(name string) string {
-	if p.Secure {
-		return "__Host-" + name
-	}
-	return name
-}
+func (p *Portal) cookieName(name string) string { return page.CookieName(p.Secure, name) }
 
 func (p *Portal) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
 	http.SetCookie(w, &http.Cookie{
@@ -163,5 +159,14 @@ func (p *Portal) logo(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// Home is where the start page leads.
-func (p *Portal) Home(*http.Request) string { return "/reset" }
+// Home is where the start page leads: in, or to signing in.
+func (p *Portal) Home(r *http.Request) string {
+	signed, err := p.SignIn.Current(r.Context(), p.cookie(r, sessionCookie))
+	if err != nil && !problem.Has(err, problem.SignedOut) {
+		p.Log.Warn("who is signed in cannot be found out", "correlation", page.Correlation(r), "error", err)
+	}
+	if err != nil || signed.Session.Level != session.Full {
+		return "/signin"
+	}
+	return "/security-info"
+}

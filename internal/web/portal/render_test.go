@@ -60,6 +60,7 @@ func stories() []story {
 		}},
 	}
 	all = append(all, securityInfoStories(base)...)
+	all = append(all, signinStories(base)...)
 	for _, kind := range method.Kinds() {
 		if !kind.Built() || !kind.ProvesReset() {
 			continue
@@ -69,29 +70,35 @@ func stories() []story {
 				return &verifyPage{Base: base("reset-choose", "reset.choose.title"), Gate: 1, Gates: 2, Choices: choices(kind)}
 			}},
 			story{"verify " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
-				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2,
-					Chosen: choices(kind)[0], Sends: challenge.Sends(kind), Sent: true, Digits: 8, Minutes: 10}
+				var asked []questionLine
+				if kind == method.SecurityQuestions {
+					asked = []questionLine{{"answer_1", "Why?"}, {"answer_2", "Who?"}}
+				}
+				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Gate: 1, Gates: 2, Questions: asked,
+					Chosen: choices(kind)[0], Passkey: page.Passkey{Options: "{}"}, delivery: delivery{Sends: challenge.Sends(kind), Sent: true}, Numeric: numeric(kind), Digits: 8, Minutes: 10}
 			}})
 		if kind.Typed() {
 			all = append(all, story{"hidden " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Hidden: true, Chosen: reset.Choice{ID: "kind:x", Kind: kind},
-					Sends: challenge.Sends(kind), NeedsNumber: challenge.Sends(kind), Digits: 8, Minutes: 10}
+					delivery: delivery{Sends: challenge.Sends(kind)}, Numeric: numeric(kind), NeedsNumber: challenge.Sends(kind), Digits: 8, Minutes: 10}
 			}})
 		}
 		if !challenge.Sends(kind) {
 			continue
 		}
 		for i, c := range []verifyPage{
-			{Sent: false}, {Sent: true, Hidden: true, To: "a@example.net"}, {Sent: true, Waiting: true}, {Sent: true, Waiting: true, Late: true}, {NeedsNumber: true, CanText: true},
-			{NeedsNumber: true, CanCall: true}, {NeedsNumber: true, CanText: true, CanCall: true},
-			{Sent: true, Channel: "sms", CanText: true, CanCall: true}, {Sent: true, Channel: "call", CanText: true, CanCall: true},
+			{}, {Hidden: true, delivery: delivery{Sent: true, To: "a@example.net"}}, {delivery: delivery{Sent: true, Waiting: true}}, {delivery: delivery{Sent: true, Waiting: true, Late: true}},
+			{NeedsNumber: true, delivery: delivery{CanText: true}}, {NeedsNumber: true, delivery: delivery{CanCall: true}},
+			{NeedsNumber: true, delivery: delivery{CanText: true, CanCall: true}},
+			{delivery: delivery{Sent: true, Channel: "sms", CanText: true, CanCall: true}},
+			{delivery: delivery{Sent: true, Channel: "call", CanText: true, CanCall: true}},
 		} {
 			if c.NeedsNumber && kind == method.Email {
 				continue
 			}
 			all = append(all, story{fmt.Sprintf("verify %s in state %d", kind, i), "reset_verify", "/reset/verify", func() page.Page {
 				c.Base, c.Chosen, c.Sends = base("reset-verify", "reset.verify.title."+string(kind)), choices(kind)[0], true
-				c.Digits, c.Minutes = 8, 10
+				c.Numeric, c.Digits, c.Minutes = true, 8, 10
 				return &c
 			}})
 		}
@@ -108,7 +115,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:action|captcha|field|kind|page|password|problem|reset|securityinfo|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|passkey|password|problem|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a

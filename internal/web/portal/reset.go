@@ -68,6 +68,9 @@ func (p *Portal) getReset(w http.ResponseWriter, r *http.Request) error {
 	if len(userID) > 320 {
 		userID = ""
 	}
+	if pending, err := p.SignIn.Pending(r.Context(), p.cookie(r, signinCookie)); err == nil && userID == "" {
+		userID = pending.UserID // they come from the page that asked for their password
+	}
 	return p.Pages.Write(w, r, http.StatusOK, "reset_identify", p.identify(r, userID, r.URL.Query().Get("reason")))
 }
 
@@ -145,6 +148,10 @@ func (p *Portal) askForWork(w http.ResponseWriter, r *http.Request, form page.Fo
 // refuse answers with the same page and the refusal in place.
 func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, template string, view page.Page, base *page.Base, refusal *problem.Error) error {
 	base.Refuse(refusal, page.Lang(r))
+	return p.refused(w, r, template, view, refusal)
+}
+
+func (p *Portal) refused(w http.ResponseWriter, r *http.Request, template string, view page.Page, refusal *problem.Error) error {
 	status := page.Status(refusal.Code)
 	if status == http.StatusBadRequest {
 		status = http.StatusUnprocessableEntity

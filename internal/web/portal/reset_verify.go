@@ -2,12 +2,13 @@ package portal
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
-	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/web/page"
@@ -19,46 +20,54 @@ type verifyPage struct {
 	Gate, Gates int
 	Choices     []reset.Choice
 	Chosen      reset.Choice
-	Sent        bool
+	Numeric     bool // the code is digits
 	Digits      int
 	Minutes     int
 	Several     bool
-	// Sends says that a message brings the code; it is missing where one types
-	// it from an app or from paper.
-	Sends bool
-	// Hidden shows nothing of the account; To is what was typed as its address.
+	Questions   []questionLine
+	Passkey     page.Passkey
+	// Hidden shows nothing of the account.
 	Hidden bool
-	To     string
 	// NeedsNumber asks for the whole number (or, hidden, address) before anything is sent.
-	NeedsNumber      bool
-	Typed            string
-	CanText, CanCall bool
-	Channel          string // of the last message
-	// Waiting: the message has not left yet. Late: it will not, or not soon.
-	Waiting, Late bool
+	NeedsNumber bool
+	Typed       string
+	delivery
 }
+
+// questionLine is a question with its field.
+type questionLine struct{ Field, Text string }
+
+// answersOf gives answer_1, answer_2 and so on of a form as one answer; a form
+// without them gives its code.
+func answersOf(form page.Form) string {
+	var all []string
+	for {
+		answer, ok := form[fmt.Sprintf("answer_%d", len(all)+1)]
+		if !ok || len(all) == mostAnswers {
+			break
+		}
+		all = append(all, answer)
+	}
+	if len(all) == 0 {
+		return form["code"]
+	}
+	return challenge.Answers(all)
+}
+
+// mostAnswers is how many questions a policy can ask.
+const mostAnswers = 5
 
 func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 	view, answered, err := p.view(w, r)
 	if answered || err != nil {
 		return err
 	}
-	shown := p.verifyPage(view)
+	shown := p.verifyPage(r, view)
 	shown.Refresh = shown.refresh()
 	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", shown)
 }
 
-// refreshSeconds is how often a page without scripts looks whether a code has left.
-const refreshSeconds = 4
-
-func (v *verifyPage) refresh() int {
-	if v.Waiting && !v.Late {
-		return refreshSeconds
-	}
-	return 0
-}
-
-func (p *Portal) verifyPage(v reset.View) *verifyPage {
+func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown := &verifyPage{Gate: v.Gate, Gates: v.Gates, Choices: v.Choices, Chosen: v.Chosen}
 	if v.Step.Page == reset.PageChoose {
 		shown.Base, shown.Hidden = baseOf(v, string(reset.PageChoose), "reset.choose.title"), v.Flow.Hidden()
@@ -66,14 +75,16 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	}
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
 	shown.BackTo = ""
-	shown.Sent, shown.Sends = !v.Challenge.SentAt.IsZero(), challenge.Sends(v.Chosen.Kind)
+	shown.Passkey.Options = v.Options
+	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
 	shown.NeedsNumber = v.Challenge.NeedsDestination() || v.NeedsDestination
-	shown.Hidden, shown.To = v.Flow.Hidden(), v.Flow.SentTo()
-	shown.CanText = v.Chosen.Kind == method.MobilePhone && v.Org.Channels.Text
-	shown.CanCall = v.Chosen.Kind.Class() == method.PhoneLine && v.Org.Channels.Call
-	shown.Channel = string(v.Challenge.Channel)
-	shown.Waiting, shown.Late = v.Progress.State == notify.Queued, v.Progress.Late(p.DB.Now())
-	shown.Digits, shown.Minutes = digitsOf(v), v.Org.Policy.Codes.Minutes
+	if shown.Hidden = v.Flow.Hidden(); shown.Hidden {
+		shown.To = v.Flow.SentTo()
+	}
+	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
+	for i, q := range v.Questions {
+		shown.Questions = append(shown.Questions, questionLine{fmt.Sprintf("answer_%d", i+1), q.Text(page.Lang(r))})
+	}
 	usable := 0
 	for _, c := range v.Choices {
 		if c.Usable {
@@ -84,11 +95,16 @@ func (p *Portal) verifyPage(v reset.View) *verifyPage {
 	return shown
 }
 
+// numeric tells whether what proves a kind is made of digits.
+func numeric(k method.Kind) bool {
+	return k != method.RecoveryCode && k != method.TemporaryAccessPass
+}
+
 func digitsOf(v reset.View) int {
-	if challenge.Sends(v.Chosen.Kind) {
-		return v.Org.Policy.Codes.Digits
+	if v.Chosen.Digits > 0 {
+		return v.Chosen.Digits
 	}
-	return 6
+	return v.Org.Policy.Codes.Digits
 }
 
 func (p *Portal) postVerify(w http.ResponseWriter, r *http.Request) error {
@@ -123,12 +139,12 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 		return p.Reset.Back(r.Context(), by, flow)
 	case form["action"] == "resend":
 		return p.Reset.SendBy(r.Context(), by, flow, channelOf(form))
-	case form["action"] == "verify" || form["action"] == "" && form["code"] != "":
+	case form["action"] == "verify" || form["action"] == "" && answersOf(form) != "":
 		chosen := form["method"]
 		if chosen == "" {
 			chosen = flow.MethodID
 		}
-		return p.Reset.Answer(r.Context(), by, flow, chosen, form["code"])
+		return p.Reset.Answer(r.Context(), by, flow, chosen, answersOf(form))
 	case form["method"] == "" && (flow.State != reset.Verifying || !typed):
 		return reset.Reply{Flow: flow, Code: problem.Required}, nil
 	}
@@ -146,14 +162,8 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 	return p.Reset.Destine(r.Context(), by, reply.Flow, destination, channelOf(form))
 }
 
-// channelOf is how a person wants the code of a mobile phone.
-func channelOf(form page.Form) notify.Channel {
-	switch c := notify.Channel(form["channel"]); c {
-	case notify.ByText, notify.ByCall:
-		return c
-	}
-	return ""
-}
+// tried are the refusals that count a try.
+var tried = []problem.Code{problem.CodeWrong, problem.AnswersWrong, problem.DestinationWrong}
 
 // verifyRefused shows the page where the flow stands now, with the refusal.
 func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply reset.Reply, form page.Form) error {
@@ -168,7 +178,7 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 	if view.Step.Path != r.URL.Path {
 		return page.See(w, r, view.Step.Path)
 	}
-	shown := p.verifyPage(view)
+	shown := p.verifyPage(r, view)
 	refusal := problem.New(reply.Code).After(reply.RetryAfter)
 	if view.Step.Page == reset.PageVerify {
 		refusal = refusal.On("code")
@@ -176,10 +186,10 @@ func (p *Portal) verifyRefused(w http.ResponseWriter, r *http.Request, reply res
 			refusal, shown.Typed = refusal.On("destination"), form["destination"]
 		}
 	}
-	if (reply.Code == problem.CodeWrong || reply.Code == problem.DestinationWrong) && reply.Left > 0 && reply.Left < 3 {
+	if slices.Contains(tried, reply.Code) && reply.Left > 0 && reply.Left < 3 {
 		shown.Notice, shown.NoticeArgs = "reset.verify.left", []any{"count", reply.Left}
 	}
-	return p.refuse(w, r, "reset_verify", shown, &shown.Base, refusal)
+	return p.refuseProof(w, r, "reset_verify", shown, &shown.Base, refusal, view.Chosen.Kind)
 }
 
 // passwordPage asks for the new password.
@@ -190,18 +200,10 @@ type passwordPage struct {
 	First     bool
 }
 
-type ruleLine struct {
-	Name  string
-	Text  string
-	Count any
-}
-
 func (p *Portal) newPasswordPage(r *http.Request, v reset.View) *passwordPage {
 	shown := &passwordPage{Base: baseOf(v, string(reset.PagePassword), "reset.password.title"), CanUnlock: v.CanUnlock, First: v.Flow.Reason == reset.NeverReceived}
 	shown.BackTo = ""
-	for _, rule := range v.Rules {
-		shown.Rules = append(shown.Rules, ruleLine{Name: rule.Name, Text: printerOf(r).TMap("password.rule."+rule.Name, rule.Args), Count: rule.Args["count"]})
-	}
+	shown.Rules = ruleLines(r, v.Rules)
 	return shown
 }
 
@@ -250,8 +252,7 @@ func (p *Portal) postNewPassword(w http.ResponseWriter, r *http.Request) error {
 	refusal := problem.New(reply.Code).On("new_password").After(reply.RetryAfter)
 	shown.Refuse(refusal, page.Lang(r))
 	if len(reply.Refusals) > 0 {
-		first := reply.Refusals[0]
-		shown.Alert.Text = printerOf(r).TMap("password.refused."+first.Rule, first.Args)
+		refusePassword(r, &shown.Base, reply.Refusals)
 	}
 	page.RetryAfter(w, reply.RetryAfter)
 	return p.Pages.Write(w, r, page.Status(reply.Code), "reset_password", shown)

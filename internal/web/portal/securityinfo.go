@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
@@ -51,9 +50,9 @@ func (p *Portal) person(w http.ResponseWriter, r *http.Request, next string, do 
 	err = do(v)
 	switch {
 	case problem.Has(err, problem.StepUp):
-		return page.See(w, r, "/signin/verify?"+url.Values{"next": {next}}.Encode())
+		return stepUp(w, r, next)
 	case problem.Has(err, problem.SignedOut):
-		return page.See(w, r, "/signin?"+url.Values{"next": {next}}.Encode())
+		return page.See(w, r, withNext("/signin", next))
 	}
 	return err
 }
@@ -68,11 +67,10 @@ func refusalOf(err error) (*problem.Error, bool) {
 	return refusal, page.Status(refusal.Code) < http.StatusInternalServerError || refusal.Code == problem.Busy
 }
 
-// keepSession sets the browser's new token, where a step gave one. The cookie
-// lives as long as the browser runs.
+// keepSession sets the browser's new token, where a step gave one.
 func (p *Portal) keepSession(w http.ResponseWriter, token string) {
 	if token != "" {
-		p.setCookie(w, sessionCookie, token, 0)
+		p.setSession(w, token)
 	}
 }
 
@@ -83,6 +81,8 @@ type infoPage struct {
 	Deleted []deletedRow
 	Reset   securityinfo.Reset
 	Org     string
+	// Passkeys tells the browser which ones still count.
+	Passkeys string
 }
 
 type infoRow struct {
@@ -118,7 +118,7 @@ func (p *Portal) infoPage(r *http.Request, v visitor) (*infoPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name}
+	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name, Passkeys: view.Passkeys}
 	for _, row := range view.Methods {
 		shown.Methods = append(shown.Methods, infoRow{row, row.ProvedBy == method.ByAdministrator})
 	}

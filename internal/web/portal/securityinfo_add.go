@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -24,9 +25,14 @@ type kindPage struct {
 
 // kindPages is the table of kinds that have a page.
 var kindPages = map[method.Kind]kindPage{
+	method.Passkey:           {kindAlone, showPasskey},
 	method.Email:             {emailBegins, showEmail},
 	method.AuthenticatorCode: {kindAlone, showAuthenticator},
 	method.RecoveryCode:      {recoveryBegins, showRecovery},
+	method.MobilePhone:       {phoneBegins, showPhone},
+	method.OfficePhone:       {phoneBegins, showPhone},
+	method.HardwareToken:     {kindAlone, showToken},
+	method.SecurityQuestions: {questionsBegin, showQuestions},
 }
 
 func kindAlone(visitor, page.Form) bool { return true }
@@ -69,6 +75,8 @@ func (s adding) form(title string) addForm {
 type addPage struct {
 	page.Base
 	Kinds []securityinfo.Offer
+	// NoPasskeys is why there are none, where the organization would allow them.
+	NoPasskeys string
 }
 
 func (p *Portal) addPage(r *http.Request, v visitor) (*addPage, error) {
@@ -81,6 +89,9 @@ func (p *Portal) addPage(r *http.Request, v visitor) (*addPage, error) {
 		if _, ok := kindPages[o.Kind]; ok {
 			shown.Kinds = append(shown.Kinds, o)
 		}
+	}
+	if _, why := challenge.RelyingParty(p.PublicURL); why != "" && v.Org.Policy.Allows(method.Passkey) {
+		shown.NoPasskeys = "securityinfo.passkey.none." + why
 	}
 	return shown, nil
 }
@@ -147,7 +158,7 @@ func (p *Portal) showAdding(w http.ResponseWriter, r *http.Request, status int, 
 		return err
 	}
 	if refusal != nil {
-		return p.refuse(w, r, template, shown, base, refusal)
+		return p.refuseProof(w, r, template, shown, base, refusal, s.kind)
 	}
 	return p.Pages.Write(w, r, status, template, shown)
 }
@@ -172,7 +183,7 @@ func (p *Portal) postAdd(w http.ResponseWriter, r *http.Request) error {
 			}
 			return page.See(w, r, kindPath(k, form["replaces"]))
 		case form["action"] == "resend":
-			reply, err := p.SecurityInfo.Resend(r.Context(), v.by, v.who(), k, page.Lang(r))
+			reply, err := p.SecurityInfo.ResendBy(r.Context(), v.by, v.who(), k, page.Lang(r), securityinfo.Form(form))
 			if err != nil || reply.Refused != nil {
 				return p.refuseAdding(w, r, v, k, form, reply, err)
 			}

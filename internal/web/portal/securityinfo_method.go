@@ -121,7 +121,7 @@ func (p *Portal) postUndo(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (p *Portal) changePage(r *http.Request, v visitor) (*methodPage, error) {
+func (p *Portal) changeMethodPage(r *http.Request, v visitor) (*methodPage, error) {
 	shown, err := p.about(r, v, "security-info-change", "securityinfo.change.title")
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (p *Portal) changePage(r *http.Request, v visitor) (*methodPage, error) {
 
 func (p *Portal) getChange(w http.ResponseWriter, r *http.Request) error {
 	return p.person(w, r, r.URL.Path, func(v visitor) error {
-		shown, err := p.changePage(r, v)
+		shown, err := p.changeMethodPage(r, v)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (p *Portal) postChange(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := r.PathValue("id")
 	return p.person(w, r, r.URL.Path, func(v visitor) error {
-		view, err := p.changePage(r, v)
+		view, err := p.changeMethodPage(r, v)
 		if err != nil {
 			return err
 		}
@@ -170,6 +170,7 @@ func (p *Portal) postChange(w http.ResponseWriter, r *http.Request) error {
 		if view.Kept {
 			return p.Pages.Write(w, r, http.StatusUnprocessableEntity, "securityinfo_change", view)
 		}
+		form["replaces"] = id
 		return p.begin(w, r, v, view.Method.Kind, id, form)
 	})
 }

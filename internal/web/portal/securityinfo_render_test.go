@@ -1,8 +1,10 @@
 package portal
 
 import (
+	"fmt"
 	"time"
 
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/securityinfo"
@@ -22,7 +24,7 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 			offers = append(offers, securityinfo.Offer{Kind: k}, securityinfo.Offer{Kind: k, Full: true, Have: k.Limit()}, securityinfo.Offer{Kind: k, Full: true, Pending: true})
 		}
 	}
-	for _, why := range []string{"disabled", "unproved", "policy", "used-up", "waiting"} {
+	for _, why := range []string{"disabled", "unproved", "policy", "used-up", "waiting", "address", "copied"} {
 		rows = append(rows, infoRow{securityinfo.Row{Method: rows[0].Method, Why: why, Args: map[string]any{"count": 3}}, false})
 	}
 	list := func(name string, reset securityinfo.Reset) story {
@@ -38,6 +40,12 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 		list("two missing", securityinfo.Reset{Gates: 2, Missing: 2}),
 		{"add", "securityinfo_add", "/security-info/add", func() page.Page {
 			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), Kinds: offers}
+		}},
+		{"add no passkeys", "securityinfo_add", "/security-info/add", func() page.Page {
+			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), NoPasskeys: "securityinfo.passkey.none." + challenge.AddressIsNumber}
+		}},
+		{"add no passkeys yet", "securityinfo_add", "/security-info/add", func() page.Page {
+			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), NoPasskeys: "securityinfo.passkey.none." + challenge.AddressIsInsecure}
 		}},
 		{"add nothing", "securityinfo_add", "/security-info/add", func() page.Page {
 			return &addPage{Base: base("security-info-add", "securityinfo.add.title")}
@@ -88,6 +96,10 @@ func kindStories(k method.Kind, state string, base func(name, title string) page
 		template, make = "securityinfo_email", func() page.Page {
 			return &emailPage{addForm: form, Typed: "a@b.example", To: "a@b.example", Sent: true, Digits: 8, Minutes: 10}
 		}
+	case k == method.Passkey && state != "shown.title":
+		template, make = "securityinfo_passkey", func() page.Page {
+			return &passkeyPage{addForm: form, Passkey: page.Passkey{Options: "{}", Make: true}}
+		}
 	case k == method.AuthenticatorCode && state != "shown.title":
 		template, make = "securityinfo_authenticator", func() page.Page {
 			return &authenticatorPage{addForm: form, QR: QRCode{33, "M0 0h1v1h-1z"}, Secret: "ABCD EFGH", Link: "otpauth://totp/x", Issuer: "Contoso"}
@@ -100,6 +112,26 @@ func kindStories(k method.Kind, state string, base func(name, title string) page
 			}
 			return shown
 		}
+	case k == method.HardwareToken && state != "shown.title":
+		template, make = "securityinfo_token", func() page.Page {
+			return &tokenPage{addForm: form, Tokens: []method.Token{{ID: "t", Serial: "1001"}}, Token: "Contoso 1001", Digits: 8}
+		}
+	case k == method.SecurityQuestions && state == "title":
+		template, make = "securityinfo_questions", func() page.Page {
+			return &questionsPage{addForm: form, Set: "z", Offered: []questionLine{{"q01", "Why?"}}, Min: 3, Max: 40,
+				Rows: []questionRow{{1, "question_1", "answer_1", "q01"}}}
+		}
+	case k.Class() == method.PhoneLine && state != "shown.title":
+		var all []story
+		for i, c := range []phonePage{
+			{delivery: delivery{CanText: true}}, {delivery: delivery{CanCall: true, Sent: true, Channel: "call"}},
+			{delivery: delivery{CanText: true, CanCall: true, Sent: true, Channel: "sms"}, Other: method.Kinds()},
+			{delivery: delivery{Sent: true, Waiting: true}}, {delivery: delivery{Sent: true, Late: true}},
+		} {
+			c.addForm, c.Typed, c.To, c.Digits, c.Minutes = form, "0812", "+62 812", 8, 10
+			all = append(all, story{fmt.Sprintf("add %s %s %d", k, state, i), "securityinfo_phone", "/security-info/add?kind=" + string(k), func() page.Page { return &c }})
+		}
+		return all
 	default:
 		return nil
 	}

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"kunci.dev/kunci/internal/audit"
@@ -13,7 +12,7 @@ import (
 )
 
 // sessionCookie holds the token of the browser.
-const sessionCookie = "kunci-session"
+const sessionCookie = page.SessionCookie
 
 // visitor is somebody who is signed in all the way.
 type visitor struct {
@@ -39,25 +38,24 @@ func (p *Portal) visitor(w http.ResponseWriter, r *http.Request) (visitor, bool,
 }
 
 // stepUp sends somebody whose proof is not fresh enough to prove it again, and
-// then back to the page they came from.
-func stepUp(w http.ResponseWriter, r *http.Request) error {
-	return page.See(w, r, after("/signin/verify", r))
+// then on to a page that GET shows.
+func stepUp(w http.ResponseWriter, r *http.Request, next string) error {
+	return page.See(w, r, withNext("/signin/verify", next))
 }
 
 // after adds to a path where to go on when it is done: the page that was asked
 // for, which is one that GET shows.
 func after(path string, r *http.Request) string {
-	next := nextPath(r.URL.Path)
-	if next == "" {
-		return path
+	if r.URL.Path == infoPath+"/codes" {
+		return withNext(path, infoPath) // only POST is answered there
 	}
-	return path + "?" + url.Values{"next": {next}}.Encode()
+	return withNext(path, r.URL.Path)
 }
 
 // nextPath is a path as a place to go on at, empty when it is none: only our
 // own pages of signed-in people, never an address of elsewhere (CWE-601).
 func nextPath(path string) string {
-	for _, start := range []string{"/security-info", "/password", "/interrupt"} {
+	for _, start := range []string{"/security-info", "/password", "/interrupt", "/console"} {
 		if path == start || strings.HasPrefix(path, start+"/") && !strings.ContainsAny(path, "\\?#%\r\n") && !strings.Contains(path, "//") && !strings.Contains(path, "..") {
 			return path
 		}

@@ -1,0 +1,182 @@
+package admin
+
+import (
+	"context"
+	"strings"
+
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/store"
+)
+
+// Show picks people by whether they could reset.
+type Show string
+
+// What can be shown.
+const (
+	ShowAll           Show = ""
+	ShowCapable       Show = "capable"
+	ShowNotRegistered Show = "not-registered" // enabled, with too few methods
+	ShowNotEnabled    Show = "not-enabled"
+)
+
+// Query picks people.
+type Query struct {
+	Prefix string // how the user ID begins
+	Show   Show
+	Kind   method.Kind // who has a usable method of it; empty: any
+	After  string      // the last user ID of the page before
+	Limit  int
+}
+
+// Listed is one line of the list.
+type Listed struct {
+	Entry      directory.Entry
+	Role       org.Role
+	Kinds      []method.Kind // of which they have a usable method
+	Enabled    bool
+	Registered bool
+}
+
+// List is a page of people.
+type List struct {
+	People []Listed
+	// Next continues after this page; empty: there are no more.
+	Next string
+	// Exact tells that the directory cannot be listed: only a whole user ID finds somebody.
+	Exact bool
+}
+
+const (
+	pageOfPeople = 50
+	// most is how many accounts are looked at for one page that is filtered.
+	most = 5000
+)
+
+// People lists people by user ID. A page may hold fewer than asked for, or none,
+// and still go on: a filter looks at a bounded number of accounts at a time.
+// Problems: Forbidden, DirectoryUnavailable.
+func (s *Service) People(ctx context.Context, as Authority, o *org.Organization, q Query) (List, error) {
+	if !as.May(SeePeople) {
+		return List{}, problem.New(problem.Forbidden)
+	}
+	if q.Limit <= 0 || q.Limit > pageOfPeople*4 {
+		q.Limit = pageOfPeople
+	}
+	d, err := s.d.Accounts.Directory(o)
+	if err != nil {
+		return List{}, err
+	}
+	lister, ok := d.(directory.Lister)
+	if !ok {
+		return s.exact(ctx, as, o, q, d.Capabilities())
+	}
+	list := List{Next: q.After}
+	filtered := q.Show != ShowAll || q.Kind != ""
+	step := q.Limit + 1
+	if filtered {
+		step = directory.MaxPage
+	}
+	for seen := 0; seen < most; {
+		page, err := lister.List(ctx, directory.Page{Prefix: q.Prefix, After: list.Next, Limit: step})
+		if err != nil {
+			return List{}, err
+		}
+		more, err := s.take(ctx, o, &list, q, page, d.Capabilities())
+		if err != nil || more {
+			return list, err
+		}
+		if len(page) < step {
+			list.Next = ""
+			return list, nil
+		}
+		seen += len(page)
+	}
+	return list, nil
+}
+
+// take adds those of a page that are asked for, and tells whether the list is full.
+func (s *Service) take(ctx context.Context, o *org.Organization, list *List, q Query, page []directory.Entry, can directory.Capabilities) (full bool, err error) {
+	var kinds map[string][]method.Kind
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		kinds, err = s.d.Report.Kinds(ctx, tx, o.ID, page)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, e := range page {
+		if len(list.People) == q.Limit {
+			return true, nil
+		}
+		if l := listed(o, e, kinds[e.Key], can); l.matches(q) {
+			list.People = append(list.People, l)
+		}
+		list.Next = e.UserID
+	}
+	return false, nil
+}
+
+// Listed is the person as they stand in a list.
+func (p Person) Listed(o *org.Organization) Listed {
+	var kinds []method.Kind
+	for _, k := range method.Kinds() {
+		for _, m := range p.Methods {
+			if m.Kind == k && m.Usable() {
+				kinds = append(kinds, k)
+				break
+			}
+		}
+	}
+	return listed(o, p.Account.Entry, kinds, p.can)
+}
+
+func listed(o *org.Organization, e directory.Entry, kinds []method.Kind, can directory.Capabilities) Listed {
+	role, _ := o.RoleOf(e.UserID)
+	return Listed{
+		Entry: e, Role: role, Kinds: kinds,
+		Enabled: report.Enabled(o, e, can), Registered: report.Registered(o, e, kinds),
+	}
+}
+
+func (l Listed) matches(q Query) bool {
+	if q.Kind != "" {
+		found := false
+		for _, k := range l.Kinds {
+			found = found || k == q.Kind
+		}
+		if !found {
+			return false
+		}
+	}
+	switch q.Show {
+	case ShowCapable:
+		return l.Enabled && l.Registered
+	case ShowNotRegistered:
+		return l.Enabled && !l.Registered
+	case ShowNotEnabled:
+		return !l.Enabled
+	}
+	return true
+}
+
+// exact finds the one person whose whole user ID was typed.
+func (s *Service) exact(ctx context.Context, _ Authority, o *org.Organization, q Query, can directory.Capabilities) (List, error) {
+	list := List{Exact: true}
+	if strings.TrimSpace(q.Prefix) == "" {
+		return list, nil
+	}
+	a, err := s.d.Accounts.Find(ctx, o, q.Prefix)
+	if problem.Has(err, problem.NotFound) {
+		return list, nil
+	}
+	if err != nil {
+		return list, err
+	}
+	_, err = s.take(ctx, o, &list, Query{Limit: 1}, []directory.Entry{a.Entry}, can)
+	list.Next = ""
+	return list, err
+}

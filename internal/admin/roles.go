@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"slices"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
+)
+
+// Action is something that can be allowed or not.
+type Action string
+
+// The actions.
+const (
+	SeeOverview         Action = "see_overview"
+	SeePeople           Action = "see_people"
+	Unlock              Action = "unlock"
+	ClearLimits         Action = "clear_limits"
+	RequireRegistration Action = "require_registration"
+	RevokeSessions      Action = "revoke_sessions"
+	Freeze              Action = "freeze"
+	Unfreeze            Action = "unfreeze"
+	SeeRequests         Action = "see_requests"
+	ResolveRequest      Action = "resolve_request"
+	SeePolicy           Action = "see_policy"
+	ChangePolicy        Action = "change_policy"
+	SeeReports          Action = "see_reports"
+	SeeAudit            Action = "see_audit"
+	ExportAudit         Action = "export_audit"
+	SeeMessages         Action = "see_messages"
+)
+
+// Actions lists every action.
+var Actions = []Action{
+	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
+	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages,
+}
+
+// allowed is the table of roles. An owner may do everything.
+var allowed = map[org.Role][]Action{
+	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages},
+	org.AuthenticationAdmin: {
+		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
+		SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+	},
+	org.Helpdesk: {SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, SeeRequests, ResolveRequest},
+	org.Auditor:  {SeeOverview, SeePeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages},
+}
+
+// May tells whether a role may do something at all.
+func May(r org.Role, a Action) bool {
+	if r == org.Owner {
+		return slices.Contains(Actions, a)
+	}
+	return slices.Contains(allowed[r], a)
+}
+
+// Authority is somebody who acts, with what they may.
+type Authority struct {
+	By audit.Actor
+	// Role is empty for the operator of the machine, who may do everything.
+	Role org.Role
+}
+
+// Operator is whoever may run the program on the server.
+func Operator() Authority { return Authority{By: audit.Actor{Kind: audit.CLI}} }
+
+// May tells whether the authority may do something at all.
+func (a Authority) May(what Action) bool {
+	return a.operator() || May(a.Role, what)
+}
+
+func (a Authority) operator() bool { return a.Role == "" && a.By.Kind == audit.CLI }
+
+// rank is how high a role stands; somebody without one is below all.
+func rank(r org.Role) int {
+	if i := slices.Index(org.Roles, r); i >= 0 {
+		return len(org.Roles) - i
+	}
+	return 0
+}
+
+// refuse says why the authority may not do something to an account of a role,
+// nil when it may. Nobody acts upward, nor on an equal who is not themselves
+// below them, nor on themselves: an administrator who lost a session to somebody
+// must not lose their own security info with it.
+func (a Authority) refuse(what Action, accountID string, target org.Role) error {
+	switch {
+	case !a.May(what):
+	case a.operator():
+		return nil
+	case a.By.Account == "" || a.By.Account == accountID:
+	case a.Role != org.Owner && rank(target) >= rank(a.Role):
+	default:
+		return nil
+	}
+	return problem.New(problem.Forbidden)
+}

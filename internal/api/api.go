@@ -1,0 +1,256 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+// perKey is how many requests a key has.
+var perKey = throttle.Limit{Limit: 600, Per: time.Minute}
+
+// Deps are what the operations call.
+type Deps struct {
+	DB       *store.DB
+	Orgs     *org.Service
+	Admin    *admin.Service
+	Helpdesk *helpdesk.Service
+	Report   *report.Service
+	Audit    *audit.Service
+	Log      *slog.Logger
+	// From says who asks and from where, before a key is known.
+	From func(*http.Request) audit.Actor
+}
+
+// API is the operations.
+type API struct {
+	d          Deps
+	mux        *http.ServeMux
+	doc        huma.API
+	operations []Operation
+}
+
+// New refuses missing parts.
+func New(d Deps) (*API, error) {
+	if d.DB == nil || d.Orgs == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Log == nil || d.From == nil {
+		return nil, errors.New("api: a part is missing")
+	}
+	a := &API{d: d}
+	a.build()
+	return a, nil
+}
+
+// build adds every operation.
+func (a *API) build() {
+	a.mux = http.NewServeMux()
+	c := huma.DefaultConfig("Kunci", "1")
+	c.Info.Description = "What administrators of an organization do, for programs. Send the key as: Authorization: Bearer KEY"
+	// No page of scripts from elsewhere, and no address made from the Host header.
+	c.DocsPath, c.SchemasPath, c.OpenAPIPath, c.CreateHooks = "", "", "", nil
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer"}}
+	c.Security = []map[string][]string{{"key": {}}}
+	a.doc = humago.New(a.mux, c)
+	a.policyOperations()
+	a.peopleOperations()
+	a.requestOperations()
+	a.reportOperations()
+	a.auditOperations()
+}
+
+// Operations lists every operation.
+func (a *API) Operations() []Operation { return a.operations }
+
+// Document is the OpenAPI document.
+func (a *API) Document() ([]byte, error) {
+	data, err := json.MarshalIndent(a.doc.OpenAPI(), "", "  ")
+	return append(data, '\n'), err
+}
+
+type contextKey int
+
+const (
+	authorityKey contextKey = iota
+	organizationKey
+)
+
+func authority(ctx context.Context) admin.Authority {
+	as, _ := ctx.Value(authorityKey).(admin.Authority)
+	return as
+}
+
+func organization(ctx context.Context) *org.Organization {
+	o, _ := ctx.Value(organizationKey).(*org.Organization)
+	return o
+}
+
+// longestBody bounds what is read.
+const longestBody = 64 << 10
+
+// ServeHTTP answers everything below /api/.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if r.URL.Path == "/api/openapi.json" {
+		a.document(w, r)
+		return
+	}
+	ctx, err := a.admit(w, r)
+	if err == nil {
+		err = strict(r)
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.mux.ServeHTTP(w, r.WithContext(ctx))
+}
+
+func (a *API) document(w http.ResponseWriter, r *http.Request) {
+	data, err := a.Document()
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(data) // the client may be gone
+}
+
+// admit finds the key, counts its requests, and finds the organization it is for.
+func (a *API) admit(w http.ResponseWriter, r *http.Request) (context.Context, error) {
+	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="kunci"`)
+		return nil, problem.New(problem.SignedOut)
+	}
+	k, err := a.d.Admin.ByAPIKey(r.Context(), text)
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="kunci", error="invalid_token"`)
+		return nil, err
+	}
+	var verdict throttle.Verdict
+	err = a.d.DB.Write(r.Context(), func(tx *store.Tx) (err error) {
+		verdict, err = throttle.Take(r.Context(), tx, "api:"+k.ID, perKey)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	rateHeaders(w.Header(), verdict)
+	if !verdict.Allowed {
+		return nil, problem.New(problem.Blocked).After(verdict.RetryAfter)
+	}
+	var o *org.Organization
+	err = a.d.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		o, err = a.d.Orgs.Get(r.Context(), tx, k.OrgID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if slug := slugIn(r.URL.Path); slug != o.Slug {
+		return nil, problem.New(problem.NotFound)
+	}
+	ctx := context.WithValue(r.Context(), authorityKey, k.Authority(a.d.From(r)))
+	return context.WithValue(ctx, organizationKey, o), nil
+}
+
+// slugIn is the organization that an address names: /api/v1/orgs/{org}/…
+func slugIn(path string) string {
+	rest, ok := strings.CutPrefix(path, "/api/v1/orgs/")
+	if !ok {
+		return ""
+	}
+	slug, _, _ := strings.Cut(rest, "/")
+	return slug
+}
+
+// strict refuses a body whose objects hold a name twice, or the same name in
+// another spelling: readers differ in which of them counts.
+func strict(r *http.Request) error {
+	if r.Body == nil || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, longestBody+1))
+	if err != nil {
+		return problem.New(problem.BadInput).Because(err)
+	}
+	if len(body) > longestBody {
+		return problem.New(problem.TooLong)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	return oneOfEachName(body)
+}
+
+func oneOfEachName(body []byte) error {
+	refused := func() error { return problem.New(problem.BadInput) }
+	d := json.NewDecoder(bytes.NewReader(body))
+	type level struct {
+		names map[string]bool // nil in an array
+		name  bool            // a name comes next
+	}
+	var open []level
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return refused()
+		}
+		top := len(open) - 1
+		if delim, ok := token.(json.Delim); ok {
+			switch delim {
+			case '{':
+				open = append(open, level{names: map[string]bool{}, name: true})
+			case '[':
+				open = append(open, level{})
+			default:
+				open = open[:top]
+				if top > 0 && open[top-1].names != nil {
+					open[top-1].name = true
+				}
+			}
+			continue
+		}
+		if top < 0 || open[top].names == nil {
+			continue
+		}
+		if !open[top].name {
+			open[top].name = true
+			continue
+		}
+		name, _ := token.(string)
+		folded := strings.ToLower(name)
+		if open[top].names[folded] || folded != name {
+			return refused()
+		}
+		open[top].names[folded], open[top].name = true, false
+	}
+}
+
+// Operation is one operation with what it needs.
+type Operation struct {
+	Method, Path string
+	Needs        admin.Action
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/throttle"
+)
+
+// Problem is a refusal (RFC 9457).
+type Problem struct {
+	Type   string  `json:"type" doc:"Always about:blank: the code says what it is"`
+	Title  string  `json:"title"`
+	Status int     `json:"status"`
+	Detail string  `json:"detail,omitempty" doc:"A sentence for people"`
+	Code   string  `json:"code" doc:"Stable; what programs act on"`
+	Field  string  `json:"field,omitempty" doc:"The field it is about"`
+	Errors []Fault `json:"errors,omitempty" doc:"Everything that is wrong with what was sent"`
+}
+
+// Fault is one thing that is wrong with what was sent. It never repeats a value.
+type Fault struct {
+	Location string `json:"location,omitempty"`
+	Message  string `json:"message"`
+}
+
+// Error is for logs.
+func (p *Problem) Error() string { return p.Code }
+
+// GetStatus implements huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType implements huma.ContentTypeFilter.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func init() {
+	// The library's own refusals look like ours, and repeat no value.
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: string(problem.BadInput)}
+		switch status {
+		case http.StatusNotFound:
+			p.Code = string(problem.NotFound)
+		case http.StatusMethodNotAllowed:
+			p.Code = string(problem.WrongMethod)
+		case http.StatusInternalServerError:
+			p.Code = string(problem.Internal)
+		}
+		p.Detail = sentence(problem.Code(p.Code), nil)
+		for _, err := range errs {
+			if detailed, ok := err.(huma.ErrorDetailer); ok {
+				d := detailed.ErrorDetail()
+				p.Errors = append(p.Errors, Fault{d.Location, d.Message})
+			}
+		}
+		return p
+	}
+}
+
+func sentence(code problem.Code, args map[string]any) string {
+	return i18n.For("en").TMap("problem."+string(code), args)
+}
+
+// statusOf is the HTTP status of a refusal.
+func statusOf(code problem.Code) int {
+	switch code {
+	case problem.SignedOut:
+		return http.StatusUnauthorized
+	case problem.Forbidden:
+		return http.StatusForbidden
+	case problem.NotFound:
+		return http.StatusNotFound
+	case problem.Conflict:
+		return http.StatusPreconditionFailed
+	case problem.Blocked:
+		return http.StatusTooManyRequests
+	case problem.TooLong:
+		return http.StatusRequestEntityTooLarge
+	case problem.Busy, problem.Unavailable, problem.DirectoryUnavailable:
+		return http.StatusServiceUnavailable
+	case problem.Internal:
+		return http.StatusInternalServerError
+	case problem.BadInput:
+		return http.StatusBadRequest
+	}
+	return http.StatusUnprocessableEntity
+}
+
+// refusal makes an error one that is answered.
+func (a *API) refusal(err error) *Problem {
+	if faults, ok := asFaults(err); ok {
+		p := a.refusal(problem.New(problem.DocumentWrong))
+		for _, f := range faults {
+			p.Errors = append(p.Errors, Fault{f.Key, f.Text})
+		}
+		return p
+	}
+	found, ok := problem.As(err)
+	if !ok {
+		a.d.Log.Error("an operation failed", "error", err)
+		found = problem.New(problem.Internal)
+	}
+	status := statusOf(found.Code)
+	return &Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: sentence(found.Code, found.Args), Code: string(found.Code), Field: found.Field,
+	}
+}
+
+func asFaults(err error) (config.Faults, bool) {
+	var faults config.Faults
+	ok := errors.As(err, &faults)
+	return faults, ok
+}
+
+// fail answers before an operation was found.
+func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
+	p := a.refusal(err)
+	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(found.RetryAfter.Seconds()))))
+	}
+	data, marshalErr := json.Marshal(p)
+	if marshalErr != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(data) // the client may be gone
+}
+
+// rateHeaders say how many requests are left (draft-ietf-httpapi-ratelimit-headers).
+func rateHeaders(h http.Header, v throttle.Verdict) {
+	window := strconv.Itoa(int(perKey.Per / time.Second))
+	h.Set("RateLimit-Policy", `"key";q=`+strconv.Itoa(perKey.Limit)+`;w=`+window)
+	h.Set("RateLimit", `"key";r=`+strconv.Itoa(max(v.Left, 0))+`;t=`+window)
+}

@@ -1,0 +1,201 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
+)
+
+// listed is one person in a list. The words are those of Entra's registration
+// report, so that scripts find what they know.
+type listed struct {
+	ID         string        `json:"id" doc:"The directory's stable key"`
+	UserID     string        `json:"user_id"`
+	Name       string        `json:"display_name,omitempty"`
+	Role       org.Role      `json:"role,omitempty"`
+	Enabled    bool          `json:"sspr_enabled" doc:"The policy and the directory let them reset"`
+	Registered bool          `json:"sspr_registered" doc:"Their methods are enough"`
+	Capable    bool          `json:"sspr_capable" doc:"Both"`
+	Methods    []method.Kind `json:"methods_registered"`
+}
+
+type listInput struct {
+	orgPath
+	Prefix string `query:"prefix" maxLength:"320" doc:"How the user ID begins; a whole one where the directory cannot be listed"`
+	Show   string `query:"show" enum:"capable,not-registered,not-enabled" doc:"Only these"`
+	Kind   string `query:"kind" maxLength:"40" doc:"Only who has a usable method of this kind"`
+	After  string `query:"after" maxLength:"500" doc:"next of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+type listOutput struct {
+	Body struct {
+		People []listed `json:"people"`
+		Next   string   `json:"next,omitempty" doc:"after of the next page; absent on the last one"`
+	}
+}
+
+type personInput struct {
+	orgPath
+	Key string `path:"id" maxLength:"200"`
+}
+
+type actInput struct {
+	orgPath
+	Key string `path:"id" maxLength:"200"`
+	Act string `path:"act" enum:"unlock,clear_limits,require_registration,revoke_sessions,freeze,unfreeze"`
+}
+
+type findInput struct {
+	orgPath
+	Body struct {
+		UserID string `json:"user_id" minLength:"1" maxLength:"320"`
+	}
+}
+
+// person is one person.
+type person struct {
+	listed
+	Disabled     bool         `json:"disabled"`
+	LockedUntil  *time.Time   `json:"locked_until,omitempty"`
+	FrozenSince  *time.Time   `json:"frozen_since,omitempty"`
+	LastReset    *time.Time   `json:"last_reset,omitempty"`
+	MustRegister bool         `json:"must_register"`
+	Details      []registered `json:"methods"`
+	CanReset     bool         `json:"can_reset"`
+	Rules        []rule       `json:"rules" doc:"Every rule of a reset with its answer"`
+}
+
+type registered struct {
+	ID       string      `json:"id"`
+	Kind     method.Kind `json:"kind"`
+	Masked   string      `json:"masked,omitempty"`
+	Proved   bool        `json:"proved"`
+	ProvedBy string      `json:"proved_by,omitempty"`
+	Default  bool        `json:"default"`
+	Disabled bool        `json:"disabled"`
+	Since    *time.Time  `json:"since,omitempty"`
+	LastUsed *time.Time  `json:"last_used,omitempty"`
+}
+
+type rule struct {
+	Rule string `json:"rule"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`
+}
+
+type personOutput struct{ Body person }
+
+func (a *API) peopleOperations() {
+	get(a, "/people", "list-people", "People, by user ID", admin.SeePeople, a.listPeople)
+	get(a, "/people/{id}", "get-person", "One person", admin.SeePeople, func(ctx context.Context, in *personInput) (*personOutput, error) {
+		p, err := a.d.Admin.ByKey(ctx, authority(ctx), organization(ctx), in.Key)
+		if err != nil {
+			return nil, err
+		}
+		return a.person(ctx, p), nil
+	})
+	register(a, huma.Operation{
+		OperationID: "find-person", Method: http.MethodPost, Path: "/people/find",
+		Summary: "One person by the whole user ID", Description: "A POST, so that user IDs stand in no address.",
+	}, admin.SeePeople, func(ctx context.Context, in *findInput) (*personOutput, error) {
+		p, err := a.d.Admin.ByUserID(ctx, authority(ctx), organization(ctx), in.Body.UserID)
+		if err != nil {
+			return nil, err
+		}
+		return a.person(ctx, p), nil
+	})
+	register(a, huma.Operation{
+		OperationID: "act-on-person", Method: http.MethodPost, Path: "/people/{id}/{act}",
+		Summary:     "Act on one person",
+		Description: "Repeating an act changes nothing more. Nobody acts on a higher role, nor on themselves.",
+	}, admin.SeePeople, a.act)
+}
+
+func (a *API) listPeople(ctx context.Context, in *listInput) (*listOutput, error) {
+	kind, ok := method.ParseKind(in.Kind)
+	if in.Kind != "" && !ok {
+		return nil, problem.New(problem.BadInput).On("kind")
+	}
+	list, err := a.d.Admin.People(ctx, authority(ctx), organization(ctx), admin.Query{
+		Prefix: in.Prefix, Show: admin.Show(in.Show), Kind: kindIf(kind, ok), After: in.After, Limit: in.Limit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &listOutput{}
+	out.Body.People, out.Body.Next = make([]listed, 0, len(list.People)), list.Next
+	for _, l := range list.People {
+		out.Body.People = append(out.Body.People, listedOf(l))
+	}
+	return out, nil
+}
+
+func kindIf(k method.Kind, ok bool) method.Kind {
+	if !ok {
+		return ""
+	}
+	return k
+}
+
+func listedOf(l admin.Listed) listed {
+	kinds := l.Kinds
+	if kinds == nil {
+		kinds = []method.Kind{}
+	}
+	return listed{
+		ID: l.Entry.Key, UserID: l.Entry.UserID, Name: l.Entry.DisplayName, Role: l.Role,
+		Enabled: l.Enabled, Registered: l.Registered, Capable: l.Enabled && l.Registered, Methods: kinds,
+	}
+}
+
+func (a *API) act(ctx context.Context, in *actInput) (*personOutput, error) {
+	o, as := organization(ctx), authority(ctx)
+	p, err := a.d.Admin.ByKey(ctx, as, o, in.Key)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.d.Admin.Do(ctx, as, o, p, admin.Action(in.Act)); err != nil {
+		return nil, err
+	}
+	if p, err = a.d.Admin.ByKey(ctx, as, o, in.Key); err != nil {
+		return nil, err
+	}
+	return a.person(ctx, p), nil
+}
+
+func (a *API) person(ctx context.Context, p admin.Person) *personOutput {
+	e := p.Account.Entry
+	out := &personOutput{Body: person{
+		listed: listedOf(p.Listed(organization(ctx))), Disabled: e.Disabled,
+		LockedUntil: some(e.LockedUntil), FrozenSince: some(p.Account.FrozenAt), LastReset: some(p.Account.LastResetAt),
+		MustRegister: p.Account.MustRegister, Details: []registered{}, CanReset: p.CanReset(),
+	}}
+	for _, m := range p.Methods {
+		out.Body.Details = append(out.Body.Details, registered{
+			ID: m.ID, Kind: m.Kind, Masked: m.Masked, Proved: m.Proved, ProvedBy: m.ProvedBy, Default: m.Default,
+			Disabled: !m.DisabledAt.IsZero(), Since: some(m.ProvedAt), LastUsed: some(m.LastUsedAt),
+		})
+	}
+	for _, r := range p.Rules {
+		out.Body.Rules = append(out.Body.Rules, rule{r.Name, r.OK, i18n.For("en").TMap(r.Key, r.Args)})
+	}
+	return out
+}
+
+// some is a time, or nothing for the zero time.
+func some(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

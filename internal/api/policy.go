@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+)
+
+type orgPath struct {
+	Org string `path:"org" doc:"The organization's short name"`
+}
+
+type policyOutput struct {
+	ETag string `header:"ETag" doc:"The version, for If-Match"`
+	Body json.RawMessage
+}
+
+type policyInput struct {
+	orgPath
+	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	RawBody []byte `contentType:"application/json"`
+}
+
+type changesOutput struct {
+	ETag string `header:"ETag"`
+	Body struct {
+		Changes []org.Change `json:"changes"`
+	}
+}
+
+// effectOutput says what a policy would do.
+type effectOutput struct {
+	Body struct {
+		Changes  []org.Change `json:"changes"`
+		Before   int          `json:"capable_before" doc:"People who can reset now"`
+		After    int          `json:"capable_after" doc:"People who could reset with it"`
+		Stranded int          `json:"stranded" doc:"People who can reset now and could no more"`
+		Partial  bool         `json:"partial" doc:"The directory cannot be listed: only people whom Kunci has met are counted"`
+	}
+}
+
+func (a *API) policyOperations() {
+	get(a, "/policy", "get-policy", "The policy, with every key", admin.SeePolicy, func(ctx context.Context, _ *orgPath) (*policyOutput, error) {
+		o := organization(ctx)
+		data, err := config.EncodeJSON(o.Policy)
+		if err != nil {
+			return nil, err
+		}
+		return &policyOutput{ETag: etag(o), Body: data}, nil
+	})
+	register(a, huma.Operation{
+		OperationID: "put-policy", Method: http.MethodPut, Path: "/policy",
+		Summary:     "Replace the policy",
+		Description: "The document begins from its preset: what it does not name is the preset's value.",
+		RequestBody: policyBody(), SkipValidateBody: true, // org.ParsePolicy says everything that is wrong, by key
+	}, admin.ChangePolicy, a.putPolicy)
+	register(a, huma.Operation{
+		OperationID: "try-policy", Method: http.MethodPost, Path: "/policy/try",
+		Summary:     "What a policy would do to people, without saving it",
+		RequestBody: policyBody(), SkipValidateBody: true,
+	}, admin.SeePolicy, a.tryPolicy)
+}
+
+func policyBody() *huma.RequestBody {
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"application/json": {Schema: &huma.Schema{Type: huma.TypeObject, Description: "The policy, with the keys of an organization's file"}},
+	}}
+}
+
+// etag names the version of an organization.
+func etag(o *org.Organization) string { return `"` + strconv.FormatInt(o.Version, 10) + `"` }
+
+func (a *API) putPolicy(ctx context.Context, in *policyInput) (*changesOutput, error) {
+	o := organization(ctx)
+	version, err := strconv.ParseInt(strings.Trim(in.IfMatch, `"`), 10, 64)
+	if err != nil {
+		return nil, problem.New(problem.Conflict).On("If-Match")
+	}
+	p, err := org.ParsePolicy(strings.NewReader(string(in.RawBody)))
+	if err != nil {
+		return nil, err
+	}
+	out := &changesOutput{}
+	err = a.d.DB.Write(ctx, func(tx *store.Tx) error {
+		if err := a.d.Orgs.SetPolicy(ctx, tx, authority(ctx).By, o.ID, p, version); err != nil {
+			return err
+		}
+		after, err := a.d.Orgs.Get(ctx, tx, o.ID)
+		if err != nil {
+			return err
+		}
+		out.ETag, out.Body.Changes = etag(after), org.Difference(o, after)
+		return nil
+	})
+	return out, err
+}
+
+type tryInput struct {
+	orgPath
+	RawBody []byte `contentType:"application/json"`
+}
+
+func (a *API) tryPolicy(ctx context.Context, in *tryInput) (*effectOutput, error) {
+	o := organization(ctx)
+	p, err := org.ParsePolicy(strings.NewReader(string(in.RawBody)))
+	if err != nil {
+		return nil, err
+	}
+	effect, err := a.d.Report.Try(ctx, o, p)
+	if err != nil {
+		return nil, err
+	}
+	out := &effectOutput{}
+	out.Body.Changes = org.Difference(o, o.WithPolicy(p))
+	out.Body.Before, out.Body.After = effect.Before.Capable, effect.After.Capable
+	out.Body.Stranded, out.Body.Partial = effect.Stranded, effect.Before.Partial
+	return out, nil
+}

@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/problem"
+)
+
+// root is where an organization's operations stand.
+const root = "/api/v1/orgs/{org}"
+
+// register adds an operation behind the question whether the key may do it.
+func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(context.Context, *I) (*O, error)) {
+	op.Path = root + op.Path
+	op.Metadata = map[string]any{"needs": needs}
+	op.Description = joined(op.Description, "Needs a role that may "+string(needs)+".")
+	op.MaxBodyBytes = longestBody
+	a.operations = append(a.operations, Operation{op.Method, op.Path, needs})
+	huma.Register(a.doc, op, func(ctx context.Context, in *I) (*O, error) {
+		if !authority(ctx).May(needs) {
+			return nil, a.refusal(problem.New(problem.Forbidden))
+		}
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, a.refusal(err)
+		}
+		return out, nil
+	})
+}
+
+func joined(first, second string) string {
+	if first == "" {
+		return second
+	}
+	return first + " " + second
+}
+
+// get is register for what only reads.
+func get[I, O any](a *API, path, id, summary string, needs admin.Action, do func(context.Context, *I) (*O, error)) {
+	register(a, huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary}, needs, do)
+}

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/store"
+)
+
+type request struct {
+	ID          string     `json:"id"`
+	UserID      string     `json:"user_id"`
+	Problem     string     `json:"problem" doc:"The dead end they stood at, or dispute"`
+	Message     string     `json:"message,omitempty" doc:"What they wrote; nobody has checked who it was"`
+	State       string     `json:"state"`
+	SupportCode string     `json:"support_code"`
+	OpenedAt    time.Time  `json:"opened_at"`
+	ResolvedAt  *time.Time `json:"resolved_at,omitempty"`
+	ResolvedBy  string     `json:"resolved_by,omitempty"`
+	Note        string     `json:"note,omitempty"`
+}
+
+type requestsInput struct {
+	orgPath
+	State  string `query:"state" enum:"open,resolved"`
+	Before string `query:"before" maxLength:"40" doc:"next of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+type requestsOutput struct {
+	Body struct {
+		Requests []request `json:"requests"`
+		Next     string    `json:"next,omitempty"`
+	}
+}
+
+type requestInput struct {
+	orgPath
+	ID string `path:"id" maxLength:"40"`
+}
+
+type resolveInput struct {
+	orgPath
+	ID   string `path:"id" maxLength:"40"`
+	Body struct {
+		Note string `json:"note,omitempty" maxLength:"1000" doc:"What was done; for colleagues"`
+	}
+}
+
+type requestOutput struct{ Body request }
+
+func (a *API) requestOperations() {
+	get(a, "/requests", "list-requests", "Requests for help, the newest first", admin.SeeRequests, a.listRequests)
+	get(a, "/requests/{id}", "get-request", "One request", admin.SeeRequests, func(ctx context.Context, in *requestInput) (*requestOutput, error) {
+		return a.request(ctx, in.ID)
+	})
+	register(a, huma.Operation{
+		OperationID: "resolve-request", Method: http.MethodPost, Path: "/requests/{id}/resolve", Summary: "Mark a request as done",
+	}, admin.ResolveRequest, func(ctx context.Context, in *resolveInput) (*requestOutput, error) {
+		err := a.d.DB.Write(ctx, func(tx *store.Tx) error {
+			return a.d.Helpdesk.Resolve(ctx, tx, authority(ctx).By, organization(ctx).ID, in.ID, in.Body.Note)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return a.request(ctx, in.ID)
+	})
+}
+
+func (a *API) listRequests(ctx context.Context, in *requestsInput) (*requestsOutput, error) {
+	out := &requestsOutput{}
+	out.Body.Requests = []request{}
+	err := a.d.DB.Read(ctx, func(tx *store.Tx) error {
+		all, err := a.d.Helpdesk.List(ctx, tx, helpdesk.Query{
+			OrgID: organization(ctx).ID, State: helpdesk.State(in.State), Before: in.Before, Limit: in.Limit,
+		})
+		for _, r := range all {
+			out.Body.Requests = append(out.Body.Requests, requestOf(r))
+		}
+		if len(all) == in.Limit {
+			out.Body.Next = all[len(all)-1].ID
+		}
+		return err
+	})
+	return out, err
+}
+
+func (a *API) request(ctx context.Context, id string) (*requestOutput, error) {
+	var found helpdesk.Request
+	err := a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		found, err = a.d.Helpdesk.Get(ctx, tx, organization(ctx).ID, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &requestOutput{requestOf(found)}, nil
+}
+
+func requestOf(r helpdesk.Request) request {
+	return request{
+		ID: r.ID, UserID: r.UserID, Problem: string(r.Problem), Message: r.Message, State: string(r.State),
+		SupportCode: r.SupportCode, OpenedAt: r.OpenedAt.UTC(), ResolvedAt: some(r.ResolvedAt), ResolvedBy: r.ResolvedBy, Note: r.Note,
+	}
+}

@@ -1,0 +1,193 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/org"
+)
+
+// Finding is one thing that doctor looked at.
+type Finding struct {
+	Name string // "TLS", "bind", "rights"
+	OK   bool
+	Text string // what was found
+	Mend string // how to mend it; "" when OK
+}
+
+// certificateNotice is when a server's certificate should have been renewed.
+const certificateNotice = 14 * 24 * time.Hour
+
+// Examine looks at an organization's directory as a node uses it, server by
+// server, and changes nothing: connection and TLS, the service account, the base,
+// both filters, and what the account may write.
+func (s *Service) Examine(ctx context.Context, o *org.Organization) []Finding {
+	d, err := s.build(o)
+	if err != nil {
+		return []Finding{{Name: "configuration", Text: err.Error(), Mend: "correct the organization's file and run: kunci org apply"}}
+	}
+	defer d.pool.close()
+	x := &examiner{d: d, groupsMatter: len(o.Policy.Reset.Groups)+len(o.Policy.Reset.ExcludeGroups) > 0}
+	x.secret()
+	for _, server := range d.pool.servers {
+		x.prefix = ""
+		if len(d.pool.servers) > 1 {
+			x.prefix = server.String() + " "
+		}
+		x.server(ctx, server)
+	}
+	return x.found
+}
+
+type examiner struct {
+	d            *Directory
+	groupsMatter bool
+	prefix       string
+	found        []Finding
+}
+
+func (x *examiner) good(name, text string, args ...any) {
+	x.found = append(x.found, Finding{Name: x.prefix + name, OK: true, Text: fmt.Sprintf(text, args...)})
+}
+
+func (x *examiner) bad(name, mend, text string, args ...any) {
+	x.found = append(x.found, Finding{Name: x.prefix + name, Text: fmt.Sprintf(text, args...), Mend: mend})
+}
+
+// secret looks at the file of the service account's password.
+func (x *examiner) secret() {
+	file := x.d.set.BindPasswordFile
+	switch info, err := os.Stat(file); {
+	case err != nil:
+		x.bad("password file", "put the password of bind_dn into this file on every node, readable by Kunci alone", "%v", err)
+	case info.Mode().Perm()&0o077 != 0:
+		x.bad("password file", "run: chmod 600 "+file, "others on this machine may read %s", file)
+	default:
+		x.good("password file", "%s is private", file)
+	}
+}
+
+func (x *examiner) server(ctx context.Context, s *server) {
+	bare, err := s.dial(ctx)
+	if err != nil {
+		x.unreachable(s, err)
+		return
+	}
+	x.certificate(bare)
+	bare.close()
+	c, err := s.connect(ctx)
+	if err != nil {
+		x.bad("bind", "see bind_dn and bind_password_file: the directory must know this account and take its password", "%s cannot sign in: %v", x.d.set.BindDN, err)
+		return
+	}
+	defer c.close()
+	x.good("bind", "%s signs in", x.d.set.BindDN)
+	base, err := c.read(ctx, x.d.set.BaseDN, "1.1")
+	if err != nil || base == nil {
+		x.bad("base_dn", "see base_dn, and that the service account may read it and what is below", "%s cannot be found (%v)", x.d.set.BaseDN, said(err))
+		return
+	}
+	p := x.people(ctx, c)
+	x.groups(ctx, c, p)
+	if !x.d.set.WriteBack {
+		x.good("write_back", "it is off: passwords are not set here")
+		return
+	}
+	for _, f := range x.d.dialect.examine(ctx, c, p) {
+		f.Name = x.prefix + f.Name
+		x.found = append(x.found, f)
+	}
+}
+
+func said(err error) string {
+	if err == nil {
+		return "no such entry"
+	}
+	return err.Error()
+}
+
+// unreachable tells a server that cannot be reached from one that is not trusted.
+func (x *examiner) unreachable(s *server, err error) {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.Is(err, directory.ErrRights):
+		x.bad("TLS", "put the certificate of the authority that signed the server's into ca_file, on every node", "%v", err)
+	case errors.As(err, &authority):
+		x.bad("TLS", "put the certificate of the authority that signed the server's into ca_file", "the certificate of %s comes from an authority that is not trusted here: %v", s, err)
+	case errors.As(err, &name):
+		x.bad("TLS", "use the name in urls that the certificate is for, or get one for this name", "the certificate of %s is for another name: %v", s, err)
+	case errors.As(err, &invalid):
+		x.bad("TLS", "renew the certificate of the directory server", "the certificate of %s is not valid: %v", s, err)
+	default:
+		x.bad("connection", "see urls, that the server runs, and that this machine may reach its port", "%s does not answer: %v", s, err)
+	}
+}
+
+func (x *examiner) certificate(c *conn) {
+	state, ok := c.ldap.TLSConnectionState()
+	if !ok || len(state.PeerCertificates) == 0 {
+		x.bad("TLS", "write ldaps:// or set start_tls: true", "%s speaks without TLS", c.server)
+		return
+	}
+	left := time.Until(state.PeerCertificates[0].NotAfter)
+	if left < certificateNotice {
+		x.bad("TLS", "renew the certificate of the directory server", "the certificate of %s ends on %s", c.server, state.PeerCertificates[0].NotAfter.Format(time.DateOnly))
+		return
+	}
+	x.good("TLS", "%s, certificate valid until %s", tls.VersionName(state.Version), state.PeerCertificates[0].NotAfter.Format(time.DateOnly))
+}
+
+// people looks for anybody whom the user filter finds.
+func (x *examiner) people(ctx context.Context, c *conn) *person {
+	d, filter := x.d, x.d.people.anyone()
+	found, err := c.search(ctx, d.set.BaseDN, ldap.ScopeWholeSubtree, filter, 1, d.attributes()...)
+	switch {
+	case err != nil:
+		x.bad("user_filter", "see user_filter, and that the service account may search below base_dn", "%s: %v", filter, err)
+		return nil
+	case len(found) == 0:
+		x.bad("user_filter", "see user_filter and base_dn, and that the service account may read these attributes of people", "%s finds nobody below %s", filter, d.set.BaseDN)
+		return nil
+	}
+	p, err := d.person(ctx, c, found[0])
+	if err != nil {
+		x.bad("attributes", "see attributes.user_id, and that the service account may read it and the server's own attributes", "%s has no key or no user ID that can be read: %v", found[0].DN, err)
+		return nil
+	}
+	x.good("user_filter", "%s finds people, such as %s", filter, p.UserID)
+	return &p
+}
+
+func (x *examiner) groups(ctx context.Context, c *conn, p *person) {
+	d := x.d
+	if d.set.GroupFilter == "" {
+		return
+	}
+	filter := strings.ReplaceAll(d.set.GroupFilter, org.DNPlace, "*")
+	found, err := c.search(ctx, d.groupBase(), ldap.ScopeWholeSubtree, filter, 1, d.set.Attributes.GroupName)
+	switch {
+	case err != nil:
+		x.bad("group_filter", "see group_filter, and that the service account may search for groups", "%s: %v", filter, err)
+	case len(found) == 0 && x.groupsMatter:
+		x.bad("group_filter", "see group_filter, and that the service account may read groups and their members: the policy names groups", "%s finds no group below %s", filter, d.groupBase())
+	case len(found) == 0:
+		x.good("group_filter", "it finds no group; the policy names none")
+	case text(found[0], d.set.Attributes.GroupName) == "":
+		x.bad("group_filter", "see attributes.group_name, and that the service account may read it", "%s has no name that can be read", found[0].DN)
+	case p != nil:
+		x.good("group_filter", "it finds groups; %s is in %d", p.UserID, len(p.Groups))
+	default:
+		x.good("group_filter", "it finds groups")
+	}
+}

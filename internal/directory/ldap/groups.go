@@ -1,0 +1,76 @@
+package ldap
+
+import (
+	"context"
+	"slices"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+const (
+	// groupDepth is how deep groups are followed into each other, and mostGroups
+	// how many one person may be in.
+	groupDepth  = 16
+	mostGroups  = 2000
+	groupsAsked = 100 // entries in one filter
+)
+
+// memberGroups are the names of the groups that hold an entry, and of those that
+// hold them, found level by level; one that holds itself ends there.
+func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error) {
+	if d.set.GroupFilter == "" {
+		return nil, nil
+	}
+	var names []string
+	seen := map[string]bool{}
+	level := []string{e.DN}
+	for range groupDepth {
+		var next []string
+		for part := range slices.Chunk(level, groupsAsked) {
+			found, err := c.search(ctx, d.groupBase(), ldap.ScopeWholeSubtree, groupsOf(d.set.GroupFilter, part), mostGroups, d.set.Attributes.GroupName)
+			if err != nil {
+				return nil, err
+			}
+			for _, g := range found {
+				if seen[g.DN] || len(seen) >= mostGroups {
+					continue
+				}
+				seen[g.DN] = true
+				next = append(next, g.DN)
+				if name := text(g, d.set.Attributes.GroupName); name != "" {
+					names = append(names, name)
+				}
+			}
+		}
+		if level = next; len(level) == 0 {
+			break
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// groupBase is where groups are looked for: the domain of the base, since groups
+// seldom stand under the people.
+func (d *Directory) groupBase() string { return suffixOf(d.set.BaseDN) }
+
+// suffixOf is the part of a name made of dc=, or the whole name where there is none.
+func suffixOf(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return dn
+	}
+	for i := range parsed.RDNs {
+		rest := &ldap.DN{RDNs: parsed.RDNs[i:]}
+		if !slices.ContainsFunc(rest.RDNs, func(r *ldap.RelativeDN) bool {
+			return len(r.Attributes) != 1 || !isDomain(r.Attributes[0].Type)
+		}) {
+			return rest.String()
+		}
+	}
+	return dn
+}
+
+func isDomain(attribute string) bool {
+	return attribute == "dc" || attribute == "DC" || attribute == "Dc"
+}

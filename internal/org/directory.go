@@ -1,0 +1,218 @@
+package org
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Directory kinds.
+const (
+	Embedded = "embedded"
+	LDAP     = "ldap"
+)
+
+// Dialects of the kind ldap.
+const (
+	OpenLDAP        = "openldap"
+	DS389           = "389ds"
+	FreeIPA         = "freeipa"
+	ActiveDirectory = "active_directory"
+)
+
+// UserIDPlace stands in a user filter for what the person typed, escaped.
+const UserIDPlace = "{user_id}"
+
+// DNPlace stands in a group filter for the name of the entry that a group holds.
+const DNPlace = "{dn}"
+
+// DirectoryConfig says where accounts and passwords live. All keys but Kind
+// belong to the kind ldap; what is empty there takes the dialect's default.
+type DirectoryConfig struct {
+	Kind    string `json:"kind"`
+	Dialect string `json:"dialect,omitzero"`
+	// URLs are the servers, the preferred one first.
+	URLs     []string `json:"urls,omitzero"`
+	StartTLS bool     `json:"start_tls,omitzero"`
+	BindDN   string   `json:"bind_dn,omitzero"`
+	// BindPasswordFile and CAFile are names of files on every node. The nodes read
+	// them when they connect; the password itself is stored nowhere else.
+	BindPasswordFile string              `json:"bind_password_file,omitzero"`
+	CAFile           string              `json:"ca_file,omitzero"`
+	BaseDN           string              `json:"base_dn,omitzero"`
+	UserFilter       string              `json:"user_filter,omitzero"`
+	GroupFilter      string              `json:"group_filter,omitzero"`
+	Attributes       DirectoryAttributes `json:"attributes,omitzero"`
+	// WriteBack lets Kunci set passwords; without it every account is not managed here.
+	WriteBack bool `json:"write_back"`
+}
+
+// DirectoryAttributes names the attributes of an entry. The last four are yes or
+// no: the name of an attribute that says TRUE, or NAME=VALUE for any other value.
+type DirectoryAttributes struct {
+	UserID      string `json:"user_id,omitzero"`
+	DisplayName string `json:"display_name,omitzero"`
+	GivenName   string `json:"given_name,omitzero"`
+	FamilyName  string `json:"family_name,omitzero"`
+	Language    string `json:"language,omitzero"`
+	GroupName   string `json:"group_name,omitzero"` // of a group's entry
+	Disabled    string `json:"disabled,omitzero"`
+	MustChange  string `json:"must_change,omitzero"`
+	Privileged  string `json:"privileged,omitzero"`
+	// External marks an account whose password is mastered elsewhere.
+	External string `json:"password_source,omitzero"`
+}
+
+// Named gives the attribute names by their keys.
+func (a DirectoryAttributes) Named() map[string]string {
+	return map[string]string{
+		"user_id": a.UserID, "display_name": a.DisplayName, "given_name": a.GivenName, "family_name": a.FamilyName,
+		"language": a.Language, "group_name": a.GroupName, "disabled": a.Disabled, "must_change": a.MustChange,
+		"privileged": a.Privileged, "password_source": a.External,
+	}
+}
+
+var (
+	attributeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
+	// userIDForm is the one place a user ID may have: the whole value of an equality.
+	userIDForm = regexp.MustCompile(`\([A-Za-z][A-Za-z0-9-]*=\{user_id\}\)`)
+	placeForm  = regexp.MustCompile(`\{[^{}]*\}`)
+)
+
+// MaxServers bounds a list of URLs.
+const MaxServers = 8
+
+func (c *checker) directory(d *DirectoryConfig) {
+	c.oneOf("directory.kind", d.Kind, Embedded, LDAP)
+	if d.Kind != LDAP {
+		c.onlyForLDAP(*d)
+		return
+	}
+	c.oneOf("directory.dialect", d.Dialect, OpenLDAP, DS389, FreeIPA, ActiveDirectory)
+	c.servers(d)
+	if d.BindDN == "" || strings.ContainsFunc(d.BindDN, notPrintable) {
+		c.refuse("directory.bind_dn", "expected the name of the account that Kunci signs in with, such as cn=kunci,ou=services,dc=contoso,dc=com")
+	}
+	for key, path := range map[string]string{"bind_password_file": d.BindPasswordFile, "ca_file": d.CAFile} {
+		if path != "" && !filepath.IsAbs(path) {
+			c.refuse("directory."+key, "expected the name of a file; from the program it has to begin at the root, such as /etc/kunci/ldap-password")
+		}
+	}
+	if d.BindPasswordFile == "" {
+		c.refuse("directory.bind_password_file", "expected the file that holds the password of bind_dn, readable by Kunci alone")
+	}
+	if !strings.Contains(d.BaseDN, "=") || strings.ContainsFunc(d.BaseDN, notPrintable) {
+		c.refuse("directory.base_dn", "expected the name under which people are found, such as ou=people,dc=contoso,dc=com")
+	}
+	if f := d.UserFilter; f != "" {
+		places := placeForm.FindAllString(f, -1)
+		if !balanced(f) || !userIDForm.MatchString(f) || slices.ContainsFunc(places, func(p string) bool { return p != UserIDPlace }) {
+			c.refuse("directory.user_filter", "expected a filter in brackets in which an attribute is {user_id}, such as (mail={user_id}) or (&(objectClass=person)(uid={user_id}))")
+		}
+	}
+	if f := d.GroupFilter; f != "" {
+		places := placeForm.FindAllString(f, -1)
+		if !balanced(f) || len(places) == 0 || slices.ContainsFunc(places, func(p string) bool { return p != DNPlace }) {
+			c.refuse("directory.group_filter", "expected a filter in brackets in which a group's members are {dn}, such as (member={dn})")
+		}
+	}
+	for key, name := range d.Attributes.Named() {
+		flag := slices.Contains([]string{"disabled", "must_change", "privileged", "password_source"}, key)
+		attribute, value, _ := strings.Cut(name, "=")
+		if name != "" && (!attributeForm.MatchString(attribute) || (value != "" || attribute != name) && !flag) {
+			text := "expected the name of an attribute"
+			if flag {
+				text += ", or NAME=VALUE"
+			}
+			c.refuse("directory.attributes."+key, "%s", text)
+		}
+	}
+}
+
+func (c *checker) onlyForLDAP(d DirectoryConfig) {
+	rest := d
+	rest.Kind = ""
+	if len(rest.URLs) == 0 {
+		rest.URLs = nil
+	}
+	if !reflect.ValueOf(rest).IsZero() {
+		c.refuse("directory.kind", "the keys beside kind belong to the kind ldap, and this one is %s", d.Kind)
+	}
+}
+
+func (c *checker) servers(d *DirectoryConfig) {
+	if len(d.URLs) == 0 || len(d.URLs) > MaxServers {
+		c.refuse("directory.urls", "expected 1 to %d servers, such as [ldaps://ldap.contoso.com]", MaxServers)
+	}
+	for i, text := range d.URLs {
+		key := fmt.Sprintf("directory.urls[%d]", i)
+		u, err := url.Parse(text)
+		switch {
+		case err != nil || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" ||
+			(u.Scheme != "ldaps" && u.Scheme != "ldap"):
+			c.refuse(key, "expected a server like ldaps://ldap.contoso.com or ldaps://ldap.contoso.com:636")
+		case u.Scheme == "ldap" && !d.StartTLS:
+			c.refuse(key, "passwords are not sent in the open: write ldaps://, or set start_tls: true")
+		case u.Scheme == "ldaps" && d.StartTLS:
+			c.refuse(key, "start_tls turns ldap:// into TLS; with it write ldap://, or leave start_tls out")
+		case slices.Contains(d.URLs[:i], text):
+			c.refuse(key, "%s stands twice", text)
+		}
+	}
+}
+
+// balanced tells whether brackets open and close as a filter's do.
+func balanced(filter string) bool {
+	if !strings.HasPrefix(filter, "(") || !strings.HasSuffix(filter, ")") || len(filter) > 2000 || strings.ContainsFunc(filter, notPrintable) {
+		return false
+	}
+	depth := 0
+	for i, r := range filter {
+		switch r {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		if depth < 0 || depth == 0 && i < len(filter)-1 {
+			return false
+		}
+	}
+	return depth == 0
+}
+
+// locate makes the files that a document names absolute: they are looked for in
+// the document's folder. A file that is not there is refused here, where somebody
+// reads it; the nodes read the files when they connect.
+func (d *DirectoryConfig) locate(folder string) []Problem {
+	if d.Kind != LDAP {
+		return nil
+	}
+	var wrong []Problem
+	for _, f := range []struct {
+		key  string
+		path *string
+	}{{"bind_password_file", &d.BindPasswordFile}, {"ca_file", &d.CAFile}} {
+		full := *f.path
+		if full == "" {
+			continue
+		}
+		if !filepath.IsAbs(full) {
+			full = filepath.Join(folder, full)
+		}
+		absolute, err := filepath.Abs(full)
+		if err == nil {
+			*f.path = absolute
+			_, err = os.Stat(absolute)
+		}
+		if err != nil {
+			wrong = append(wrong, Problem{Key: "directory." + f.key, Text: fmt.Sprintf("there is no file %s", full)})
+		}
+	}
+	return wrong
+}

@@ -1,0 +1,250 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/store"
+)
+
+// Registration is how many people could help themselves at a moment. The words
+// are those of Entra's registration report: enabled by the policy, registered
+// with enough methods, capable when both.
+type Registration struct {
+	At time.Time `json:"-"`
+	// People are the accounts of the directory; where it cannot be listed,
+	// those that Kunci has met, and Partial is true.
+	People  int  `json:"people"`
+	Partial bool `json:"partial"`
+
+	Enabled    int `json:"enabled"`
+	Registered int `json:"registered"`
+	Capable    int `json:"capable"`
+	// ByKind is how many people have at least one usable method of a kind.
+	ByKind map[method.Kind]int `json:"by_kind"`
+}
+
+// live is up to how many people figures are counted when somebody looks;
+// beyond, they are those of the last background count.
+const live = 5000
+
+// Registration gives the figures of an organization: of now in a small one, of
+// the last background count in a large one. No transaction may be open.
+func (s *Service) Registration(ctx context.Context, o *org.Organization) (Registration, error) {
+	d, err := s.d.Directories(o)
+	if err != nil {
+		return Registration{}, fmt.Errorf("report registration: %w", err)
+	}
+	if lister, ok := d.(directory.Lister); ok {
+		n, err := lister.Count(ctx)
+		if err != nil {
+			return Registration{}, fmt.Errorf("report registration: %w", err)
+		}
+		if n <= live {
+			return s.register(ctx, o, d)
+		}
+	}
+	var last Registration
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		last, err = selectLast(ctx, tx, o.ID)
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return s.register(ctx, o, d)
+	}
+	return last, err
+}
+
+// Snapshot counts every organization and keeps the figures as those of today.
+func (s *Service) Snapshot(ctx context.Context) error {
+	var all []*org.Organization
+	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		all, err = s.d.Orgs.List(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, o := range all {
+		// One organization's directory being away must not stop the others.
+		failed = append(failed, s.snapshot(ctx, o))
+	}
+	return errors.Join(failed...)
+}
+
+func (s *Service) snapshot(ctx context.Context, o *org.Organization) error {
+	d, err := s.d.Directories(o)
+	if err != nil {
+		return fmt.Errorf("report registration: %w", err)
+	}
+	figures, err := s.register(ctx, o, d)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(figures)
+	if err != nil {
+		return fmt.Errorf("report registration: %w", err)
+	}
+	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		return upsertRegistration(ctx, tx, o.ID, DayOf(tx.Now()), string(text))
+	})
+}
+
+// History gives the kept figures of a span of days, the first one first. A day
+// on which nothing ran has none.
+func (s *Service) History(ctx context.Context, tx *store.Tx, orgID string, from, to Day) ([]Registration, error) {
+	all, err := selectHistory(ctx, tx, orgID, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("report history: %w", err)
+	}
+	return all, nil
+}
+
+func (s *Service) empty() Registration {
+	return Registration{At: s.d.DB.Now(), ByKind: make(map[method.Kind]int)}
+}
+
+func (s *Service) register(ctx context.Context, o *org.Organization, d directory.Directory) (Registration, error) {
+	figures, can := s.empty(), d.Capabilities()
+	partial, err := s.walk(ctx, o, d, func(e directory.Entry, h held, known bool) {
+		figures.add(o, e, h.kinds(), known || Enabled(o, e, can))
+	})
+	figures.Partial = partial
+	return figures, err
+}
+
+// walk goes through the directory a page at a time. One that cannot be listed
+// gives the accounts that Kunci has met, known, of which nothing else is known.
+func (s *Service) walk(ctx context.Context, o *org.Organization, d directory.Directory, fn func(e directory.Entry, h held, known bool)) (partial bool, err error) {
+	lister, ok := d.(directory.Lister)
+	if !ok {
+		err = s.d.DB.Read(ctx, func(tx *store.Tx) error {
+			return eachKnown(ctx, tx, o.ID, func(h held) { fn(directory.Entry{}, h, true) })
+		})
+		return true, err
+	}
+	for after := ""; ; {
+		page, err := lister.List(ctx, directory.Page{After: after, Limit: directory.MaxPage})
+		if err != nil {
+			return false, fmt.Errorf("report registration: %w", err)
+		}
+		var methods map[string]held
+		err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+			methods, err = selectHeld(ctx, tx, o.ID, page)
+			return err
+		})
+		if err != nil {
+			return false, fmt.Errorf("report registration: %w", err)
+		}
+		for _, e := range page {
+			fn(e, methods[e.Key], false)
+		}
+		if len(page) < directory.MaxPage {
+			return false, nil
+		}
+		after = page[len(page)-1].UserID
+	}
+}
+
+// Enabled tells whether the policy and the directory let somebody reset at all,
+// whatever they have registered.
+func Enabled(o *org.Organization, e directory.Entry, can directory.Capabilities) bool {
+	return o.Policy.InScope(e.Groups) && !e.Disabled && e.Source == directory.Managed && can.SetPassword &&
+		(!e.Privileged || o.Policy.Reset.Privileged == org.PrivilegedTwoStrongGates)
+}
+
+// held are the kinds of which somebody has a usable method, as bits in the
+// order of method.Kinds.
+type held int64
+
+func (h held) kinds() []method.Kind {
+	var all []method.Kind
+	for i, k := range method.Kinds() {
+		if h&(1<<i) != 0 {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// add counts one person, and tells whether they could reset.
+func (r *Registration) add(o *org.Organization, e directory.Entry, kinds []method.Kind, enabled bool) (capable bool) {
+	r.People++
+	for _, k := range kinds {
+		r.ByKind[k]++
+	}
+	registered := Registered(o, e, kinds)
+	if enabled {
+		r.Enabled++
+	}
+	if registered {
+		r.Registered++
+	}
+	if enabled && registered {
+		r.Capable++
+	}
+	return enabled && registered
+}
+
+// Registered tells whether methods of these kinds are enough for somebody's reset.
+func Registered(o *org.Organization, e directory.Entry, kinds []method.Kind) bool {
+	r := account.RequirementOf(o, account.Account{OrgID: o.ID, Entry: e})
+	var usable []method.Kind
+	for _, k := range kinds {
+		if r.Allows(k) {
+			usable = append(usable, k)
+		}
+	}
+	return r.Enough(nil, usable)
+}
+
+// Kinds gives of which kinds the people of a page have a usable method, by the
+// directory's key.
+func (s *Service) Kinds(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string][]method.Kind, error) {
+	found, err := selectHeld(ctx, tx, orgID, page)
+	if err != nil {
+		return nil, fmt.Errorf("methods of a page of people: %w", err)
+	}
+	all := make(map[string][]method.Kind, len(found))
+	for key, h := range found {
+		all[key] = h.kinds()
+	}
+	return all, nil
+}
+
+// Effect is what another policy would do to people.
+type Effect struct {
+	Before, After Registration
+	// Stranded are people who could reset and could no more.
+	Stranded int
+}
+
+// Try tells what a policy would do if it were the organization's. No
+// transaction may be open.
+func (s *Service) Try(ctx context.Context, o *org.Organization, p org.Policy) (Effect, error) {
+	d, err := s.d.Directories(o)
+	if err != nil {
+		return Effect{}, fmt.Errorf("report effect: %w", err)
+	}
+	with := o.WithPolicy(p)
+	effect := Effect{Before: s.empty(), After: s.empty()}
+	can := d.Capabilities()
+	effect.Before.Partial, err = s.walk(ctx, o, d, func(e directory.Entry, h held, known bool) {
+		kinds := h.kinds()
+		could := effect.Before.add(o, e, kinds, known || Enabled(o, e, can))
+		still := effect.After.add(with, e, kinds, known || Enabled(with, e, can))
+		if could && !still {
+			effect.Stranded++
+		}
+	})
+	effect.After.Partial = effect.Before.Partial
+	return effect, err
+}

@@ -1,0 +1,283 @@
+package report_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/audit/audittest"
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/directory/embedded"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/org/orgtest"
+	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/secret/secrettest"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/store/storetest"
+)
+
+// house is the room with what it reads.
+type house struct {
+	*report.Service
+	t        *testing.T
+	db       *store.DB
+	audit    *audit.Service
+	org      *org.Organization
+	accounts *account.Service
+	methods  *method.Service
+	clock    *storetest.Clock
+}
+
+var system = audit.Actor{Kind: audit.System}
+
+// foreign hides that a directory can be listed, as one of LDAP would.
+type foreign struct{ directory.Directory }
+
+func each(t *testing.T, wrap func(directory.Directory) directory.Directory, fn func(h *house)) {
+	t.Helper()
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := &house{t: t, db: db, audit: audittest.New(t, db), clock: clock}
+		keys := secrettest.NewTestKeyset(t)
+		var orgs *org.Service
+		h.org, orgs = orgtest.Contoso(t, db, h.audit, func(d *org.Document) { d.Policy.Reset.ExcludeGroups = []string{"contractors"} })
+		hasher, err := password.New(password.HasherDeps{Keys: keys, Params: password.Params{Memory: 64, Time: 1, Threads: 1}})
+		must(err)
+		engine, err := embedded.New(embedded.Deps{DB: db, Hasher: hasher})
+		must(err)
+		open := func(o *org.Organization) (directory.Directory, error) {
+			d, err := engine.Open(o)
+			return wrap(d), err
+		}
+		h.methods, err = method.New(method.Deps{Keys: keys})
+		must(err)
+		h.accounts, err = account.New(account.Deps{DB: db, Methods: h.methods, Audit: h.audit, Directories: engine.Open})
+		must(err)
+		h.Service, err = report.New(report.Deps{DB: db, Audit: h.audit, Orgs: orgs, Directories: open})
+		must(err)
+		fn(h)
+	})
+}
+
+func same(d directory.Directory) directory.Directory { return d }
+
+func (h *house) record(events ...audit.Event) {
+	h.t.Helper()
+	err := h.db.Write(h.t.Context(), func(tx *store.Tx) error {
+		for _, e := range events {
+			if e.Outcome == "" {
+				e.Outcome = audit.Success
+			}
+			if err := h.audit.Record(h.t.Context(), tx, system, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) count() {
+	h.t.Helper()
+	if err := h.audit.Run(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.Run(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) activity(days int) report.Period {
+	h.t.Helper()
+	today := report.DayOf(h.clock.Now())
+	var p report.Period
+	err := h.db.Read(h.t.Context(), func(tx *store.Tx) (err error) {
+		p, err = h.Activity(h.t.Context(), tx, h.org.ID, today-report.Day(days-1), today)
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p
+}
+
+func TestWhatHappenedIsCountedByDay(t *testing.T) {
+	each(t, same, func(h *house) {
+		id := h.org.ID
+		h.record(
+			audit.Event{Kind: audit.ResetStarted, Org: id},
+			audit.Event{Kind: audit.ResetGateFailed, Org: id, MethodKind: "email", Outcome: audit.Failure},
+			audit.Event{Kind: audit.ResetGatePassed, Org: id, MethodKind: "email"},
+			audit.Event{Kind: audit.ResetCompleted, Org: id, Detail: map[string]string{"seconds": "61"}},
+			audit.Event{Kind: audit.ResetRefused, Org: id, Reason: "not-enabled", Outcome: audit.Denied},
+			audit.Event{Kind: audit.ResetCompleted, Org: "another"},
+			audit.Event{Kind: audit.AccountUnlocked, Org: id, Outcome: audit.Failure},
+		)
+		h.count()
+		h.clock.Advance(24 * time.Hour)
+		h.record(audit.Event{Kind: audit.ResetCompleted, Org: id}, audit.Event{Kind: audit.RequestOpened, Org: id})
+		h.count()
+		h.count() // nothing new: nothing is counted again
+
+		p := h.activity(3)
+		if len(p.Days) != 3 || p.Days[0] != (report.Activity{Day: p.Days[0].Day}) {
+			t.Fatalf("days: %+v", p.Days)
+		}
+		if first := p.Days[1]; first.Completed != 1 || first.Refused != 1 || first.Unlocked != 0 {
+			t.Errorf("yesterday: %+v", first)
+		}
+		if last := p.Days[2]; last.Completed != 1 || last.Requests != 1 {
+			t.Errorf("today: %+v", last)
+		}
+		if p.Begun != 1 || p.Refusals["not-enabled"] != 1 || p.Proofs[method.Email] != 1 || p.Failures["email"] != 1 {
+			t.Errorf("period: %+v", p)
+		}
+		if fmt.Sprint(p.Finished) != "[{1m 0} {2m 1} {5m 0} {10m 0} {15m 0}]" {
+			t.Errorf("times: %v", p.Finished)
+		}
+	})
+}
+
+// Two nodes that count at once count everything once.
+func TestNothingIsCountedTwice(t *testing.T) {
+	each(t, same, func(h *house) {
+		const events = 2500 // three batches
+		for range events / 500 {
+			var batch []audit.Event
+			for range 500 {
+				batch = append(batch, audit.Event{Kind: audit.SignInSucceeded, Org: h.org.ID})
+			}
+			h.record(batch...)
+		}
+		if err := h.audit.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if err := h.Run(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if p := h.activity(1); p.Days[0].SignedIn != events {
+			t.Errorf("%d of %d events counted", p.Days[0].SignedIn, events)
+		}
+	})
+}
+
+func TestASpanThatIsTooLongIsRefused(t *testing.T) {
+	each(t, same, func(h *house) {
+		err := h.db.Read(t.Context(), func(tx *store.Tx) error {
+			_, err := h.Activity(t.Context(), tx, h.org.ID, 0, report.DayOf(h.clock.Now()))
+			return err
+		})
+		if err == nil {
+			t.Error("fifty years were read at once")
+		}
+	})
+}
+
+const people = `user_id,password,groups,email,password_source
+alain@contoso.com,teapot harbour violin,staff,alain@example.net,managed
+adele@contoso.com,teapot harbour violin,staff,adele@example.net,managed
+citra@contoso.com,teapot harbour violin,staff,,managed
+eko@contoso.com,teapot harbour violin,contractors,eko@example.net,managed
+fitri@contoso.com,,staff,fitri@example.net,external
+`
+
+func (h *house) load(file string) {
+	h.t.Helper()
+	_, err := h.accounts.Import(h.t.Context(), h.org, system, strings.NewReader(file), account.CSV, account.ImportOptions{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Adele is an administrator: one method is not enough for her. Eko is out of
+// scope, Fitri's password is kept elsewhere, Citra has nothing.
+func TestRegistrationIsJudgedAsAResetIs(t *testing.T) {
+	each(t, same, func(h *house) {
+		h.load(people)
+		got, err := h.Registration(t.Context(), h.org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.People != 5 || got.Partial || got.Enabled != 3 || got.Registered != 3 || got.Capable != 1 || got.ByKind[method.Email] != 4 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// With two gates Alain's one address is not enough any more.
+func TestTheEffectOfAPolicyIsCountedBeforeItIsSaved(t *testing.T) {
+	each(t, same, func(h *house) {
+		h.load(people)
+		p := h.org.Policy
+		p.Reset.Gates = 2
+		effect, err := h.Try(t.Context(), h.org, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if effect.Before.Capable != 1 || effect.After.Capable != 0 || effect.Stranded != 1 || h.org.Policy.Reset.Gates != 1 {
+			t.Errorf("%+v", effect)
+		}
+	})
+}
+
+func TestADirectoryThatCannotBeListedGivesWhomKunciMet(t *testing.T) {
+	each(t, func(d directory.Directory) directory.Directory { return foreign{d} }, func(h *house) {
+		h.load(people)
+		got, err := h.Registration(t.Context(), h.org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Partial || got.People != 4 || got.ByKind[method.Email] != 4 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestTheFiguresOfADayAreKept(t *testing.T) {
+	each(t, same, func(h *house) {
+		for i := range 3 {
+			h.load(fmt.Sprintf("user_id,email\np%d@contoso.com,p%d@example.net\n", i, i))
+			if err := h.Snapshot(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if i < 2 {
+				h.clock.Advance(24 * time.Hour)
+			}
+		}
+		today := report.DayOf(h.clock.Now())
+		var all []report.Registration
+		err := h.db.Read(t.Context(), func(tx *store.Tx) (err error) {
+			all, err = h.History(t.Context(), tx, h.org.ID, today-1, today)
+			return err
+		})
+		if err != nil || len(all) != 2 || all[0].People != 2 || all[1].People != 3 || all[1].At.IsZero() {
+			t.Errorf("%+v, %v", all, err)
+		}
+	})
+}
+
+func TestDays(t *testing.T) {
+	at := time.Date(2026, 11, 25, 23, 59, 59, 0, time.UTC)
+	if d := report.DayOf(at); !d.Time().Equal(time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)) || report.DayOf(at.Add(time.Second)) != d+1 {
+		t.Errorf("%v", d.Time())
+	}
+}

@@ -1,0 +1,165 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/store"
+)
+
+func selectCursor(ctx context.Context, tx *store.Tx) (leaf int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT next_leaf FROM report_cursor WHERE id = 1`).Scan(&leaf)
+	if errors.Is(err, store.ErrNoRows) {
+		return 0, nil
+	}
+	return leaf, err
+}
+
+func upsertCursor(ctx context.Context, tx *store.Tx, leaf int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO report_cursor (id, next_leaf) VALUES (1, $1)
+ ON CONFLICT (id) DO UPDATE SET next_leaf = excluded.next_leaf`, leaf)
+	return err
+}
+
+func addDaily(ctx context.Context, tx *store.Tx, k key, n int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO report_daily (org_id, day, kind, outcome, reason, method_kind, n)
+ VALUES ($1, $2, $3, $4, $5, $6, $7)
+ ON CONFLICT (org_id, day, kind, outcome, reason, method_kind) DO UPDATE SET n = report_daily.n + excluded.n`,
+		k.org, int64(k.day), string(k.kind), string(k.outcome), k.reason, k.methodKind, n)
+	return err
+}
+
+func eachDaily(ctx context.Context, tx *store.Tx, orgID string, from, to Day, fn func(key, int)) error {
+	rows, err := tx.Query(ctx, `SELECT day, kind, outcome, reason, method_kind, n FROM report_daily
+ WHERE org_id = $1 AND day >= $2 AND day <= $3`, orgID, int64(from), int64(to))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		k := key{org: orgID}
+		var day, n int64
+		var kind, outcome string
+		if err := rows.Scan(&day, &kind, &outcome, &k.reason, &k.methodKind, &n); err != nil {
+			return err
+		}
+		k.day, k.kind, k.outcome = Day(day), audit.Kind(kind), audit.Outcome(outcome)
+		fn(k, int(n))
+	}
+	return rows.Err()
+}
+
+func upsertRegistration(ctx context.Context, tx *store.Tx, orgID string, day Day, figures string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO report_registration (org_id, day, counted_at, figures) VALUES ($1, $2, $3, $4)
+ ON CONFLICT (org_id, day) DO UPDATE SET counted_at = excluded.counted_at, figures = excluded.figures`,
+		orgID, int64(day), store.Micros(tx.Now()), figures)
+	return err
+}
+
+func selectLast(ctx context.Context, tx *store.Tx, orgID string) (Registration, error) {
+	return scanRegistration(tx.QueryRow(ctx, `SELECT counted_at, figures FROM report_registration
+ WHERE org_id = $1 ORDER BY day DESC LIMIT 1`, orgID))
+}
+
+func selectHistory(ctx context.Context, tx *store.Tx, orgID string, from, to Day) ([]Registration, error) {
+	rows, err := tx.Query(ctx, `SELECT counted_at, figures FROM report_registration
+ WHERE org_id = $1 AND day >= $2 AND day <= $3 ORDER BY day`, orgID, int64(from), int64(to))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Registration
+	for rows.Next() {
+		r, err := scanRegistration(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+func scanRegistration(row interface{ Scan(...any) error }) (Registration, error) {
+	var r Registration
+	var at int64
+	var figures string
+	if err := row.Scan(&at, &figures); err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal([]byte(figures), &r); err != nil {
+		return r, err
+	}
+	r.At = store.Time(at)
+	return r, nil
+}
+
+// heldColumn says as bits of which kinds an account has a usable method, in the
+// order of method.Kinds. A recovery set counts while a code of it is left.
+var heldColumn = func() string {
+	var parts []string
+	for i, k := range method.Kinds() {
+		left := ""
+		if k == method.RecoveryCode {
+			left = fmt.Sprintf(" AND m.used_codes <> %d", 1<<method.RecoveryCodes-1)
+		}
+		parts = append(parts, fmt.Sprintf("MAX(CASE WHEN m.kind = '%s'%s THEN %d ELSE 0 END)", k, left, 1<<i))
+	}
+	return "COALESCE(" + strings.Join(parts, " + ") + ", 0)"
+}()
+
+const heldFrom = ` FROM account a LEFT JOIN method m
+ ON m.org_id = a.org_id AND m.account_id = a.id AND m.proved AND m.deleted_at = 0 AND m.disabled_at = 0
+ WHERE a.org_id = $1`
+
+// selectHeld gives what the people of a page have, by the directory's key.
+func selectHeld(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]held, error) {
+	all := make(map[string]held, len(page))
+	if len(page) == 0 {
+		return all, nil
+	}
+	args := []any{orgID}
+	marks := make([]string, len(page))
+	for i, e := range page {
+		args = append(args, e.Key)
+		marks[i] = fmt.Sprintf("$%d", i+2)
+	}
+	rows, err := tx.Query(ctx, `SELECT a.directory_key, `+heldColumn+heldFrom+
+		` AND a.directory_key IN (`+strings.Join(marks, ", ")+`) GROUP BY a.directory_key`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		var bits int64
+		if err := rows.Scan(&key, &bits); err != nil {
+			return nil, err
+		}
+		all[key] = held(bits)
+	}
+	return all, rows.Err()
+}
+
+// eachKnown gives what everyone whom Kunci has met has.
+func eachKnown(ctx context.Context, tx *store.Tx, orgID string, fn func(held)) error {
+	rows, err := tx.Query(ctx, `SELECT a.id, `+heldColumn+heldFrom+` GROUP BY a.id`, orgID)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var bits int64
+		if err := rows.Scan(&id, &bits); err != nil {
+			return err
+		}
+		fn(held(bits))
+	}
+	return rows.Err()
+}

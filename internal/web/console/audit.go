@@ -1,0 +1,111 @@
+package console
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+type auditPage struct {
+	page.Base
+	Kind      audit.Kind
+	Kinds     []audit.Kind
+	From, To  string
+	Events    []audit.Record
+	Next      string
+	MayExport bool
+}
+
+const pageOfEvents = 50
+
+func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, d desk) error {
+	q, err := auditQuery(r.URL.Query().Get, d)
+	if err != nil {
+		return err
+	}
+	q.Before, q.Limit = r.URL.Query().Get("before"), pageOfEvents
+	view := &auditPage{
+		Base: d.base(r, "audit", "audit"), Kind: q.Kind, Kinds: audit.Kinds,
+		From: dateText(q.From), To: dateText(q.To.AddDate(0, 0, -1)), MayExport: d.as.May(admin.ExportAudit),
+	}
+	err = c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		view.Events, err = c.Audit.List(r.Context(), tx, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(view.Events) == pageOfEvents {
+		view.Next = view.Events[pageOfEvents-1].ID
+	}
+	return c.Pages.Write(w, r, http.StatusOK, "console_audit", view)
+}
+
+// auditQuery reads the filter. Days are whole ones of UTC, the last one included.
+func auditQuery(get func(string) string, d desk) (audit.Query, error) {
+	q := audit.Query{Org: d.Org.ID, Kind: audit.Kind(get("kind"))}
+	if q.Kind != "" && !slices.Contains(audit.Kinds, q.Kind) {
+		return q, problem.New(problem.BadInput).On("kind")
+	}
+	for name, into := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
+		text := get(name)
+		if text == "" {
+			continue
+		}
+		at, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return q, problem.New(problem.BadInput).On(name)
+		}
+		*into = at
+	}
+	if !q.To.IsZero() {
+		q.To = q.To.AddDate(0, 0, 1)
+	}
+	return q, nil
+}
+
+func dateText(t time.Time) string {
+	if t.Year() < 1970 {
+		return ""
+	}
+	return t.Format(time.DateOnly)
+}
+
+// postExport is a POST: it records that somebody exported.
+func (c *Console) postExport(w http.ResponseWriter, r *http.Request, d desk) error {
+	form, err := page.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	q, err := auditQuery(func(name string) string { return form[name] }, d)
+	if err != nil {
+		return err
+	}
+	q.WithoutPeople = form["people"] == ""
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Disposition", `attachment; filename="kunci-audit.ndjson"`)
+	_, err = c.Audit.Export(r.Context(), w, d.as.By, q)
+	return err
+}
+
+// getCheckpoint gives the newest signed head of the log, to be kept elsewhere.
+func (c *Console) getCheckpoint(w http.ResponseWriter, r *http.Request, _ desk) error {
+	text, err := c.Audit.Checkpoint(r.Context())
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return problem.New(problem.NotFound)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="kunci.checkpoint"`)
+	_, _ = io.WriteString(w, text) // the client may be gone
+	return nil
+}

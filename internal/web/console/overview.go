@@ -1,0 +1,107 @@
+package console
+
+import (
+	"net/http"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/notify"
+	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+type overviewPage struct {
+	page.Base
+	Figures report.Registration
+	Today   report.Activity
+	Open    int // requests
+	// Failed are messages given up in the last day.
+	Failed   int
+	Warnings []warning
+}
+
+// warning is something to mend, and where.
+type warning struct {
+	Key  string // catalogue key
+	N    int
+	Path string // empty: nothing here mends it
+}
+
+func (c *Console) getOverview(w http.ResponseWriter, r *http.Request, d desk) error {
+	view := &overviewPage{Base: d.base(r, "overview", "overview")}
+	var err error
+	if view.Figures, err = c.Report.Registration(r.Context(), d.Org); err != nil {
+		return err
+	}
+	err = c.DB.Read(r.Context(), func(tx *store.Tx) error {
+		today := report.DayOf(tx.Now())
+		period, err := c.Report.Activity(r.Context(), tx, d.Org.ID, today, today)
+		if err != nil {
+			return err
+		}
+		view.Today = period.Days[0]
+		open, err := c.Helpdesk.List(r.Context(), tx, helpdesk.Query{OrgID: d.Org.ID, State: helpdesk.StateOpen, Limit: mostOpen})
+		if err != nil {
+			return err
+		}
+		view.Open = len(open)
+		counts, err := c.Notify.CountFor(r.Context(), tx, d.Org.ID, tx.Now().AddDate(0, 0, -1))
+		view.Failed = counts[notify.Failed]
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	view.Warnings = warnings(view, d)
+	return c.Pages.Write(w, r, http.StatusOK, "console_overview", view)
+}
+
+// mostOpen is up to how many open requests are counted exactly.
+const mostOpen = 200
+
+func warnings(v *overviewPage, d desk) []warning {
+	var all []warning
+	add := func(found bool, key string, n int, path string, needs admin.Action) {
+		if !found {
+			return
+		}
+		if !d.as.May(needs) {
+			path = ""
+		}
+		all = append(all, warning{"console.warning." + key, n, path})
+	}
+	missing := v.Figures.Enabled - v.Figures.Capable
+	add(missing > 0, "not-registered", missing, "/console/people?show=not-registered", admin.SeePeople)
+	add(v.Open > 0, "requests", v.Open, "/console/requests", admin.SeeRequests)
+	add(v.Failed > 0, "messages", v.Failed, "/console/messages", admin.SeeMessages)
+	add(d.Org.Policy.Reset.Scope == "none", "off", 0, "/console/policy", admin.SeePolicy)
+	add(d.Org.Support.Email == "", "support", 0, "", admin.SeeOverview)
+	return all
+}
+
+type messagesPage struct {
+	page.Base
+	Days   int
+	Counts []messageCount
+}
+
+type messageCount struct {
+	State notify.State
+	N     int
+}
+
+func (c *Console) getMessages(w http.ResponseWriter, r *http.Request, d desk) error {
+	view := &messagesPage{Base: d.base(r, "messages", "messages"), Days: 30}
+	err := c.DB.Read(r.Context(), func(tx *store.Tx) error {
+		counts, err := c.Notify.CountFor(r.Context(), tx, d.Org.ID, tx.Now().AddDate(0, 0, -view.Days))
+		for _, state := range []notify.State{notify.Queued, notify.Sent, notify.Failed, notify.Expired} {
+			view.Counts = append(view.Counts, messageCount{state, counts[state]})
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.Pages.Write(w, r, http.StatusOK, "console_messages", view)
+}

@@ -1,0 +1,134 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+type peoplePage struct {
+	page.Base
+	Query string
+	Show  admin.Show
+	Shows []admin.Show
+	Kind  method.Kind
+	Kinds []method.Kind
+	List  admin.List
+}
+
+var shows = []admin.Show{admin.ShowAll, admin.ShowCapable, admin.ShowNotRegistered, admin.ShowNotEnabled}
+
+// getPeople shows the first page of everyone; whoever is looked for is in a
+// form's body and never in an address.
+func (c *Console) getPeople(w http.ResponseWriter, r *http.Request, d desk) error {
+	q := r.URL.Query()
+	return c.people(w, r, d, admin.Query{Show: showOf(q.Get("show")), Kind: kindOf(q.Get("kind"))})
+}
+
+func (c *Console) postPeople(w http.ResponseWriter, r *http.Request, d desk) error {
+	form, err := page.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	return c.people(w, r, d, admin.Query{Prefix: form["q"], Show: showOf(form["show"]), Kind: kindOf(form["kind"]), After: form["after"]})
+}
+
+func (c *Console) people(w http.ResponseWriter, r *http.Request, d desk, q admin.Query) error {
+	list, err := c.Admin.People(r.Context(), d.as, d.Org, q)
+	if err != nil {
+		return err
+	}
+	view := &peoplePage{
+		Base: d.base(r, "people", "people"), Query: q.Prefix, Show: q.Show, Shows: shows, Kind: q.Kind, Kinds: built(), List: list,
+	}
+	return c.Pages.Write(w, r, http.StatusOK, "console_people", view)
+}
+
+func showOf(name string) admin.Show {
+	for _, s := range shows {
+		if string(s) == name {
+			return s
+		}
+	}
+	return admin.ShowAll
+}
+
+func kindOf(name string) method.Kind {
+	k, ok := method.ParseKind(name)
+	if !ok {
+		return ""
+	}
+	return k
+}
+
+func built() []method.Kind {
+	var all []method.Kind
+	for _, k := range method.Kinds() {
+		if k.Built() {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+type personPage struct {
+	page.Base
+	Key    string
+	Person admin.Person
+	Acts   []admin.Action
+	Events []audit.Record // nil where the role does not see them
+}
+
+// recent is how many events of a person their page shows.
+const recent = 20
+
+func (c *Console) getPerson(w http.ResponseWriter, r *http.Request, d desk) error {
+	view, err := c.person(r, d)
+	if err != nil {
+		return err
+	}
+	return c.Pages.Write(w, r, http.StatusOK, "console_person", view)
+}
+
+func (c *Console) person(r *http.Request, d desk) (*personPage, error) {
+	view := &personPage{Base: d.base(r, "person", "people"), Key: r.PathValue("key")}
+	var err error
+	if view.Person, err = c.Admin.ByKey(r.Context(), d.as, d.Org, view.Key); err != nil {
+		return nil, err
+	}
+	view.Acts = d.as.Acts(view.Person)
+	if !d.as.May(admin.SeeAudit) {
+		return view, nil
+	}
+	err = c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		view.Events, err = c.Audit.List(r.Context(), tx, audit.Query{Org: d.Org.ID, Target: view.Person.Account.ID, Limit: recent})
+		return err
+	})
+	return view, err
+}
+
+func (c *Console) postPerson(w http.ResponseWriter, r *http.Request, d desk) error {
+	form, err := page.ReadForm(r)
+	if err != nil {
+		return err
+	}
+	view, err := c.person(r, d)
+	if err != nil {
+		return err
+	}
+	what := admin.Action(form["act"])
+	err = c.Admin.Do(r.Context(), d.as, d.Org, view.Person, what)
+	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+		return c.refuse(w, r, "console_person", view, &view.Base, refusal)
+	}
+	if err != nil {
+		return err
+	}
+	return page.See(w, r, "/console/people/"+url.PathEscape(view.Key)+"?"+url.Values{"done": {string(what)}}.Encode())
+}

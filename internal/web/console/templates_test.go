@@ -1,0 +1,87 @@
+package console
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/jba/templatecheck"
+
+	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/notify"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+// A field or method that a template asks for and its struct lacks is found
+// here, not by the person who opens the page.
+func TestTemplatesFitTheirPages(t *testing.T) {
+	folder, err := Templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := page.NewRenderer(slog.New(slog.DiscardHandler), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	structs := map[string]any{
+		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
+		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{},
+		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_messages": &messagesPage{},
+	}
+	for name, data := range structs {
+		template := pages.Template(name)
+		if template == nil {
+			t.Errorf("there is no template %s", name)
+			continue
+		}
+		if err := templatecheck.CheckHTML(template.Lookup("layout"), data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range pages.Names() {
+		if _, ok := structs[name]; !ok && name != "error" {
+			t.Errorf("the template %s is checked against nothing", name)
+		}
+	}
+}
+
+// What a template puts together from a value has its words in every language.
+func TestEveryValueHasItsWords(t *testing.T) {
+	var keys []string
+	for _, a := range []admin.Action{admin.Unlock, admin.ClearLimits, admin.RequireRegistration, admin.RevokeSessions, admin.Freeze, admin.Unfreeze} {
+		keys = append(keys, "console.act."+string(a), "console.act."+string(a)+".hint", "console.done."+string(a))
+	}
+	keys = append(keys, "console.done."+string(admin.ResolveRequest), "console.done."+string(admin.ChangePolicy))
+	for _, r := range org.Roles {
+		keys = append(keys, "console.role."+string(r))
+	}
+	for _, p := range places {
+		keys = append(keys, "console.nav."+p.name)
+	}
+	for _, o := range []audit.Outcome{audit.Success, audit.Failure, audit.Denied} {
+		keys = append(keys, "console.outcome."+string(o))
+	}
+	for _, k := range []audit.ActorKind{audit.Person, audit.Anonymous, audit.Admin, audit.CLI, audit.System} {
+		keys = append(keys, "console.actor."+string(k))
+	}
+	for _, s := range []notify.State{notify.Queued, notify.Sent, notify.Failed, notify.Expired} {
+		keys = append(keys, "console.message."+string(s))
+	}
+	for _, c := range strings.Fields("not-enabled not-verified not-managed blocked directory-unavailable directory-refused expired cookies update-browser " + string(helpdesk.ProblemDispute)) {
+		keys = append(keys, "console.problem."+c)
+	}
+	for _, s := range shows[1:] {
+		keys = append(keys, "console.show."+string(s), "console.state."+string(s))
+	}
+	for _, lang := range i18n.Languages() {
+		for _, key := range keys {
+			if !i18n.For(lang).Has(key) {
+				t.Errorf("%s lacks %s", lang, key)
+			}
+		}
+	}
+}

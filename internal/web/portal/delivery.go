@@ -1,0 +1,53 @@
+package portal
+
+import (
+	"time"
+
+	"kunci.dev/kunci/internal/challenge"
+	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/web/page"
+)
+
+// delivery is how far a code has come that a message brings, the same on every
+// page that waits for one (part_delivery.html).
+type delivery struct {
+	// Sends says that a message brings the code; it is missing where one types
+	// it from an app or from paper.
+	Sends, Sent bool
+	To          string // as it may be shown
+	// Channel is how the last message went; CanText and CanCall are how one can go.
+	Channel          string
+	CanText, CanCall bool
+	// Waiting: the message has not left yet. Late: it will not, or not soon.
+	Waiting, Late bool
+}
+
+func deliveryOf(o *org.Organization, k method.Kind, to string, c challenge.Challenge, p notify.Progress, now time.Time) delivery {
+	return delivery{
+		Sends: challenge.Sends(k), Sent: !c.SentAt.IsZero(), To: to, Channel: string(c.Channel),
+		CanText: k == method.MobilePhone && o.Channels.Text, CanCall: k.Class() == method.PhoneLine && o.Channels.Call,
+		Waiting: p.State == notify.Queued, Late: p.Late(now),
+	}
+}
+
+// refreshSeconds is how often a page without scripts looks whether a code has left.
+const refreshSeconds = 4
+
+// refresh is how soon the page is to be looked at again; 0: never.
+func (d delivery) refresh() int {
+	if d.Waiting && !d.Late {
+		return refreshSeconds
+	}
+	return 0
+}
+
+// channelOf is how a person wants the code of a mobile phone.
+func channelOf(form page.Form) notify.Channel {
+	switch c := notify.Channel(form["channel"]); c {
+	case notify.ByText, notify.ByCall:
+		return c
+	}
+	return ""
+}
