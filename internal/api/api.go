@@ -124,6 +124,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) document(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		a.fail(w, r, problem.New(problem.WrongMethod))
+		return
+	}
 	data, err := a.Document()
 	if err != nil {
 		a.fail(w, r, err)

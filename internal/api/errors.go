@@ -78,6 +78,8 @@ func statusOf(code problem.Code) int {
 		return http.StatusForbidden
 	case problem.NotFound:
 		return http.StatusNotFound
+	case problem.WrongMethod:
+		return http.StatusMethodNotAllowed
 	case problem.Conflict:
 		return http.StatusPreconditionFailed
 	case problem.Blocked:

@@ -50,3 +50,40 @@ alain@contoso.com,teapot harbour violin,alain@example.net,id
 		t.Errorf("the notice is not in Indonesian:\n%s", text)
 	}
 }
+
+// TestStatusesThatProgramsRead: what is too long, sent by a wrong method, or
+// asked for with a slash too many.
+func TestStatusesThatProgramsRead(t *testing.T) {
+	p := kuncitest.Start(t, kuncitest.Options{})
+	b := p.Browser().StayingPut()
+	b.Get("/reset")
+	for name, c := range map[string]struct {
+		page *kuncitest.Page
+		want int
+		at   string
+	}{
+		"a body too long":              {b.Post("/reset", "user_id", strings.Repeat("a", 70_000), "reason", "forgot"), http.StatusRequestEntityTooLarge, ""},
+		"an address too long":          {b.Get("/" + strings.Repeat("a", 3000)), http.StatusRequestEntityTooLarge, ""},
+		"the document, posted":         {b.Post("/api/openapi.json"), http.StatusMethodNotAllowed, ""},
+		"the console, with a slash":    {b.Get("/console/"), http.StatusSeeOther, "/console"},
+		"a factor of nobody signed in": {p.Browser().StayingPut().Post("/signin/verify", "code", "123456"), http.StatusSeeOther, "/"},
+		"nothing of nobody signed in":  {p.Browser().StayingPut().Post("/signin/verify", "next", "/password"), http.StatusSeeOther, "/signin?next=%2Fpassword"},
+	} {
+		if c.page.Status != c.want || c.page.Header.Get("Location") != c.at {
+			t.Errorf("%s: %d to %q, want %d to %q", name, c.page.Status, c.page.Header.Get("Location"), c.want, c.at)
+		}
+	}
+	request, err := http.NewRequest(http.MethodOptions, p.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.URL.Opaque = "*"
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("OPTIONS *: %d", answer.StatusCode)
+	}
+}

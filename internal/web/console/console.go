@@ -188,7 +188,7 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, template string
 	base.Refuse(refusal, page.Lang(r))
 	page.RetryAfter(w, refusal.RetryAfter)
 	status := page.Status(refusal.Code)
-	if status == http.StatusBadRequest {
+	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}
 	return c.Pages.Write(w, r, status, template, view)
