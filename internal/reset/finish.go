@@ -1,6 +1,7 @@
 package reset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -226,7 +227,8 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 }
 
 // tell writes to every address of the person, with the link that says "this
-// wasn't me", and to the administrators when it was one of them.
+// wasn't me", and to the administrators when it was one of them. It is in the
+// person's own language: whoever sat at the browser may be somebody else.
 func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, what string) error {
 	p := now.org.Policy.Notifications
 	if _, admin := now.org.RoleOf(now.account.Entry.UserID); admin && p.AdminsOnAdminReset && f.State == Done {
@@ -255,7 +257,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 			continue
 		}
 		if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
-			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: f.Lang, Key: "reset:" + f.ID + ":" + m.ID,
+			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: cmp.Or(now.account.Entry.Language, f.Lang), Key: "reset:" + f.ID + ":" + m.ID,
 			Body: notify.PasswordNotice{
 				What: what, UserID: now.account.Entry.UserID, IP: by.IP, Browser: by.UserAgent,
 				SupportCode: by.Correlation, At: tx.Now(), DisputeURL: link,

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -23,8 +24,10 @@ type Verification struct {
 	// ByPassword tells that there is no factor: the password is typed again.
 	ByPassword bool
 	// Choices are the factors that can be proved now, the first is offered first.
-	// None, and not ByPassword: every factor was disabled.
+	// None, and not ByPassword: every factor was disabled, or is a phone to which
+	// nothing can be sent (Unsent).
 	Choices []method.Method
+	Unsent  bool
 	// Chosen is the one being proved, with its challenge where one was begun.
 	Chosen    method.Method
 	Challenge challenge.Challenge
@@ -74,6 +77,9 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 		return v, nil
 	}
 	if len(v.Choices) == 0 {
+		v.Unsent = slices.ContainsFunc(signed.Methods, func(m method.Method) bool {
+			return m.Usable() && factor(m) && !signed.Org.Offers(m.Kind)
+		})
 		return v, nil
 	}
 	v.Chosen = v.Choices[0]

@@ -126,10 +126,14 @@ func (s *Service) Skip(ctx context.Context, by audit.Actor, token string, signed
 	})
 }
 
-// LooksGood notes that the methods are still right.
+// LooksGood notes that the methods are still right. Problem Forbidden: what is
+// asked for is to register, which saying so does not do.
 func (s *Service) LooksGood(ctx context.Context, by audit.Actor, token string, signed Signed) error {
 	return s.answer(ctx, token, signed, func(tx *store.Tx, now Signed) error {
-		if now.Interrupt().Ask != AskConfirm {
+		switch now.Interrupt().Ask {
+		case AskRegister:
+			return problem.New(problem.Forbidden)
+		case AskNothing:
 			return nil
 		}
 		return s.d.Accounts.MarkReconfirmed(ctx, tx, by, now.Org.ID, now.Account.ID)

@@ -100,7 +100,8 @@ type Signed struct {
 func (s Signed) Factors() []method.Method {
 	var all []method.Method
 	for _, m := range s.Methods {
-		// A phone that nothing can be sent to here still asks, and cannot answer.
+		// A phone that nothing can be sent to here cannot answer, and still asks
+		// unless nobody ever used it.
 		if m.Usable() && factor(m) && s.Org.Offers(m.Kind) {
 			all = append(all, m)
 		}
@@ -120,7 +121,7 @@ func (s Signed) Factors() []method.Method {
 // HasFactor tells whether the account asks for a second factor, which may be one
 // that nobody can prove any more.
 func (s Signed) HasFactor() bool {
-	return method.AskForFactor(s.Methods)
+	return method.AskForFactor(s.Methods, s.Org.Offers)
 }
 
 func factor(m method.Method) bool {

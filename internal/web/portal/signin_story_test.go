@@ -35,6 +35,7 @@ func signinStories(base func(name, title string) page.Base) []story {
 		}},
 		{"signin again", "signin_verify", "/signin/verify", verify("signin.verify.password.title", func(p *signinVerifyPage) { p.StepUp, p.ByPassword = true, true })},
 		{"signin stuck", "signin_verify", "/signin/verify", verify("signin.verify.stuck.title", func(*signinVerifyPage) {})},
+		{"signin unsent", "signin_verify", "/signin/verify", verify("signin.verify.stuck.title", func(p *signinVerifyPage) { p.Unsent = true })},
 		{"signin choose", "signin_verify", "/signin/verify?other", verify("reset.choose.title", func(p *signinVerifyPage) {
 			p.Choose = true
 			p.Choices = []factorLine{{"1", method.AuthenticatorCode, "Phone", ""}, {"2", method.RecoveryCode, "", ""}}

@@ -23,6 +23,7 @@ type signinVerifyPage struct {
 	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
+	Unsent          bool // a factor is left, but nothing can be sent to it here
 	Passkey         page.Passkey
 }
 
@@ -53,7 +54,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 	case v.ByPassword:
 		shown.Title = "signin.verify.password.title"
 	case len(v.Choices) == 0:
-		shown.Title = "signin.verify.stuck.title"
+		shown.Title, shown.Unsent = "signin.verify.stuck.title", v.Unsent
 	case choose && shown.Several:
 		shown.Choose, shown.Title = true, "reset.choose.title"
 	default:
@@ -102,6 +103,9 @@ func (p *Portal) postSignInVerify(w http.ResponseWriter, r *http.Request) error 
 		return page.See(w, r, to)
 	}
 	v, failed := p.SignIn.Verification(r.Context(), token, form["method"])
+	if problem.Has(failed, problem.SignedOut) {
+		return page.See(w, r, withNext("/signin", next))
+	}
 	if failed != nil {
 		return failed
 	}
