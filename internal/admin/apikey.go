@@ -150,6 +150,6 @@ func (s *Service) ByAPIKey(ctx context.Context, text string) (APIKey, error) {
 
 // Authority is what the key may do; from says from where it was used.
 func (k APIKey) Authority(from audit.Actor) Authority {
-	from.Kind, from.Account, from.UserID = audit.Admin, "api-key:"+k.ID, k.Name
+	from.Kind, from.Account, from.UserID = audit.Admin, audit.ByKey+k.ID, k.Name
 	return Authority{By: from, Role: k.Role}
 }

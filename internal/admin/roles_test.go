@@ -28,6 +28,12 @@ see_reports           + + + - +
 see_audit             + + + - +
 export_audit          + - - - +
 see_messages          + + + - +
+verify_caller         + - + + -
+issue_pass            + - + + -
+revoke_pass           + - + + -
+see_values            + - + - -
+see_settings          + + - - +
+manage_keys           + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

@@ -71,6 +71,7 @@ func (a *API) build() {
 	a.doc = humago.New(a.mux, c)
 	a.policyOperations()
 	a.peopleOperations()
+	a.helpOperations()
 	a.requestOperations()
 	a.reportOperations()
 	a.auditOperations()

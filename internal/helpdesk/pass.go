@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
@@ -28,6 +29,8 @@ type PassOrder struct {
 	Minutes int       // how long it counts from then; 0: as the policy says
 	// Reusable asks for a pass that works more than once, where the policy allows it.
 	Reusable bool
+	// Role is that of an API key, which stands in no organization's file.
+	Role org.Role
 }
 
 // Pass is a pass that was issued. Code is shown once and stored nowhere.
@@ -54,7 +57,7 @@ func (s *Service) IssuePass(ctx context.Context, by audit.Actor, in PassOrder) (
 	if in.Org == nil || in.Account.ID == "" || in.Account.OrgID != in.Org.ID {
 		return Pass{}, errors.New("issue pass: an organization and one of its accounts are needed")
 	}
-	if err := mayActOn(by, in.Org, in.Account); err != nil {
+	if err := mayActOn(by, in.Role, in.Org, in.Account); err != nil {
 		return Pass{}, err
 	}
 	p, err := in.times(s.db.Now())
@@ -108,10 +111,10 @@ func (in PassOrder) times(now time.Time) (Pass, error) {
 	return Pass{Starts: starts, Ends: starts.Add(time.Duration(minutes) * time.Minute), OneTime: !in.Reusable}, nil
 }
 
-// RevokePass takes the account's pass back for good. Problems: Forbidden; NotFound
+// RevokePass takes the account's pass back for good; key is the role of an API key. Problems: Forbidden; NotFound
 // where there is none.
-func (s *Service) RevokePass(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, a account.Account) error {
-	if err := mayActOn(by, o, a); err != nil {
+func (s *Service) RevokePass(ctx context.Context, tx *store.Tx, by audit.Actor, key org.Role, o *org.Organization, a account.Account) error {
+	if err := mayActOn(by, key, o, a); err != nil {
 		return err
 	}
 	all, err := s.methods.List(ctx, tx, o.ID, a.ID)
@@ -143,8 +146,11 @@ var issuers = []org.Role{org.Owner, org.AuthenticationAdmin, org.Helpdesk}
 // mayActOn holds what is true behind every door: nobody acts on themselves, nor on
 // somebody of a higher or, but for owners, the same role. Whoever runs the program
 // on its server may.
-func mayActOn(by audit.Actor, o *org.Organization, a account.Account) error {
+func mayActOn(by audit.Actor, key org.Role, o *org.Organization, a account.Account) error {
 	role, _ := o.RoleOf(by.UserID)
+	if strings.HasPrefix(by.Account, audit.ByKey) {
+		role = key // what a key is called gives it no role
+	}
 	target, admin := o.RoleOf(a.Entry.UserID)
 	switch {
 	case by.Account == a.ID:

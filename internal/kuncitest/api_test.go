@@ -87,6 +87,10 @@ GET /people                     + + + + +
 GET /people/{id}                + + + + +
 POST /people/find               + + + + +
 POST /people/{id}/{act}         + - + + -
+POST /people/{id}/pass          + - + + -
+POST /people/{id}/value         + - + - -
+POST /people/{id}/caller        + - + + -
+POST /people/{id}/caller/verify + - + + -
 GET /requests                   + - + + -
 GET /requests/{id}              + - + + -
 POST /requests/{id}/resolve     + - + + -

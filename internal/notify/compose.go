@@ -86,13 +86,33 @@ func (c composer) t(key string, args ...any) string {
 }
 
 func (c composer) code(b Code) (string, []block) {
-	key := "notify.code." + oneOf(b.Purpose, PurposeReset, PurposeSignIn, PurposeRegister, PurposeStepUp)
+	key := "notify.code." + oneOf(b.Purpose, purposes...)
+	if b.Purpose == PurposeCaller {
+		return key, c.callerCode(key, b)
+	}
 	return key, []block{
 		{Text: c.t(key + ".text")},
 		{Code: digits(b.Code)},
 		{Text: c.t("notify.code.valid", "count", b.Minutes)},
 		{Note: c.t("notify.code.never")},
 		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
+		{Text: c.t(key + ".notyou")},
+	}
+}
+
+// callerCode is a code that is read out, the only one of its kind: it says to
+// whom, and neither a browser nor an address, which would be the agent's.
+func (c composer) callerCode(key string, b Code) []block {
+	return []block{
+		{Text: c.t(key + ".text")},
+		{Code: digits(b.Code)},
+		{Text: c.t("notify.code.valid", "count", b.Minutes)},
+		{Note: c.t(key + ".only")},
+		{Facts: []fact{
+			{c.t("notify.fact.account"), plain(b.UserID, maxUserID)},
+			{c.t("notify.fact.time"), c.p.DateTime(b.At)},
+			{c.t("notify.fact.support"), supportCode(b.SupportCode)},
+		}},
 		{Text: c.t(key + ".notyou")},
 	}
 }
@@ -178,6 +198,10 @@ func (c composer) browser(agent string) string {
 	}
 	return c.t("notify.browser.unknown")
 }
+
+// purposes are those a code's sentences are written for. An unknown one gets the
+// last, whose sentence asks for the most care.
+var purposes = []string{PurposeReset, PurposeSignIn, PurposeRegister, PurposeCaller, PurposeStepUp}
 
 // oneOf gives value when it is one of the known ones, else the last of them, so
 // that no text from outside becomes part of a key.

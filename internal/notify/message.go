@@ -36,6 +36,7 @@ const (
 	PurposeSignIn   = "signin"
 	PurposeRegister = "register"
 	PurposeStepUp   = "stepup"
+	PurposeCaller   = "caller" // read out to the helpdesk, in a call
 )
 
 // Code brings a one-time code.

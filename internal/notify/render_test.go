@@ -23,7 +23,7 @@ func codeBody(purpose string) notify.Code {
 // bodies are all bodies there are.
 func bodies() map[string]notify.Body {
 	all := map[string]notify.Body{}
-	for _, p := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp} {
+	for _, p := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp, notify.PurposeCaller} {
 		all["code "+p] = codeBody(p)
 	}
 	for _, w := range []string{notify.PasswordReset, notify.PasswordChanged, notify.PasswordUnlocked, notify.PasswordFirst} {
@@ -83,7 +83,7 @@ func TestCodeMailSaysWhatItIsFor(t *testing.T) {
 
 func TestNoCodeOutsideTheBody(t *testing.T) {
 	for _, lang := range i18n.Languages() {
-		for _, purpose := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp} {
+		for _, purpose := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp, notify.PurposeCaller} {
 			m, err := notify.Render(lang, "Contoso", "", codeBody(purpose))
 			if err != nil {
 				t.Fatal(err)

@@ -68,6 +68,10 @@ const (
 	PassStart   Code = "pass-start"    // begins too far ahead
 	PassOneTime Code = "pass-one-time" // the policy allows only passes that work once
 
+	// Helpdesk.
+	CallerUnverified Code = "caller-unverified" // who calls has to be verified first
+	NoCallerCode     Code = "no-caller-code"    // no code was sent that could be read out
+
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ
 	PasswordRefused  Code = "password-refused"  // breaks a rule; Args["rule"] names it

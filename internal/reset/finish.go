@@ -97,14 +97,16 @@ func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, 
 	// The browser may be gone; what the directory did must be noted all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	if err != nil {
+	left := directory.Incomplete(err)
+	if err != nil && left == "" {
 		return s.unwritten(ctx, by, r.Flow, now, attempt, err)
 	}
-	return s.written(ctx, by, r.Flow, now, proved, attempt, end)
+	return s.written(ctx, by, r.Flow, now, proved, attempt, end, left)
 }
 
-// written closes a flow whose directory did its part.
-func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts, proved []method.Method, attempt string, end State) (Reply, error) {
+// written closes a flow whose directory did its part; left is what it did not do
+// beside the password.
+func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts, proved []method.Method, attempt string, end State, left string) (Reply, error) {
 	var r Reply
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		cur, err := s.again(ctx, tx, f)
@@ -117,7 +119,7 @@ func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts
 			return fmt.Errorf("finish reset: %w", err)
 		}
 		if n == 1 {
-			if err := s.close(ctx, tx, by, cur, now, proved); err != nil {
+			if err := s.close(ctx, tx, by, cur, now, proved, left); err != nil {
 				return err
 			}
 		}
@@ -128,7 +130,7 @@ func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts
 }
 
 // close does what belongs to "done", in the same transaction.
-func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, proved []method.Method) error {
+func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, proved []method.Method, left string) error {
 	if err := s.endOthers(ctx, tx, by, f); err != nil {
 		return err
 	}
@@ -163,6 +165,9 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flo
 	}
 	e := s.event(f, kind, audit.Success, string(f.Reason))
 	e.Detail = map[string]string{"methods": joined(proved), "seconds": strconv.Itoa(int(tx.Now().Sub(f.StartedAt).Seconds()))}
+	if left != "" {
+		e.Detail["left"] = left
+	}
 	return s.d.Audit.Record(ctx, tx, by, e)
 }
 

@@ -63,7 +63,6 @@ func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := p.verifyPage(r, view)
-	shown.Refresh = shown.refresh()
 	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", shown)
 }
 
