@@ -2,9 +2,11 @@ package kuncitest_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
+	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
 )
 
@@ -49,6 +51,41 @@ alain@contoso.com,teapot harbour violin,alain@example.net,id
 	if text := p.Mail.Wait(t, 2)[1].Parse(t).Text; !strings.Contains(text, "Ini bukan saya") {
 		t.Errorf("the notice is not in Indonesian:\n%s", text)
 	}
+}
+
+// TestAFormSentTwiceShowsThatItWorked: on a phone a button is often tapped twice,
+// and the browser shows the answer to the second form.
+func TestAFormSentTwiceShowsThatItWorked(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		toCode(t, b, "alain@contoso.com")
+		b.Post("/reset/verify", "action", "verify", "code", p.Code(1)).Want(http.StatusOK, "reset-password")
+		form := url.Values{"new_password": {newPassword}, "confirm_password": {newPassword}}
+		answers := make(chan *kuncitest.Page, 6)
+		for range cap(answers) {
+			go func() {
+				page, err := b.Do(http.MethodPost, "/reset/password", form)
+				if err != nil {
+					t.Error(err)
+				}
+				answers <- page
+			}()
+		}
+		for range cap(answers) {
+			if page := <-answers; page != nil && page.Name() != "reset-done" {
+				t.Errorf("%d %q, alert %q", page.Status, page.Name(), page.Alert())
+			}
+		}
+		completed := 0
+		for _, e := range p.Events() {
+			if e.Kind == audit.ResetCompleted {
+				completed++
+			}
+		}
+		if completed != 1 {
+			t.Errorf("%d resets were completed", completed)
+		}
+	})
 }
 
 // TestStatusesThatProgramsRead: what is too long, sent by a wrong method, or
