@@ -242,3 +242,48 @@ func TestAPassThroughTheAPI(t *testing.T) {
 		}
 	})
 }
+
+// A request is taken, answered and closed, in the console and by a program.
+func TestARequestIsWorkedOn(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		person := p.Browser()
+		person.Get("/reset")
+		person.Post("/reset", "user_id", "eko@contoso.com", "reason", "forgot").Want(http.StatusOK, "reset-problem")
+		person.Post("/reset/contact", "message", "Tolong").Want(http.StatusOK, "reset-contact-sent")
+		b := atDesk(t, p, "helpdesk@contoso.com", true)
+		address := b.Get("/console/requests?who=nobody&problem=not-enabled").Links("/console/requests/")[0]
+		if page := b.Get("/console/requests?problem=blocked"); len(page.Links("/console/requests/")) != 0 {
+			t.Error("the filter shows another dead end")
+		}
+		b.Post(address, "act", "assign").Want(http.StatusOK, "console-request")
+		if len(b.Get("/console/requests?who=mine").Links("/console/requests/")) != 1 || len(b.Get("/console/requests?who=nobody").Links("/console/requests/")) != 0 {
+			t.Error("it is not mine")
+		}
+		refused := b.Post(address, "act", "answer", "text", "Buka evil.example", "method", mailOf(t, p, "eko@contoso.com"))
+		if typed, _ := refused.Field("text"); refused.Alert() != string(problem.AnswerLink) || typed != "Buka evil.example" {
+			t.Errorf("a link: %q, %q", refused.Alert(), typed)
+		}
+		b.Post(address, "act", "answer", "text", "Silakan datang pukul 08.30.", "method", mailOf(t, p, "eko@contoso.com")).Want(http.StatusOK, "console-request")
+		mails := p.Mail.Wait(t, 2) // the support address was told of the request
+		if text := mails[1].Parse(t).Text; mails[1].To != "eko@example.net" || !strings.Contains(text, "pukul 08.30.") || strings.Contains(text, "http") {
+			t.Errorf("to %v: %s", mails[1].To, text)
+		}
+		c := newProgram(t, p, "contoso", org.Helpdesk)
+		path := strings.Replace(address, "/console", api, 1)
+		if got := c.do(http.MethodPost, path+"/assign", ""); !strings.Contains(got.body, `"assigned_to":"test"`) || !strings.Contains(got.body, "08.30") {
+			t.Errorf("by API: %d %s", got.status, got.body)
+		}
+		if got := c.do(http.MethodGet, api+"/requests?assigned=me", ""); !strings.Contains(got.body, "eko@contoso.com") {
+			t.Errorf("mine by API: %s", got.body)
+		}
+		if got := c.do(http.MethodPost, path+"/answer", `{"text":"Sampai nanti."}`); got.status != http.StatusOK || strings.Contains(got.body, "eko@example.net") {
+			t.Errorf("answered by API: %d %s", got.status, got.body)
+		}
+		if got := c.do(http.MethodPost, path+"/release", ""); strings.Contains(got.body, "assigned_to") {
+			t.Errorf("released: %s", got.body)
+		}
+		if got := strings.Join(reasons(p, audit.RequestAssigned), " "); got != "success:taken success:taken success:released" {
+			t.Errorf("recorded: %s", got)
+		}
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -33,6 +34,7 @@ type Deps struct {
 	DB       *store.DB
 	Orgs     *org.Service
 	Accounts *account.Service
+	Methods  *method.Service
 	SignIn   *signin.Service
 	Admin    *admin.Service
 	Helpdesk *helpdesk.Service
@@ -48,7 +50,7 @@ type Console struct{ Deps }
 
 // New refuses missing parts.
 func New(d Deps) (*Console, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Methods == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
 		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Pages == nil {
 		return nil, errors.New("console: a part is missing")
 	}
