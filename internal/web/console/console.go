@@ -89,6 +89,8 @@ func (c *Console) Routes() []Route {
 		{"POST /console/audit/export", admin.ExportAudit, c.postExport},
 		{"GET /console/audit/checkpoint", admin.SeeAudit, c.getCheckpoint},
 		{"GET /console/messages", admin.SeeMessages, c.getMessages},
+		{"GET /console/settings", admin.SeeSettings, c.getSettings},
+		{"POST /console/settings", admin.ManageKeys, c.postSettings},
 	}
 }
 
@@ -167,6 +169,7 @@ var places = []struct {
 	{"/console/reports", "reports", admin.SeeReports},
 	{"/console/audit", "audit", admin.SeeAudit},
 	{"/console/messages", "messages", admin.SeeMessages},
+	{"/console/settings", "settings", admin.SeeSettings},
 }
 
 // base is the frame of a page. place is the navigation's name for it.
