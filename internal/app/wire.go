@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -167,6 +168,7 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
+	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
 		return err
@@ -181,6 +183,20 @@ func (a *App) keepHouse() {
 	})
 	a.purge("session.purge", a.Sessions.Purge)
 	a.purge("signin.purge", a.SignIn.Purge)
+}
+
+// digest tells each organization's support address of the requests that wait.
+func (a *App) digest(ctx context.Context) error {
+	var all []*org.Organization
+	err := a.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		all, err = a.Orgs.List(ctx, tx)
+		return err
+	})
+	for _, o := range all {
+		// One address that cannot be written to is not the others' loss.
+		err = errors.Join(err, a.DB.Write(ctx, func(tx *store.Tx) error { return a.Helpdesk.Digest(ctx, tx, o) }))
+	}
+	return err
 }
 
 // purge drops rows that nothing can use any more.

@@ -255,6 +255,11 @@ func (s *Service) open(r row) (Request, error) {
 		return Request{}, fmt.Errorf("open request %s: %w", r.ID, err)
 	}
 	r.UserID, r.Message = said.UserID, said.Message
+	w, err := s.workOf(r)
+	if err != nil {
+		return Request{}, err
+	}
+	r.Assignee, r.Answers = w.Assignee, w.Answers
 	if len(r.resolution) == 0 {
 		return r.Request, nil
 	}

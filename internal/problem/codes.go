@@ -70,6 +70,7 @@ const (
 
 	// Helpdesk.
 	CallerUnverified Code = "caller-unverified" // who calls has to be verified first
+	AnswerLink       Code = "answer-link"       // an answer by mail holds an address or a link
 	NoCallerCode     Code = "no-caller-code"    // no code was sent that could be read out
 
 	// Passwords.
