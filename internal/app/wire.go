@@ -15,6 +15,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -127,6 +128,9 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.Feedback, err = feedback.New(a.DB); err != nil {
+		return err
+	}
 	a.keepHouse()
 	return a.wirePages()
 }
@@ -181,6 +185,7 @@ func (a *App) keepHouse() {
 	})
 	a.purge("session.purge", a.Sessions.Purge)
 	a.purge("signin.purge", a.SignIn.Purge)
+	a.purge("feedback.purge", a.Feedback.Purge)
 }
 
 // purge drops rows that nothing can use any more.

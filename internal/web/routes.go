@@ -18,6 +18,9 @@ func (s *server) mux() *http.ServeMux {
 	for _, route := range s.Console.Routes() {
 		mux.Handle(route.Pattern, s.Pages.Handle(s.Console.Handler(route)))
 	}
+	for _, route := range s.Help.Routes() {
+		mux.Handle(route.Pattern, s.Pages.Handle(route.Handler))
+	}
 	for pattern, handler := range s.Extra {
 		mux.Handle(pattern, handler)
 	}

@@ -146,7 +146,7 @@ func (c *Console) needFactor(w http.ResponseWriter, r *http.Request, s signin.Si
 }
 
 func brandOf(o *org.Organization) page.Brand {
-	b := page.Brand{Name: o.Name, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
+	b := page.Brand{Name: o.Name, Slug: o.Slug, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
 	if len(o.Branding.Logo) > 0 {
 		b.Logo = "/logo/" + o.Slug
 	}
