@@ -159,9 +159,12 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database and what else was opened. Run has to be over.
+// Close closes the directories' connections, the database and what else was
+// opened. Run has to be over.
 func (a *App) Close() error {
-	a.ldap.Close()
+	if a.ldap != nil {
+		a.ldap.Close()
+	}
 	all := []error{a.DB.Close()}
 	for _, closing := range a.closers {
 		all = append(all, closing())

@@ -106,7 +106,7 @@ func (a *App) wire() (err error) {
 	}
 	a.SignIn, err = signin.New(signin.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
+		Audit: a.Audit, Breached: a.Breached, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
 	})
 	if err != nil {
 		return err

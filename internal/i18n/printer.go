@@ -76,7 +76,7 @@ func Known(lang string) bool {
 
 // Match picks a language for an Accept-Language header (RFC 9110, 12.5.4).
 // Close relatives count (Malay and Javanese readers get Indonesian); where
-// nothing fits, fallback is used; an empty one tells the caller that nothing did.
+// nothing fits, fallback is used; an empty one is given back as it is.
 func Match(acceptLanguage, fallback string) string {
 	if fallback != "" && !Known(fallback) {
 		fallback = Fallback

@@ -45,8 +45,6 @@ type Base struct {
 	NoticeArgs []any
 	// Nav is the navigation of pages that belong together; a page with one is wide.
 	Nav []NavItem
-	// Refresh reloads the page after so many seconds where no script runs; 0: never.
-	Refresh int
 
 	printer *i18n.Printer
 	path    string

@@ -79,7 +79,6 @@ func (p *Portal) getSignInVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := p.signinVerifyPage(v, query.Get("next"), query.Has("other"))
-	shown.Refresh = shown.refresh()
 	return p.Pages.Write(w, r, http.StatusOK, "signin_verify", shown)
 }
 
