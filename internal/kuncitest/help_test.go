@@ -146,3 +146,19 @@ func TestAnOldBrowserCanReadTheHelp(t *testing.T) {
 	b.Header.Set("User-Agent", "Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0) like Gecko")
 	b.Get("/help/update-browser").Want(http.StatusOK, "help")
 }
+
+// Administrators find the console from their security info, and back; nobody else
+// is shown a door that is shut.
+func TestTheConsoleAndSecurityInfoLeadToEachOther(t *testing.T) {
+	p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite})
+	for userID, want := range map[string]bool{"adele@contoso.com": true, "alain@contoso.com": false} {
+		b := p.Browser()
+		b.Get("/signin")
+		b.Post("/signin", "user_id", userID)
+		b.Post("/signin/password", "password", kuncitest.OldPassword)
+		page := b.Get("/security-info").Want(http.StatusOK, "security-info")
+		if page.Has("/console") != want || !page.Has("/help/methods") {
+			t.Errorf("%s: links %q", userID, page.Links("/"))
+		}
+	}
+}

@@ -177,6 +177,7 @@ func (d desk) base(r *http.Request, name, place string) page.Base {
 			b.Nav = append(b.Nav, page.NavItem{Path: p.path, Title: "console.nav." + p.name, Current: p.name == place})
 		}
 	}
+	b.Nav = append(b.Nav, page.NavItem{Path: "/security-info", Title: "console.nav.security-info"})
 	if notice := r.URL.Query().Get("done"); notice != "" && strings.Trim(notice, "abcdefghijklmnopqrstuvwxyz_-") == "" {
 		b.Notice = "console.done." + notice
 	}
