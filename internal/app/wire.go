@@ -16,6 +16,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -128,6 +129,9 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.Feedback, err = feedback.New(a.DB); err != nil {
+		return err
+	}
 	a.keepHouse()
 	return a.wirePages()
 }
@@ -183,6 +187,7 @@ func (a *App) keepHouse() {
 	})
 	a.purge("session.purge", a.Sessions.Purge)
 	a.purge("signin.purge", a.SignIn.Purge)
+	a.purge("feedback.purge", a.Feedback.Purge)
 }
 
 // digest tells each organization's support address of the requests that wait.

@@ -150,7 +150,7 @@ func (c *Console) needFactor(w http.ResponseWriter, r *http.Request, s signin.Si
 }
 
 func brandOf(o *org.Organization) page.Brand {
-	b := page.Brand{Name: o.Name, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
+	b := page.Brand{Name: o.Name, Slug: o.Slug, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
 	if len(o.Branding.Logo) > 0 {
 		b.Logo = "/logo/" + o.Slug
 	}
@@ -182,6 +182,7 @@ func (d desk) base(r *http.Request, name, place string) page.Base {
 			b.Nav = append(b.Nav, page.NavItem{Path: p.path, Title: "console.nav." + p.name, Current: p.name == place})
 		}
 	}
+	b.Nav = append(b.Nav, page.NavItem{Path: "/security-info", Title: "console.nav.security-info"})
 	if notice := r.URL.Query().Get("done"); notice != "" && strings.Trim(notice, "abcdefghijklmnopqrstuvwxyz_-") == "" {
 		b.Notice = "console.done." + notice
 	}
