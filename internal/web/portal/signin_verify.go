@@ -23,6 +23,7 @@ type signinVerifyPage struct {
 	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
+	OnPass          bool // a pass is what let the person in
 	Passkey         page.Passkey
 }
 
@@ -47,11 +48,13 @@ func linesOf(all []method.Method) []factorLine {
 func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose bool) *signinVerifyPage {
 	shown := &signinVerifyPage{
 		Base: page.Base{Name: "signin-verify", Title: "signin.verify.title", Brand: brandOf(v.Signed.Org), UserID: v.Signed.Account.Entry.UserID},
-		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
+		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, OnPass: v.Signed.OnPass(), Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
 	}
 	switch {
 	case v.ByPassword:
 		shown.Title = "signin.verify.password.title"
+	case len(v.Choices) == 0 && shown.OnPass:
+		shown.Title = "signin.verify.pass.title"
 	case len(v.Choices) == 0:
 		shown.Title = "signin.verify.stuck.title"
 	case choose && shown.Several:
