@@ -88,7 +88,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{DB: a.DB, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Notify: a.Notify}); err != nil {
+	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{DB: a.DB, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Notify: a.Notify, Sessions: a.Sessions}); err != nil {
 		return err
 	}
 	a.Tokens, err = token.New(token.Deps{

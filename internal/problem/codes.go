@@ -66,6 +66,7 @@ const (
 	// Temporary Access Passes.
 	PassMinutes Code = "pass-minutes"  // shorter or longer than the policy allows
 	PassStart   Code = "pass-start"    // begins too far ahead
+	PassWrong   Code = "pass-wrong"    // at sign-in: no pass, or not this one, or not now
 	PassOneTime Code = "pass-one-time" // the policy allows only passes that work once
 
 	// Helpdesk.
