@@ -33,7 +33,9 @@ type Caller struct {
 
 // ownerOf binds a proof to one agent and one person. It opens nothing for
 // another agent.
-func ownerOf(as Authority, accountID string) string { return "caller:" + as.By.Account + ":" + accountID }
+func ownerOf(as Authority, accountID string) string {
+	return "caller:" + as.By.Account + ":" + accountID
+}
 
 // mustKnow refuses an act that weakens an account while the caller is not
 // verified. The roles above the helpdesk may meet people.

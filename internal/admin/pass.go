@@ -72,4 +72,6 @@ func (s *Service) mayAct(as Authority, o *org.Organization, p Person, what Actio
 }
 
 // MayOn tells whether the authority may do something to this person.
-func (a Authority) MayOn(what Action, p Person) bool { return a.refuse(what, p.Account.ID, p.Role) == nil }
+func (a Authority) MayOn(what Action, p Person) bool {
+	return a.refuse(what, p.Account.ID, p.Role) == nil
+}

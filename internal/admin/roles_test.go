@@ -103,3 +103,21 @@ func TestNobodyActsUpward(t *testing.T) {
 		t.Error("an administrator without an account acted")
 	}
 }
+
+// A person makes keys no higher than themselves, and a key makes none.
+func TestWhoManagesKeys(t *testing.T) {
+	for _, c := range []struct {
+		as   Authority
+		want bool
+	}{
+		{Operator(), true},
+		{Authority{By: audit.Actor{Kind: audit.Admin, Account: "me"}, Role: org.Owner}, true},
+		{Authority{By: audit.Actor{Kind: audit.Admin, Account: "me"}, Role: org.PolicyAdmin}, false},
+		{Authority{By: audit.Actor{Kind: audit.Admin, Account: audit.ByKey + "1"}, Role: org.Owner}, false},
+		{Authority{}, false},
+	} {
+		if got := c.as.mayManageKeys(); got != c.want {
+			t.Errorf("%+v: %v", c.as, got)
+		}
+	}
+}

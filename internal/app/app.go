@@ -18,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -69,6 +70,7 @@ type App struct {
 	Sessions     *session.Service
 	Challenges   *challenge.Service
 	Helpdesk     *helpdesk.Service
+	Feedback     *feedback.Service
 	Tokens       *token.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service

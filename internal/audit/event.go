@@ -36,6 +36,8 @@ const (
 	SessionRevoked          Kind = "session.revoked"
 	RequestOpened           Kind = "request.opened"
 	RequestResolved         Kind = "request.resolved"
+	RequestAssigned         Kind = "request.assigned"
+	RequestAnswered         Kind = "request.answered"
 	TapIssued               Kind = "tap.issued"
 	TapUsed                 Kind = "tap.used"
 	PolicyChanged           Kind = "policy.changed"
@@ -54,6 +56,7 @@ var Kinds = []Kind{
 	RegistrationCompleted, RegistrationSkipped, RegistrationReconfirmed, SignInSucceeded, SignInFailed, SignInLocked,
 	SessionRevoked, RequestOpened, RequestResolved, TapIssued, TapUsed, PolicyChanged, DirectoryChanged,
 	AdministratorChanged, ThrottleCleared, ExportCreated, CallerAsked, CallerVerified,
+	RequestAssigned, RequestAnswered,
 }
 
 // Outcome tells how it ended.

@@ -94,6 +94,9 @@ POST /people/{id}/caller/verify + - + + -
 GET /requests                   + - + + -
 GET /requests/{id}              + - + + -
 POST /requests/{id}/resolve     + - + + -
+POST /requests/{id}/assign      + - + + -
+POST /requests/{id}/release     + - + + -
+POST /requests/{id}/answer      + - + + -
 GET /reports/registration       + + + - +
 GET /reports/activity           + + + - +
 GET /audit/events               + + + - +

@@ -163,6 +163,8 @@ GET /console/audit              + + + - +
 POST /console/audit/export      + - - - +
 GET /console/audit/checkpoint   + + + - +
 GET /console/messages           + + + - +
+GET /console/settings           + + - - +
+POST /console/settings          + - - - -
 `
 
 // A new page of the console that stands in no row fails here.

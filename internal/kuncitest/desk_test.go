@@ -242,3 +242,104 @@ func TestAPassThroughTheAPI(t *testing.T) {
 		}
 	})
 }
+
+// A request is taken, answered and closed, in the console and by a program.
+func TestARequestIsWorkedOn(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		person := p.Browser()
+		person.Get("/reset")
+		person.Post("/reset", "user_id", "eko@contoso.com", "reason", "forgot").Want(http.StatusOK, "reset-problem")
+		person.Post("/reset/contact", "message", "Tolong").Want(http.StatusOK, "reset-contact-sent")
+		b := atDesk(t, p, "helpdesk@contoso.com", true)
+		address := b.Get("/console/requests?who=nobody&problem=not-enabled").Links("/console/requests/")[0]
+		if page := b.Get("/console/requests?problem=blocked"); len(page.Links("/console/requests/")) != 0 {
+			t.Error("the filter shows another dead end")
+		}
+		b.Post(address, "act", "assign").Want(http.StatusOK, "console-request")
+		if len(b.Get("/console/requests?who=mine").Links("/console/requests/")) != 1 || len(b.Get("/console/requests?who=nobody").Links("/console/requests/")) != 0 {
+			t.Error("it is not mine")
+		}
+		refused := b.Post(address, "act", "answer", "text", "Buka evil.example", "method", mailOf(t, p, "eko@contoso.com"))
+		if typed, _ := refused.Field("text"); refused.Alert() != string(problem.AnswerLink) || strings.TrimSpace(typed) != "Buka evil.example" {
+			t.Errorf("a link: %q, %q", refused.Alert(), typed)
+		}
+		b.Post(address, "act", "answer", "text", "Silakan datang pukul 08.30.", "method", mailOf(t, p, "eko@contoso.com")).Want(http.StatusOK, "console-request")
+		mails := p.Mail.Wait(t, 2) // the support address was told of the request
+		if text := mails[1].Parse(t).Text; mails[1].To != "eko@example.net" || !strings.Contains(text, "pukul 08.30.") || strings.Contains(text, "http") {
+			t.Errorf("to %v: %s", mails[1].To, text)
+		}
+		c := newProgram(t, p, "contoso", org.Helpdesk)
+		path := strings.Replace(address, "/console", api, 1)
+		if got := c.do(http.MethodPost, path+"/assign", ""); !strings.Contains(got.body, `"assigned_to":"test"`) || !strings.Contains(got.body, "08.30") {
+			t.Errorf("by API: %d %s", got.status, got.body)
+		}
+		if got := c.do(http.MethodGet, api+"/requests?assigned=me", ""); !strings.Contains(got.body, "eko@contoso.com") {
+			t.Errorf("mine by API: %s", got.body)
+		}
+		if got := c.do(http.MethodPost, path+"/answer", `{"text":"Sampai nanti."}`); got.status != http.StatusOK || strings.Contains(got.body, "eko@example.net") {
+			t.Errorf("answered by API: %d %s", got.status, got.body)
+		}
+		if got := c.do(http.MethodPost, path+"/release", ""); strings.Contains(got.body, "assigned_to") {
+			t.Errorf("released: %s", got.body)
+		}
+		if got := strings.Join(reasons(p, audit.RequestAssigned), " "); got != "success:taken success:taken success:released" {
+			t.Errorf("recorded: %s", got)
+		}
+	})
+}
+
+// An owner makes and revokes keys in the console; whoever may read the settings
+// sees them without, and no secret of the directory.
+func TestSettingsAndKeys(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		b := atDesk(t, p, "owner@contoso.com", true)
+		if page := b.Post("/console/settings", "act", "create_key", "name", "", "role", "auditor", "life", "30"); page.Alert() != string(problem.Required) {
+			t.Errorf("without a name: %q", page.Alert())
+		}
+		for _, days := range []string{"0", "367", "-1", "many"} {
+			if page := b.Post("/console/settings", "act", "create_key", "name", "x", "role", "auditor", "life", days); page.Status != http.StatusUnprocessableEntity {
+				t.Errorf("%s days: %d", days, page.Status)
+			}
+		}
+		made := b.Post("/console/settings", "act", "create_key", "name", "Nightly", "role", "auditor", "life", "30").Want(http.StatusOK, "console-settings")
+		at := strings.Index(made.Text(), "kunci_")
+		key, _, _ := strings.Cut(made.Text()[at:], " ")
+		c := newProgram(t, p, "contoso", org.Owner)
+		c.key = key
+		if got := c.do(http.MethodGet, api+"/audit/events", ""); got.status != http.StatusOK {
+			t.Errorf("the key: %d %s", got.status, got.body)
+		}
+		if got := c.do(http.MethodPut, api+"/policy", "{}", "If-Match", `"1"`); got.status != http.StatusForbidden {
+			t.Errorf("the key can more than its role: %d", got.status)
+		}
+		if page := b.Get("/console/settings"); strings.Contains(page.Body, key) || !strings.Contains(page.Text(), "Nightly") || !strings.Contains(page.Text(), "policy_admin@contoso.com") {
+			t.Error("the key is shown again, or the page lacks something")
+		}
+		reader := atDesk(t, p, "auditor@contoso.com", true)
+		page := reader.Get("/console/settings").Want(http.StatusOK, "console-settings")
+		if !strings.Contains(page.Text(), "Nightly") || len(page.Choices("act")) != 0 {
+			t.Errorf("an auditor: %v", page.Choices("act"))
+		}
+		keys, err := p.App.APIKeys(t.Context(), "contoso")
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := ""
+		for _, k := range keys {
+			if k.Name == "Nightly" {
+				id = k.ID
+			}
+		}
+		b.Post("/console/settings", "act", "revoke_key", "id", id).Want(http.StatusOK, "console-settings")
+		if got := c.do(http.MethodGet, api+"/audit/events", ""); got.status != http.StatusUnauthorized {
+			t.Errorf("after it was revoked: %d", got.status)
+		}
+		created := false
+		for _, e := range p.Events() {
+			created = created || e.Kind == audit.AdministratorChanged && e.Reason == "api-key-created" && e.Actor.UserID == "owner@contoso.com"
+		}
+		if !created {
+			t.Error("that the owner made a key is not recorded")
+		}
+	})
+}

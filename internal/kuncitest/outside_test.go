@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
@@ -115,7 +116,7 @@ func TestStatusesThatProgramsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.URL.Opaque = "*"
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := (&http.Client{Timeout: time.Minute}).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,13 @@ func compose(lang, org, color string, body Body) (document, error) {
 			{Text: c.t("notify.phone.text", "sent", b.Sent, "passed", b.Passed)}, {Text: c.t("notify.phone.until", "until", c.p.DateTime(b.Until))},
 			{Note: c.t("notify.phone.advice")},
 		}
+	case RequestAnswer:
+		key, d.Blocks = c.answer(b)
+	case RequestDigest:
+		key, d.Blocks = "notify.digest", []block{
+			{Text: c.t("notify.digest.text", "count", b.Open)}, {Text: c.t("notify.digest.unassigned", "count", b.Unassigned)},
+			{Text: c.t("notify.digest.oldest", "time", c.p.DateTime(b.Oldest))}, {Note: c.t("notify.digest.advice")},
+		}
 	default:
 		return document{}, errors.New("unknown message body")
 	}
@@ -159,6 +166,19 @@ func (c composer) request(b RequestNotice) (string, []block) {
 		blocks = append(blocks, block{Text: c.t("notify.request.silent")})
 	}
 	return "notify.request", append(blocks, block{Text: c.t("notify.request.advice")})
+}
+
+func (c composer) answer(b RequestAnswer) (string, []block) {
+	return "notify.answer", []block{
+		{Text: c.t("notify.answer.text")},
+		{Quote: written(b.Text, 1000)},
+		{Note: c.t("notify.answer.never")},
+		{Facts: []fact{
+			{c.t("notify.fact.account"), plain(b.UserID, maxUserID)},
+			{c.t("notify.fact.time"), c.p.DateTime(b.At)},
+			{c.t("notify.fact.support"), supportCode(b.SupportCode)},
+		}},
+	}
 }
 
 // dispute is the way out for somebody who did not do it.

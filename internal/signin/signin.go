@@ -124,6 +124,12 @@ func (s Signed) HasFactor() bool {
 	return method.AskForFactor(s.Methods, s.Org.Offers)
 }
 
+// HasPassword tells whether the person can type a password at all. Only our own
+// directory says; every other account is taken to have one.
+func (s Signed) HasPassword() bool {
+	return s.Org.Directory.Kind != org.Embedded || s.Account.Entry.HasPassword
+}
+
 func factor(m method.Method) bool {
 	return m.Kind.Built() && m.Kind.ProvesSignIn() && (m.Kind != method.RecoveryCode || m.CodesLeft() > 0)
 }
@@ -194,7 +200,7 @@ func (s *Service) step(ctx context.Context, found *Signed) error {
 	if err := s.d.DB.Read(ctx, read); err != nil {
 		return err
 	}
-	if p := found.pass(); p.ID != "" && !p.ValidUntil.After(found.Now) {
+	if p := found.pass(); found.OnPass() && !p.ValidUntil.After(found.Now) {
 		return problem.New(problem.SignedOut) // what a pass opened closes with it
 	}
 	if !found.Session.Stale(found.Now) {

@@ -16,6 +16,7 @@ import (
 // Brand is what people recognize their organization by.
 type Brand struct {
 	Name    string // the organization's, or the product's where none is known
+	Slug    string // the organization's short name, empty: none is known
 	Logo    string // address of the picture, empty: none
 	Style   string // address of the style sheet with its color, empty: none
 	Support Support

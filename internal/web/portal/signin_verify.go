@@ -24,6 +24,7 @@ type signinVerifyPage struct {
 	Digits, Minutes int
 	ByPassword      bool
 	Unsent          bool // a factor is left, but nothing can be sent to it here
+	OnPass          bool // a pass is what let the person in
 	Passkey         page.Passkey
 }
 
@@ -48,11 +49,13 @@ func linesOf(all []method.Method) []factorLine {
 func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose bool) *signinVerifyPage {
 	shown := &signinVerifyPage{
 		Base: page.Base{Name: "signin-verify", Title: "signin.verify.title", Brand: brandOf(v.Signed.Org), UserID: v.Signed.Account.Entry.UserID},
-		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
+		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, OnPass: v.Signed.OnPass(), Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
 	}
 	switch {
 	case v.ByPassword:
 		shown.Title = "signin.verify.password.title"
+	case len(v.Choices) == 0 && shown.OnPass:
+		shown.Title = "signin.verify.pass.title"
 	case len(v.Choices) == 0:
 		shown.Title, shown.Unsent = "signin.verify.stuck.title", v.Unsent
 	case choose && shown.Several:

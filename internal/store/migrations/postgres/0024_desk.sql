@@ -3,12 +3,6 @@ ALTER TABLE challenge DROP CONSTRAINT challenge_purpose_check;
 ALTER TABLE challenge ADD CONSTRAINT challenge_purpose_check
   CHECK (purpose IN ('reset', 'signin', 'register', 'stepup', 'caller'));
 
--- Who works on a request. Who that is and what was answered are sealed.
+-- Who works on a request, and what was answered to it; the latter sealed.
 ALTER TABLE helpdesk_request ADD COLUMN assigned_to TEXT NOT NULL DEFAULT '';
-ALTER TABLE helpdesk_request ADD COLUMN assignment BYTEA;
-
--- When the open requests of an organization were last mailed.
-CREATE TABLE helpdesk_digest (
-  org_id TEXT PRIMARY KEY,
-  day    BIGINT NOT NULL
-);
+ALTER TABLE helpdesk_request ADD COLUMN work BYTEA NOT NULL DEFAULT '';

@@ -6,12 +6,6 @@ UPDATE challenge SET purpose_of = purpose;
 ALTER TABLE challenge DROP COLUMN purpose;
 ALTER TABLE challenge RENAME COLUMN purpose_of TO purpose;
 
--- Who works on a request. Who that is and what was answered are sealed.
+-- Who works on a request, and what was answered to it; the latter sealed.
 ALTER TABLE helpdesk_request ADD COLUMN assigned_to TEXT NOT NULL DEFAULT '';
-ALTER TABLE helpdesk_request ADD COLUMN assignment BLOB;
-
--- When the open requests of an organization were last mailed.
-CREATE TABLE helpdesk_digest (
-  org_id TEXT PRIMARY KEY,
-  day    INTEGER NOT NULL
-) STRICT;
+ALTER TABLE helpdesk_request ADD COLUMN work BLOB NOT NULL DEFAULT x'';
