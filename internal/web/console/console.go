@@ -86,6 +86,8 @@ func (c *Console) Routes() []Route {
 		{"GET /console/reports", admin.SeeReports, c.getReports},
 		{"GET /console/reports.csv", admin.SeeReports, c.getReportsCSV},
 		{"GET /console/audit", admin.SeeAudit, c.getAudit},
+		{"POST /console/audit", admin.SeeAudit, c.postAudit},
+		{"GET /console/audit/events/{id}/proof", admin.SeeAudit, c.getProof},
 		{"POST /console/audit/export", admin.ExportAudit, c.postExport},
 		{"GET /console/audit/checkpoint", admin.SeeAudit, c.getCheckpoint},
 		{"GET /console/messages", admin.SeeMessages, c.getMessages},
