@@ -33,6 +33,7 @@ import (
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/token"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 // Options are what a caller may replace or add.
@@ -75,6 +76,7 @@ type App struct {
 	Reset        *reset.Service
 	SignIn       *signin.Service
 	Report       *report.Service
+	Webhooks     *webhook.Service
 	Admin        *admin.Service
 	API          *api.API
 	Captcha      *captcha.Service

@@ -42,7 +42,7 @@ func (a *App) wirePages() error {
 	}
 	administrators, err := console.New(console.Deps{
 		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
-		Audit: a.Audit, Notify: a.Notify, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
+		Audit: a.Audit, Notify: a.Notify, Webhooks: a.Webhooks, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
 	})
 	if err != nil {
 		return err

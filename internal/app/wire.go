@@ -32,6 +32,7 @@ import (
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 	"kunci.dev/kunci/internal/token"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 // wire builds the rooms, the lowest first.
@@ -122,6 +123,9 @@ func (a *App) wire() (err error) {
 	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Directories: a.Accounts.Directory}); err != nil {
 		return err
 	}
+	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Log: a.Log}); err != nil {
+		return err
+	}
 	a.Admin, err = admin.New(admin.Deps{
 		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
 		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
@@ -172,6 +176,7 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
+	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
 	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)

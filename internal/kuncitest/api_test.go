@@ -100,6 +100,8 @@ POST /requests/{id}/answer      + - + + -
 GET /reports/registration       + + + - +
 GET /reports/activity           + + + - +
 GET /audit/events               + + + - +
+POST /audit/events/find         + + + - +
+GET /audit/events/{id}/proof    + + + - +
 GET /audit/checkpoint           + + + - +
 `
 

@@ -160,6 +160,8 @@ POST /console/policy            + + - - -
 GET /console/reports            + + + - +
 GET /console/reports.csv        + + + - +
 GET /console/audit              + + + - +
+POST /console/audit             + + + - +
+GET /console/audit/events/{id}/proof + + + - +
 POST /console/audit/export      + - - - +
 GET /console/audit/checkpoint   + + + - +
 GET /console/messages           + + + - +

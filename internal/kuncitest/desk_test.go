@@ -2,7 +2,10 @@ package kuncitest_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 // mailOf gives the id of somebody's registered address.
@@ -340,6 +344,39 @@ func TestSettingsAndKeys(t *testing.T) {
 		}
 		if !created {
 			t.Error("that the owner made a key is not recorded")
+		}
+	})
+}
+
+// What happens reaches a receiver through the running product, and the settings
+// and the first page show how that goes without its address.
+func TestEventsReachAWebhook(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		arrived := make(chan string, 100)
+		receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			arrived <- string(body)
+		}))
+		t.Cleanup(receiver.Close)
+		_, _, err := p.App.AddWebhook(t.Context(), "contoso", webhook.Order{
+			URL: receiver.URL + "/t0ken", Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := atDesk(t, p, "owner@contoso.com", true)
+		b.Post("/console/people/"+keyOf(t, p, "alain@contoso.com"), "act", "freeze")
+		for body := range arrived {
+			if strings.Contains(body, "alain@contoso.com") {
+				t.Error("it names somebody")
+			}
+			if strings.Contains(body, `"type":"reset.blocked"`) {
+				break
+			}
+		}
+		page := b.Get("/console/settings")
+		if !strings.Contains(page.Text(), strings.TrimPrefix(receiver.URL, "http://")) || strings.Contains(page.Body, "t0ken") {
+			t.Error("the settings do not show it, or show its address")
 		}
 	})
 }

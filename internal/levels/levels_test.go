@@ -22,7 +22,7 @@ var levels = [][]string{
 	{"internal/web/portal", "internal/web/console", "internal/web/help", "internal/api"},
 	{"internal/web/page"},
 	{"internal/admin"},
-	{"internal/reset", "internal/signin", "internal/report"},
+	{"internal/reset", "internal/signin", "internal/report", "internal/webhook"},
 	{"internal/securityinfo", "internal/helpdesk", "internal/token"},
 	{"internal/challenge"},
 	{"internal/account"},
@@ -63,6 +63,7 @@ var doors = map[string][]string{
 	"github.com/go-ldap/":           {"internal/directory/ldap", "internal/directory/ldap/ldaptest"},
 	"github.com/go-webauthn/":       {"internal/challenge"},
 	"github.com/nyaruka/":           {"internal/method"},
+	"code.dny.dev/ssrf":             {"internal/webhook"},
 	"github.com/FastFilter/":        {"internal/password/breach"},
 }
 

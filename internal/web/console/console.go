@@ -21,6 +21,7 @@ import (
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 //go:embed templates
@@ -41,6 +42,7 @@ type Deps struct {
 	Report   *report.Service
 	Audit    *audit.Service
 	Notify   *notify.Service
+	Webhooks *webhook.Service
 	Pages    *page.Renderer
 	Secure   bool // people come over https
 }
@@ -51,7 +53,7 @@ type Console struct{ Deps }
 // New refuses missing parts.
 func New(d Deps) (*Console, error) {
 	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Methods == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
-		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Pages == nil {
+		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Pages == nil {
 		return nil, errors.New("console: a part is missing")
 	}
 	return &Console{d}, nil
@@ -86,6 +88,8 @@ func (c *Console) Routes() []Route {
 		{"GET /console/reports", admin.SeeReports, c.getReports},
 		{"GET /console/reports.csv", admin.SeeReports, c.getReportsCSV},
 		{"GET /console/audit", admin.SeeAudit, c.getAudit},
+		{"POST /console/audit", admin.SeeAudit, c.postAudit},
+		{"GET /console/audit/events/{id}/proof", admin.SeeAudit, c.getProof},
 		{"POST /console/audit/export", admin.ExportAudit, c.postExport},
 		{"GET /console/audit/checkpoint", admin.SeeAudit, c.getCheckpoint},
 		{"GET /console/messages", admin.SeeMessages, c.getMessages},

@@ -12,7 +12,9 @@ import (
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 type settingsPage struct {
@@ -26,6 +28,7 @@ type settingsPage struct {
 	Asked, OnLight, OnDark string
 	Changed                bool
 
+	Hooks   []webhook.Hook
 	Keys    []keyView
 	MayKeys bool
 	Roles   []org.Role
@@ -68,6 +71,13 @@ func (c *Console) settings(r *http.Request, d desk) (*settingsPage, error) {
 	if s, ok := page.ShadesOf(o.Branding.Color); ok {
 		view.Shown, view.Changed = s.Light, s.Changed()
 		view.Asked, view.OnLight, view.OnDark = ratio(s.Asked), ratio(s.OnLight), ratio(s.OnDark)
+	}
+	err := c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		view.Hooks, err = c.Webhooks.List(r.Context(), tx, o.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	keys, err := c.Admin.Keys(r.Context(), d.as, o)
 	for _, k := range keys {
