@@ -41,7 +41,7 @@ func (a *App) wirePages() error {
 		return err
 	}
 	administrators, err := console.New(console.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
 		Audit: a.Audit, Notify: a.Notify, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
 	})
 	if err != nil {
@@ -52,7 +52,7 @@ func (a *App) wirePages() error {
 		return err
 	}
 	a.API, err = api.New(api.Deps{
-		DB: a.DB, Orgs: a.Orgs, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -33,6 +34,7 @@ type Deps struct {
 	DB       *store.DB
 	Orgs     *org.Service
 	Accounts *account.Service
+	Methods  *method.Service
 	SignIn   *signin.Service
 	Admin    *admin.Service
 	Helpdesk *helpdesk.Service
@@ -48,7 +50,7 @@ type Console struct{ Deps }
 
 // New refuses missing parts.
 func New(d Deps) (*Console, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Methods == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
 		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Pages == nil {
 		return nil, errors.New("console: a part is missing")
 	}
@@ -87,6 +89,8 @@ func (c *Console) Routes() []Route {
 		{"POST /console/audit/export", admin.ExportAudit, c.postExport},
 		{"GET /console/audit/checkpoint", admin.SeeAudit, c.getCheckpoint},
 		{"GET /console/messages", admin.SeeMessages, c.getMessages},
+		{"GET /console/settings", admin.SeeSettings, c.getSettings},
+		{"POST /console/settings", admin.ManageKeys, c.postSettings},
 	}
 }
 
@@ -165,6 +169,7 @@ var places = []struct {
 	{"/console/reports", "reports", admin.SeeReports},
 	{"/console/audit", "audit", admin.SeeAudit},
 	{"/console/messages", "messages", admin.SeeMessages},
+	{"/console/settings", "settings", admin.SeeSettings},
 }
 
 // base is the frame of a page. place is the navigation's name for it.
@@ -189,7 +194,7 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, template string
 	base.Refuse(refusal, page.Lang(r))
 	page.RetryAfter(w, refusal.RetryAfter)
 	status := page.Status(refusal.Code)
-	if status == http.StatusBadRequest {
+	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}
 	return c.Pages.Write(w, r, status, template, view)

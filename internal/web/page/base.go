@@ -162,8 +162,10 @@ func (b *Base) Refuse(p *problem.Error, lang string) {
 // Status is the HTTP status of a refusal.
 func Status(code problem.Code) int {
 	switch code {
-	case problem.BadInput, problem.TooLong:
+	case problem.BadInput:
 		return http.StatusBadRequest
+	case problem.TooLong:
+		return http.StatusRequestEntityTooLarge
 	case problem.NotFound:
 		return http.StatusNotFound
 	case problem.Forbidden, problem.CrossOrigin:

@@ -104,7 +104,7 @@ func brandOf(o *org.Organization) page.Brand {
 	if len(o.Branding.Logo) > 0 {
 		b.Logo = "/logo/" + o.Slug
 	}
-	if css := colors(o.Branding.Color); css != "" {
+	if css := page.ColorStyle(o.Branding.Color); css != "" {
 		// The address changes with the color, so that the file may be kept.
 		b.Style = "/brand/" + o.Slug + ".css?v=" + strings.TrimPrefix(o.Branding.Color, "#")
 	}
