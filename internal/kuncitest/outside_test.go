@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/kuncitest"
 )
@@ -78,7 +79,7 @@ func TestStatusesThatProgramsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.URL.Opaque = "*"
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := (&http.Client{Timeout: time.Minute}).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
