@@ -80,6 +80,9 @@ func TestReadersSayWhetherItHelped(t *testing.T) {
 			if page.Alert() != "required" {
 				t.Errorf("alert %q", page.Alert())
 			}
+			if !strings.Contains(page.Body, `action="/help/codes?org=contoso#feedback"`) || strings.Count(page.Text(), "Kolom ini perlu diisi") != 2 {
+				t.Errorf("the refusal is not said where the form is:\n%s", page.Text())
+			}
 			if typed, _ := page.Field("comment"); strings.TrimSpace(typed) != "Terlalu <sulit>" || !strings.Contains(page.Body, `value="words" checked`) {
 				t.Errorf("what was typed is gone: %q", typed)
 			}

@@ -204,7 +204,7 @@ func (h *Help) refuse(w http.ResponseWriter, r *http.Request, p *helpPage, refus
 	p.Refuse(refusal, page.Lang(r))
 	page.RetryAfter(w, refusal.RetryAfter)
 	status := page.Status(refusal.Code)
-	if status == http.StatusBadRequest {
+	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}
 	return h.Pages.Write(w, r, status, "help", p)
