@@ -55,9 +55,13 @@ type IncompleteError struct {
 	Cause error
 }
 
-// LeftMustChange: whether the directory asks for another password at the next
-// sign-in is not as it was wanted.
-const LeftMustChange = "must_change"
+const (
+	// LeftMustChange: whether the directory asks for another password at the next
+	// sign-in is not as it was wanted.
+	LeftMustChange = "must_change"
+	// LeftLocked: the account is still locked.
+	LeftLocked = "locked"
+)
 
 func (e *IncompleteError) Error() string {
 	return "directory: the password is set, but not all that belongs to it: " + e.Left + ": " + e.Cause.Error()

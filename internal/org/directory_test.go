@@ -128,6 +128,8 @@ func TestWhatADirectoryIsRefusedFor(t *testing.T) {
 		"a name with a value":            {set("attributes", "{display_name: cn=x}"), "directory.attributes.display_name"},
 		"a flag without a name":          {set("attributes", `{disabled: "=x"}`), "directory.attributes.disabled"},
 		"an attribute of nothing":        {set("attributes", "{shoe_size: x}"), "directory.attributes.shoe_size"},
+		"an address as a method":         {set("attributes", "{mail: mail}"), "directory.attributes.mail"},
+		"phones as methods":              {set("attributes", "{phones: mobile}"), "directory.attributes.phones"},
 		"a password in the file":         {func(l map[string]string) { l["bind_dn"] = "cn=kunci\n  bind_password: secret" }, "directory.bind_password"},
 	} {
 		t.Run(name, func(t *testing.T) {

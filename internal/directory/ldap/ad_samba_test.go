@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
 	"kunci.dev/kunci/internal/org"
 )
@@ -350,6 +351,69 @@ func TestActiveDirectorySmartCards(t *testing.T) {
 	err := a.directory.SetPassword(t.Context(), a.key, newOne, directory.SetOptions{})
 	if r, ok := directory.Refused(err); !ok || r.Rule != directory.RuleExternal {
 		t.Errorf("set: %v", err)
+	}
+}
+
+// A connection that is cut or falls silent when the password is set, or the lock
+// lifted: it is done and said so, or done when the person tries again.
+func TestActiveDirectoryAnswersThatAreLost(t *testing.T) {
+	a := someone(t, ldaptest.SambaUser{})
+	proxy := ldaptest.StartProxy(t, a.s.URL)
+	c := samba(a.s, a.unit)
+	c.URLs = []string{proxy.URL}
+	trouble := func(do func()) directory.Directory {
+		d, begun := hurried(t, c), false
+		ldap.BeforeWrite(d, func() {
+			if !begun {
+				do()
+			}
+			begun = true
+		})
+		return d
+	}
+	for name, step := range map[string]struct {
+		begin func()
+		pw    string
+	}{
+		"cut before":     {proxy.Cut, newOne},
+		"answer is lost": {func() { proxy.Hold() }, another},
+	} {
+		a.lockOnce(t, name)
+		d := trouble(step.begin)
+		o := directory.SetOptions{Unlock: true}
+		if err := d.SetPassword(t.Context(), a.key, step.pw, o); err != nil && !errors.Is(err, directory.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		proxy.Heal()
+		proxy.Cut()
+		eventually(t, func() bool {
+			err := d.SetPassword(t.Context(), a.key, step.pw, o)
+			if err != nil && !errors.Is(err, directory.ErrUnavailable) {
+				t.Fatalf("%s, trying again: %v", name, err)
+			}
+			return err == nil
+		})
+		a.wants(t, step.pw, directory.OK)
+
+		a.lockOnce(t, name+" again")
+		d = trouble(step.begin)
+		if err := d.Unlock(t.Context(), a.key); err != nil && !errors.Is(err, directory.ErrUnavailable) {
+			t.Errorf("%s: unlock: %v", name, err)
+		}
+		proxy.Heal()
+		proxy.Cut()
+		eventually(t, func() bool { return d.Unlock(t.Context(), a.key) == nil })
+		a.wants(t, step.pw, directory.OK)
+	}
+}
+
+func (a *alain) lockOnce(t *testing.T, tag string) {
+	t.Helper()
+	for i := range ldaptest.SambaThreshold {
+		a.wants(t, fmt.Sprint(tag, i), directory.Wrong)
+	}
+	if a.entry(t).LockedUntil.IsZero() {
+		t.Errorf("%s: not locked", tag)
 	}
 }
 

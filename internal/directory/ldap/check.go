@@ -40,6 +40,11 @@ func (d *Directory) CheckPassword(ctx context.Context, key, pw string) (director
 		if err != nil {
 			return err
 		}
+		leave, err := d.turns.enter(ctx, key)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		start := time.Now()
 		own, controls, err := c.server.bound(ctx, p.dn, pw, policyControl())
 		if own != nil {

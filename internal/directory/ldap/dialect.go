@@ -65,6 +65,7 @@ type person struct {
 var dialects = map[string]func(d *Directory) dialect{
 	org.OpenLDAP:        newOpenLDAP,
 	org.ActiveDirectory: newActiveDirectory,
+	org.DS389:           newDS389,
 }
 
 // now is the clock of the directory's operating room.

@@ -120,6 +120,7 @@ type Directory struct {
 	pool       *pool
 	pace       pace
 	uncertain  uncertain
+	turns      *turns // nil where the server counts well
 }
 
 var (

@@ -2,7 +2,6 @@ package ldap
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -180,11 +179,7 @@ func (o *openLDAP) settle(ctx context.Context, c *conn, p person, opts directory
 	if len(change.Changes) == 0 {
 		return nil
 	}
-	err = o.d.gone(c.modify(ctx, change))
-	if errors.Is(err, directory.ErrRights) {
-		return &directory.IncompleteError{Left: directory.LeftMustChange, Cause: err}
-	}
-	return err
+	return incomplete(directory.LeftMustChange, o.d.gone(c.modify(ctx, change)))
 }
 
 // mayDemand finds out before anything is set whether another password may be
@@ -322,12 +317,17 @@ func (o *openLDAP) rules(ctx context.Context, c *conn, p person) ([]directory.Ru
 	if err != nil {
 		return nil, err
 	}
+	return set.rules(), nil
+}
+
+// rules are those of a policy that a person can be told beforehand.
+func (p policy) rules() []directory.Rule {
 	var rules []directory.Rule
-	if set.minLength > 0 {
-		rules = append(rules, directory.Rule{Name: "too_short", Args: map[string]any{"count": set.minLength}})
+	if p.minLength > 0 {
+		rules = append(rules, directory.Rule{Name: "too_short", Args: map[string]any{"count": p.minLength}})
 	}
-	if set.history > 0 { // the current one is not among those it keeps, and refused too
-		rules = append(rules, directory.Rule{Name: "history", Args: map[string]any{"count": set.history + 1}})
+	if p.history > 0 { // the current one is not among those it keeps, and refused too
+		rules = append(rules, directory.Rule{Name: "history", Args: map[string]any{"count": p.history + 1}})
 	}
-	return rules, nil
+	return rules
 }

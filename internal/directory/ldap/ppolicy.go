@@ -93,6 +93,16 @@ var refusals = []struct {
 	{directory.RuleComplexity, regexp.MustCompile(`(?i)quality|syntax|character|classes|digit|dictionary|palindrome|complex|simple`)},
 }
 
+// ruleIn is the rule that a server's words name; "" for none.
+func ruleIn(said string) string {
+	for _, r := range refusals {
+		if r.says.MatchString(said) {
+			return r.rule
+		}
+	}
+	return ""
+}
+
 // refusal reads why a new password was not taken. An error that is about
 // something else is given back mapped.
 func refusal(err error) error {
@@ -120,11 +130,8 @@ func refusal(err error) error {
 	}
 	switch code {
 	case ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultInvalidAttributeSyntax:
-		said := saidIn(err)
-		for _, r := range refusals {
-			if r.says.MatchString(said) {
-				return refuse(r.rule)
-			}
+		if rule := ruleIn(saidIn(err)); rule != "" {
+			return refuse(rule)
 		}
 		if code == ldap.LDAPResultUnwillingToPerform {
 			break

@@ -25,11 +25,17 @@ type Proxy struct {
 	conns map[net.Conn]bool
 }
 
-// StartProxy stands before a server, named by its URL, until the test ends.
+// StartProxy stands before a server, named by its URL, until the test ends. It
+// listens on the server's own address, which its certificate is for.
 func StartProxy(t testing.TB, url string) *Proxy {
 	t.Helper()
 	scheme, to, _ := strings.Cut(url, "://")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	host, _, err := net.SplitHostPort(to)
+	if err != nil {
+		host = to
+		to = net.JoinHostPort(to, map[string]string{"ldap": "389", "ldaps": "636"}[scheme])
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
