@@ -21,7 +21,7 @@ import (
 const patience = 40 * time.Second
 
 // startChromium runs a browser of its own, with a fresh profile, until the test ends.
-func startChromium(t *testing.T) context.Context {
+func startChromium(t *testing.T, patience time.Duration) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -60,11 +60,19 @@ type tab struct {
 	ctx  context.Context
 	base string
 	on   device
+	// judged are the pages that were judged already; nil: every one is, every time.
+	judged map[string]bool
 }
 
 func openTab(t *testing.T, base string, on device) *tab {
 	t.Helper()
-	ctx := startChromium(t)
+	return openTabFor(t, base, on, patience)
+}
+
+// openTabFor is openTab for several journeys in one browser.
+func openTabFor(t *testing.T, base string, on device, patience time.Duration) *tab {
+	t.Helper()
+	ctx := startChromium(t, patience)
 	scheme := "light"
 	if on.dark {
 		scheme = "dark"
@@ -100,8 +108,23 @@ func (b *tab) open(path, page string) *tab {
 // at waits until the named page is shown, then judges how it is built.
 func (b *tab) at(page string) *tab {
 	b.t.Helper()
-	b.run("waiting for the page "+page, chromedp.WaitVisible(`main[data-page="`+page+`"]:not([data-left])`, chromedp.ByQuery))
+	b.to(page)
+	if b.judged != nil {
+		var heading string
+		b.run("reading the heading", chromedp.Text("h1", &heading, chromedp.ByQuery))
+		if b.judged[page+heading] {
+			return b
+		}
+		b.judged[page+heading] = true
+	}
 	b.judge(page)
+	return b
+}
+
+// to is at for a page that was judged before.
+func (b *tab) to(page string) *tab {
+	b.t.Helper()
+	b.run("waiting for the page "+page, chromedp.WaitVisible(`main[data-page="`+page+`"]:not([data-left])`, chromedp.ByQuery))
 	return b
 }
 
@@ -132,23 +155,26 @@ func (b *tab) leave() *tab {
 	return b
 }
 
-// shot keeps a picture of the page under shots/ for people to look at, and gives its file.
-func (b *tab) shot(name string) string {
+// shot keeps a picture of the page under shots/ for people to look at.
+func (b *tab) shot(name string) *tab {
 	b.t.Helper()
 	var picture []byte
 	if err := chromedp.Run(b.ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
 		b.t.Logf("no picture of %s: %v", name, err)
-		return ""
+		return b
 	}
 	if err := os.MkdirAll("shots", 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	path := filepath.Join("shots", b.on.name+"-"+name+".png")
+	path := b.picture(name)
 	if err := os.WriteFile(path, picture, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
-	return path
+	return b
 }
+
+// picture is the file that shot keeps under a name.
+func (b *tab) picture(name string) string { return filepath.Join("shots", b.on.name+"-"+name+".png") }
 
 var axeSource = sync.OnceValues(func() (string, error) {
 	source, err := os.ReadFile(filepath.Join("node_modules", "axe-core", "axe.min.js"))

@@ -88,17 +88,17 @@ func TestTheDemoInChromium(t *testing.T) {
 	b := openTab(t, url, phone)
 	b.open("/demo", "demo").shot("1-people")
 	b.leave().click(`[data-person="alain"] a[href^="/reset"]`).at("reset-identify")
-	steps := []string{b.shot("2-identify")}
+	steps := []string{b.shot("2-identify").picture("2-identify")}
 	b.press().at("reset-choose")
 	b.press().at("reset-verify")
 	code := demoCode(t, url, "alain@example.net")
 	b.open("/demo/inbox", "demo-inbox").shot("4-inbox")
 	b.open("/reset/verify", "reset-verify")
-	steps = append(steps, b.shot("3-verify"))
+	steps = append(steps, b.shot("3-verify").picture("3-verify"))
 	b.fill("code", code).press().at("reset-password")
-	steps = append(steps, b.shot("5-password"))
+	steps = append(steps, b.shot("5-password").picture("5-password"))
 	b.fill("new_password", newPassword).fill("confirm_password", newPassword).press().at("reset-done")
-	steps = append(steps, b.shot("6-done"))
+	steps = append(steps, b.shot("6-done").picture("6-done"))
 	picture(t, "reset", steps...)
 
 	b = openTab(t, url, phone)
@@ -106,11 +106,11 @@ func TestTheDemoInChromium(t *testing.T) {
 	b.open("/signin", "signin").fill("user_id", "indah@contoso.com").press()
 	b.at("signin-password").fill("password", demo.Password).press()
 	b.at("signin-verify").fill("code", shown).press().at("security-info")
-	info := []string{b.shot("7-security-info")}
+	info := []string{b.shot("7-security-info").picture("7-security-info")}
 	b.open("/security-info/add", "security-info-add")
-	info = append(info, b.shot("8-add"))
+	info = append(info, b.shot("8-add").picture("8-add"))
 	b.open("/help/methods", "help")
-	info = append(info, b.shot("9-help"))
+	info = append(info, b.shot("9-help").picture("9-help"))
 	b.open("/console/requests", "console-requests").shot("10-requests")
 	picture(t, "security-info", info...)
 
@@ -120,7 +120,7 @@ func TestTheDemoInChromium(t *testing.T) {
 	b.leave().click(`[data-person="adele"] a[href^="/console"]`).at("signin").fill("user_id", "adele@contoso.com").press()
 	b.at("signin-password").fill("password", demo.Password).press()
 	b.at("signin-verify").fill("code", shown).press().at("console-overview")
-	picture(t, "console", b.shot("12-console"))
+	picture(t, "console", b.shot("12-console").picture("12-console"))
 	b.leave().click(`a[href="/security-info"]`).at("security-info").leave().click(`a[href="/console"]`).at("console-overview")
 	b.open("/help", "help").shot("13-help")
 }

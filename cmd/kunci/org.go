@@ -38,6 +38,13 @@ taken, or none.`,
 				if err != nil {
 					return err
 				}
+				for _, o := range applied {
+					for _, warning := range o.Warnings {
+						if err := say(cmd.ErrOrStderr(), "warning: %s: %s", o.Organization, warning); err != nil {
+							return err
+						}
+					}
+				}
 				return c.printApplied(cmd.OutOrStdout(), applied)
 			})
 		},

@@ -47,6 +47,13 @@ func (a *App) Organizations(ctx context.Context) (all []*org.Organization, err e
 type Applied struct {
 	Organization string       `json:"organization"`
 	Changes      []org.Change `json:"changes"`
+	// Warnings are what this node cannot do of what the document asks for.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+var unreachable = map[method.Kind]string{
+	method.MobilePhone: "mobile_phone is in the policy, but this node has no gateway for texts or calls, so nobody is offered it; set sms or voice in the configuration",
+	method.OfficePhone: "office_phone is in the policy, but this node has no gateway for calls, so nobody is offered it; set voice in the configuration",
 }
 
 // Apply makes organizations what a file says: all of them, or, when one is
@@ -67,7 +74,15 @@ func (a *App) Apply(ctx context.Context, file io.Reader, folder string) ([]Appli
 			if err != nil {
 				return fmt.Errorf("the organization %s is not taken:\n%w", d.Slug, err)
 			}
-			all = append(all, Applied{d.Slug, changes})
+			applied := Applied{Organization: d.Slug, Changes: changes}
+			o, err := a.Orgs.BySlug(ctx, tx, d.Slug)
+			if err != nil {
+				return err
+			}
+			for _, k := range o.Unreachable() {
+				applied.Warnings = append(applied.Warnings, unreachable[k])
+			}
+			all = append(all, applied)
 		}
 		return nil
 	})

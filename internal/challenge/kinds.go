@@ -55,6 +55,12 @@ var verifiers = map[method.Kind]verifier{
 // Sends tells whether proving a kind begins with a message.
 func Sends(k method.Kind) bool { return verifiers[k].sends }
 
+// Verifies tells whether this version can prove a kind.
+func Verifies(k method.Kind) bool {
+	_, ok := verifiers[k]
+	return ok
+}
+
 // Prepare reads an answer and does its slow part. Call it without a transaction.
 // Problems: CodeFormat (cannot be an answer at all; not counted), MethodNotAllowed, Busy.
 func (s *Service) Prepare(ctx context.Context, m method.Method, raw string) (Answer, error) {

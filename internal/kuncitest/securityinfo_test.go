@@ -442,10 +442,13 @@ func TestAnOldProofIsRenewedOnTheWay(t *testing.T) {
 		}
 		b.Get("/security-info/add").Want(http.StatusOK, "security-info-add")
 		p.Clock.Advance(11 * time.Minute)
-		verify := b.Get("/security-info/add").Want(http.StatusOK, "signin-verify")
+		verify := b.Get("/security-info/add?kind=email").Want(http.StatusOK, "signin-verify")
 		next, _ := verify.Field("next")
 		chosen, _ := verify.Field("method")
-		b.Post("/signin/verify", "next", next, "method", chosen, "code", me.totp(secret)).Want(http.StatusOK, "security-info-add")
+		back := b.Post("/signin/verify", "next", next, "method", chosen, "code", me.totp(secret)).Want(http.StatusOK, "security-info-add")
+		if _, asked := back.Field("email"); !asked {
+			t.Errorf("it does not go on with the kind that was chosen:\n%s", back.Text())
+		}
 		// The notice of it says how to stop whoever it was.
 		notice := p.Mail.Wait(t, 1)[0].Parse(t)
 		at := strings.Index(notice.Text, p.URL+"/reset/dispute/")
@@ -458,6 +461,50 @@ func TestAnOldProofIsRenewedOnTheWay(t *testing.T) {
 		victim.Post(link).Want(http.StatusOK, "reset-dispute-done")
 		if page := b.Get("/security-info"); page.Path != "/signin" {
 			t.Errorf("after that the browser is at %s", page.Path)
+		}
+	})
+}
+
+// What the organization is when an address is proved counts, not what it was
+// when the address was typed.
+func TestADomainThatBecameTheOrganizationsOwnIsRefused(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		me := signedIn(t, p, "citra@contoso.com", "")
+		me.Post("/security-info/add", "kind", "email", "email", "citra@example.net").Want(http.StatusOK, "security-info-add")
+		code := p.Code(1)
+		p.Apply(strings.Replace(kuncitest.Contoso, "domains: [contoso.com]", "domains: [contoso.com, example.net]", 1))
+		page := me.Post("/security-info/add", "kind", "email", "code", code).Want(http.StatusUnprocessableEntity, "security-info-add")
+		if page.Alert() != "email-own-domain" {
+			t.Errorf("alert %q", page.Alert())
+		}
+		for _, m := range me.methods() {
+			if m.Proved {
+				t.Errorf("%s counts", m.Kind)
+			}
+		}
+	})
+}
+
+// Codes that the password alone could make are to be renewed once there is more.
+func TestCodesMadeBeforeAnySecondStepAreToBeRenewed(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		me := signedIn(t, p, "citra@contoso.com", "")
+		early := func() bool { return strings.Contains(me.Get("/security-info").Body, "data-early") }
+		me.Post("/security-info/add", "kind", "recovery_code", "set", "").Want(http.StatusOK, "security-info-add")
+		if early() {
+			t.Error("the only second step is called old")
+		}
+		p.Clock.Advance(time.Minute)
+		secret := secretOf(t, me.Post("/security-info/add", "kind", "authenticator_code"))
+		me.Post("/security-info/add", "kind", "authenticator_code", "code", me.totp(secret)).Want(http.StatusOK, "security-info")
+		if !early() {
+			t.Error("nothing asks to renew the codes")
+		}
+		p.Clock.Advance(time.Minute)
+		set := me.ofKind(method.RecoveryCode).ID
+		me.Post("/security-info/add", "kind", "recovery_code", "set", set).Want(http.StatusOK, "security-info-add")
+		if early() {
+			t.Error("new codes are called old")
 		}
 	})
 }

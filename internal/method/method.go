@@ -81,9 +81,9 @@ func Mask(k Kind, value string) string {
 	case MobilePhone, OfficePhone:
 		number, _, _ := strings.Cut(value, "x")
 		if len(number) < 2 {
-			return "+•• •••• ••••"
+			return "+••\u00a0••••\u00a0••••"
 		}
-		return "+•• •••• ••" + number[len(number)-2:]
+		return "+••\u00a0••••\u00a0••" + number[len(number)-2:]
 	}
 	return ""
 }

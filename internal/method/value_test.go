@@ -79,9 +79,9 @@ func TestMask(t *testing.T) {
 	}{
 		{Email, "alain@contoso.com", "a…@c…"},
 		{Email, "averyverylongname@x.example", "a…@x…"},
-		{MobilePhone, "+6281234567812", "+•• •••• ••12"},
-		{MobilePhone, "+14255550112", "+•• •••• ••12"},
-		{OfficePhone, "+62215550199x12", "+•• •••• ••99"},
+		{MobilePhone, "+6281234567812", "+••\u00a0••••\u00a0••12"},
+		{MobilePhone, "+14255550112", "+••\u00a0••••\u00a0••12"},
+		{OfficePhone, "+62215550199x12", "+••\u00a0••••\u00a0••99"},
 		{AuthenticatorCode, "", ""},
 	} {
 		if got := Mask(c.kind, c.value); got != c.want {

@@ -85,6 +85,18 @@ func (o *Organization) Offers(k method.Kind) bool {
 	return k.Class() != method.PhoneLine || o.Channels.Reaches(k) && len(o.Policy.Phone.Countries) > 0
 }
 
+// Unreachable are the kinds that the policy asks for, with countries for them, and
+// that have no gateway here.
+func (o *Organization) Unreachable() []method.Kind {
+	var all []method.Kind
+	for _, k := range method.Kinds() {
+		if k.Class() == method.PhoneLine && o.Policy.Allows(k) && len(o.Policy.Phone.Countries) > 0 && !o.Channels.Reaches(k) {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
 // RoleOf gives the role of a user ID, and whether it has one.
 func (o *Organization) RoleOf(userID string) (Role, bool) {
 	userID = normalize(userID)

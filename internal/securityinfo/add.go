@@ -326,6 +326,11 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 	if err := s.mayBegin(f, Begin{Kind: m.Kind, Replaces: replacedNow(f, m)}); err != nil {
 		return err
 	}
+	if still := registrars[m.Kind].still; still != nil {
+		if err := still(f, m); err != nil {
+			return err
+		}
+	}
 	if in.Name != "" {
 		if err := s.d.Methods.SetName(ctx, tx, f.org.ID, f.account.ID, m.ID, in.Name); err != nil {
 			return err

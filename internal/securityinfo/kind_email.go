@@ -17,4 +17,8 @@ var email = registrar{
 		address, err := method.ValidateEmail(form["email"], f.org.Domains)
 		return Draft{Method: method.Method{Value: address}}, err
 	},
+	still: func(f facts, m method.Method) error {
+		_, err := method.ValidateEmail(m.Value, f.org.Domains)
+		return err
+	},
 }

@@ -27,6 +27,9 @@ type registrar struct {
 	draft func(ctx context.Context, s *Service, f facts, form Form) (Draft, error)
 	// admit may refuse in the transaction that stores the method; nil: never.
 	admit func(f facts, form Form) error
+	// still judges what was drafted again when it is proved: what the organization
+	// is may have changed since; nil: always.
+	still func(f facts, m method.Method) error
 	// answer is the form field that holds the answer to the challenge; "" is "code".
 	answer string
 }

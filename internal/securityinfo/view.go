@@ -29,6 +29,8 @@ type Row struct {
 	Args map[string]any
 	// CanBeDefault: a sign-in could offer it first, and there is something to choose between.
 	CanBeDefault bool
+	// Early: codes that were made when the password alone was enough to make them.
+	Early bool
 }
 
 // Offer is a kind that could be added.
@@ -93,12 +95,31 @@ func (f facts) rows() []Row {
 			if m.Kind != k || !m.Proved {
 				continue
 			}
-			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default}
+			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default, Early: f.early(m)}
 			r.Why, r.Args = f.need.Refusal(m, f.now)
 			all = append(all, r)
 		}
 	}
 	return all
+}
+
+// early tells whether codes are older than everything else that proves a sign-in:
+// whoever knew only the password may have made and kept them (OWASP MFA cheat
+// sheet: renew what was issued before). They count, and the page says to renew.
+func (f facts) early(m method.Method) bool {
+	if m.Kind != method.RecoveryCode {
+		return false
+	}
+	others := 0
+	for _, o := range f.methods {
+		if o.Proved && o.Kind != method.RecoveryCode && o.Kind.ProvesSignIn() && o.Kind.Class() != method.Pass {
+			if !o.ProvedAt.After(m.ProvedAt) {
+				return false
+			}
+			others++
+		}
+	}
+	return others > 0
 }
 
 func (f facts) kinds() []Offer {

@@ -55,11 +55,15 @@ func (p *Portal) changePage(r *http.Request, who visitor) (*changePage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &changePage{
+	shown := &changePage{
 		Base:  page.Base{Name: "password", Title: "change.title", Brand: brandOf(who.Org), UserID: who.Account.Entry.UserID},
 		Rules: ruleLines(r, p.SignIn.Rules(r.Context(), who.Signed)), Must: who.Session.MustChange, Elsewhere: !can, Org: who.Org.Name,
 		OnPass: who.OnPass(), None: can && !who.HasPassword(),
-	}, nil
+	}
+	if shown.None {
+		shown.Title = "change.first"
+	}
+	return shown, nil
 }
 
 func (p *Portal) getPassword(w http.ResponseWriter, r *http.Request) error {

@@ -107,7 +107,8 @@ func offeredKind(view securityinfo.View, k method.Kind) (securityinfo.Offer, boo
 }
 
 func (p *Portal) getAdd(w http.ResponseWriter, r *http.Request) error {
-	return p.person(w, r, addPath, func(v visitor) error {
+	query := r.URL.Query()
+	return p.person(w, r, addNext(query.Get("kind"), query.Get("replaces")), func(v visitor) error {
 		k, chosen := method.ParseKind(r.URL.Query().Get("kind"))
 		if err := p.SecurityInfo.Fresh(r.Context(), v.who(), k); err != nil {
 			return err
@@ -168,7 +169,7 @@ func (p *Portal) postAdd(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.person(w, r, addPath, func(v visitor) error {
+	return p.person(w, r, addNext(form["kind"], form["replaces"]), func(v visitor) error {
 		k, err := p.kindOf(r, v, form)
 		if err != nil {
 			return err

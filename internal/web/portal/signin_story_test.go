@@ -68,7 +68,7 @@ func signinStories(base func(name, title string) page.Base) []story {
 			return &changePage{Base: base("password", "change.title"), Rules: rules, OnPass: true, Org: "Contoso"}
 		}},
 		{"change of none", "password", "/password", func() page.Page {
-			return &changePage{Base: base("password", "change.title"), None: true, OnPass: true, Org: "Contoso"}
+			return &changePage{Base: base("password", "change.first"), None: true, OnPass: true, Org: "Contoso"}
 		}},
 		{"changed", "password", "/password?changed", func() page.Page {
 			return &changePage{Base: base("password", "change.done.title"), Changed: true, Next: "/security-info"}
@@ -97,7 +97,8 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 	for next, want := range map[string]string{
 		"/security-info": "/security-info", "/security-info/add": "/security-info/add", "/password": "/password", "/interrupt": "/security-info",
 		"": "/security-info", "https://evil.example/": "/security-info", "//evil.example": "/security-info", "/security-info/../console": "/security-info",
-		"/security-info//evil.example": "/security-info", "/security-info/\\evil.example": "/security-info", "/security-info/x?y": "/security-info",
+		"/security-info//evil.example": "/security-info", "/security-info/\\evil.example": "/security-info", "/security-info/x?y": "/security-info", "/security-info/add?kind=email": "/security-info/add?kind=email",
+		"/security-info/add?kind=nothing": "/security-info", "/security-info/add?kind=email&x=y": "/security-info",
 		"/security-info/%2e%2e": "/security-info", "/security-infos": "/security-info", "/console": "/console", "/console/people": "/console/people", "/consoles": "/security-info", "/reset": "/security-info",
 		"javascript:alert(1)": "/security-info", "/password/\r\nSet-Cookie: a": "/security-info", "/security-info#x": "/security-info",
 	} {
@@ -120,6 +121,8 @@ func TestAfterSigningInAPageIsShown(t *testing.T) {
 	for request, want := range map[string]string{
 		"GET /security-info": "/signin?next=%2Fsecurity-info", "GET /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd",
 		"POST /security-info/add": "/signin?next=%2Fsecurity-info%2Fadd", "POST /security-info/m1/delete": "/signin?next=%2Fsecurity-info%2Fm1%2Fdelete", "POST /security-info/codes": "/signin?next=%2Fsecurity-info",
+		"GET /security-info/add?kind=email": "/signin?next=%2Fsecurity-info%2Fadd%3Fkind%3Demail", "GET /security-info/add?kind=x": "/signin?next=%2Fsecurity-info%2Fadd",
+		"GET /security-info/add?kind=email&replaces=m1": "/signin?next=%2Fsecurity-info%2Fm1%2Fchange",
 		"POST /password": "/signin?next=%2Fpassword", "GET /elsewhere": "/signin",
 	} {
 		var verb, path string

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
@@ -49,12 +50,31 @@ func after(path string, r *http.Request) string {
 	if r.URL.Path == infoPath+"/codes" {
 		return withNext(path, infoPath) // only POST is answered there
 	}
+	if query := r.URL.Query(); r.URL.Path == addPath && r.Method == http.MethodGet {
+		return withNext(path, addNext(query.Get("kind"), query.Get("replaces")))
+	}
 	return withNext(path, r.URL.Path)
+}
+
+// addNext is where to go on with registering a kind, or with replacing a method.
+func addNext(kind, replaces string) string {
+	if to := nextPath(infoPath + "/" + replaces + "/change"); replaces != "" && to != "" {
+		return to
+	}
+	if _, known := method.ParseKind(kind); known {
+		return addPath + "?kind=" + kind
+	}
+	return addPath
 }
 
 // nextPath is a path as a place to go on at, empty when it is none: only our
 // own pages of signed-in people, never an address of elsewhere (CWE-601).
 func nextPath(path string) string {
+	if kind, ok := strings.CutPrefix(path, addPath+"?kind="); ok {
+		if _, known := method.ParseKind(kind); known {
+			return path
+		}
+	}
 	for _, start := range []string{"/security-info", "/password", "/interrupt", "/console"} {
 		if path == start || strings.HasPrefix(path, start+"/") && !strings.ContainsAny(path, "\\?#%\r\n") && !strings.Contains(path, "//") && !strings.Contains(path, "..") {
 			return path
