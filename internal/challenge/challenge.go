@@ -62,6 +62,8 @@ type Challenge struct {
 	nonce     []byte
 	digits    int
 	countedAt time.Time // when the code that lives was first sent to a phone
+	tries     int       // wrong numbers typed for a request on a device
+	asked     []byte    // who made it, sealed
 }
 
 // Start is whom and what a challenge is for.
@@ -87,6 +89,7 @@ type Deps struct {
 	Methods  *method.Service
 	Audit    *audit.Service
 	Messages Messages
+	Pushes   Pushes // nil: devices have to look for themselves
 	// PublicURL is the address passkeys are bound to; without one there are none.
 	PublicURL string
 }
@@ -97,6 +100,7 @@ type Service struct {
 	methods  *method.Service
 	audit    *audit.Service
 	messages Messages
+	pushes   Pushes
 	passkeys *webauthn.WebAuthn // nil: they cannot work at this address
 }
 
@@ -116,7 +120,7 @@ func New(d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{keys: d.Keys, methods: d.Methods, audit: d.Audit, messages: d.Messages, passkeys: passkeys}, nil
+	return &Service{keys: d.Keys, methods: d.Methods, audit: d.Audit, messages: d.Messages, pushes: d.Pushes, passkeys: passkeys}, nil
 }
 
 // Lock makes changes to the proofs of one account follow one another.
@@ -166,6 +170,12 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	}
 	if c.nonce, err = newNonce(); err != nil {
 		return Challenge{}, err
+	}
+	if m.Kind == method.AuthenticatorPush && in.Purpose != Register {
+		// A person has one request to think about, on whichever device.
+		if err := endRequests(ctx, tx, c.OrgID, c.AccountID); err != nil {
+			return Challenge{}, fmt.Errorf("begin challenge: %w", err)
+		}
 	}
 	if err := insert(ctx, tx, c); err != nil {
 		return Challenge{}, fmt.Errorf("begin challenge: %w", err)

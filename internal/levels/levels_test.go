@@ -63,6 +63,8 @@ var doors = map[string][]string{
 	"github.com/go-ldap/":           {"internal/directory/ldap", "internal/directory/ldap/ldaptest"},
 	"github.com/go-webauthn/":       {"internal/challenge"},
 	"github.com/nyaruka/":           {"internal/method"},
+	"github.com/SherClockHolmes/":   {"internal/notify"},
+	"code.dny.dev/":                 {"internal/notify"},
 	"github.com/FastFilter/":        {"internal/password/breach"},
 }
 

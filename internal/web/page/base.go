@@ -46,6 +46,8 @@ type Base struct {
 	Nav []NavItem
 	// Refresh reloads the page after so many seconds where no script runs; 0: never.
 	Refresh int
+	// App lets the page be put on a home screen.
+	App bool
 
 	printer *i18n.Printer
 	path    string

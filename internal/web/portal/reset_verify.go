@@ -32,6 +32,7 @@ type verifyPage struct {
 	NeedsNumber bool
 	Typed       string
 	delivery
+	pushWait
 }
 
 // questionLine is a question with its field.
@@ -63,7 +64,7 @@ func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := p.verifyPage(r, view)
-	shown.Refresh = shown.refresh()
+	shown.Refresh = max(shown.refresh(), shown.again())
 	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", shown)
 }
 
@@ -77,6 +78,7 @@ func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown.BackTo = ""
 	shown.Passkey.Options = v.Options
 	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
+	shown.pushWait = p.pushWait(v.Chosen.Kind, v.Number, false)
 	if shown.Hidden = v.Flow.Hidden(); shown.Hidden {
 		shown.To = v.Flow.SentTo()
 	}

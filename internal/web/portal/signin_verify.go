@@ -20,6 +20,7 @@ type signinVerifyPage struct {
 	Chosen  factorLine
 	Several bool
 	delivery
+	pushWait
 	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
@@ -61,6 +62,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Passkey.Options = v.Options
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.delivery = deliveryOf(v.Signed.Org, v.Chosen.Kind, v.Chosen.Masked(), v.Challenge, v.Progress, p.DB.Now())
+		shown.pushWait = p.pushWait(v.Chosen.Kind, v.Number, v.Answered)
 		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Signed.Org.Policy.Codes.Minutes
 		if shown.Sends {
 			shown.Digits = v.Signed.Org.Policy.Codes.Digits
@@ -79,7 +81,7 @@ func (p *Portal) getSignInVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := p.signinVerifyPage(v, query.Get("next"), query.Has("other"))
-	shown.Refresh = shown.refresh()
+	shown.Refresh = max(shown.refresh(), shown.again())
 	return p.Pages.Write(w, r, http.StatusOK, "signin_verify", shown)
 }
 
@@ -128,6 +130,9 @@ func (p *Portal) verifyFactor(r *http.Request, token string, form page.Form) (re
 			query.Set("next", next)
 		}
 		return reply, "/signin/verify?" + query.Encode(), err
+	case form["action"] == "continue":
+		reply, err = p.SignIn.Collect(r.Context(), by, token, chosen)
+		return reply, "", err
 	case hasField(form, "password"):
 		reply, err = p.SignIn.PasswordAgain(r.Context(), by, token, form["password"])
 		return reply, "", err
