@@ -315,3 +315,59 @@ func TestOneAnswerPasses(t *testing.T) {
 		}
 	})
 }
+
+// The notification says that something waits and nothing of what.
+func TestADeviceIsToldByItsPushService(t *testing.T) {
+	each(t, kuncitest.Options{Push: true}, func(t *testing.T, p *kuncitest.Product) {
+		me := signedIn(t, p, "alain@contoso.com", "")
+		page := me.Post("/security-info/add", "kind", "authenticator_push").Want(http.StatusOK, "security-info-add")
+		id, _ := page.Field("method")
+		if !strings.Contains(page.Body, "data-push-key=") {
+			t.Error("the page does not offer notifications")
+		}
+		me.Post("/security-info/add", "kind", "authenticator_push", "method", id, "code", number(page),
+			"subscription", p.Push.Subscription("/send/1")).Want(http.StatusOK, "security-info")
+		if m := me.ofKind(method.AuthenticatorPush); !m.Subscribed() {
+			t.Fatal("the device is not subscribed")
+		}
+		shown := number(toDevice(t, p.Browser(), "alain@contoso.com", id))
+		if got := p.Push.Wait(1)[0]; got.Path != "/send/1" || strings.Contains(got.Text, shown) || strings.Contains(got.Text, "alain") {
+			t.Errorf("the device was told %+v, the number is %s", got, shown)
+		}
+		p.Clock.Advance(3 * time.Minute)
+		me.Post("/push", "action", "unsubscribe").Want(http.StatusOK, "push-approve")
+		if me.ofKind(method.AuthenticatorPush).Subscribed() {
+			t.Error("still subscribed")
+		}
+		for _, bad := range []string{"", "{}", strings.Replace(p.Push.Subscription("/x"), "https:", "http:", 1)} {
+			me.Post("/push", "action", "subscribe", "subscription", bad).Want(http.StatusUnprocessableEntity, "push-approve")
+		}
+		p.Browser().Post("/push", "action", "subscribe", "subscription", p.Push.Subscription("/x")).Want(http.StatusUnprocessableEntity, "push-approve")
+		me.Post("/push", "action", "subscribe", "subscription", p.Push.Subscription("/send/2")).Want(http.StatusOK, "push-approve")
+		if me.ofKind(method.AuthenticatorPush).Subscription.Endpoint != p.Push.URL+"/send/2" {
+			t.Error("not subscribed again")
+		}
+	})
+}
+
+// What a page on a home screen needs is served, and our own files alone may work there.
+func TestTheFilesOfADevice(t *testing.T) {
+	p := kuncitest.Start(t, kuncitest.Options{})
+	b := p.Browser()
+	b.Header.Set("User-Agent", "Mozilla/4.0 (compatible; MSIE 8.0)") // files are for every browser
+	for path, kind := range map[string]string{"/push-worker.js": "text/javascript", "/manifest.webmanifest": "application/manifest+json"} {
+		file := b.Get(path)
+		if file.Status != http.StatusOK || !strings.HasPrefix(file.Header.Get("Content-Type"), kind) {
+			t.Errorf("%s: %d %s", path, file.Status, file.Header.Get("Content-Type"))
+		}
+		if !strings.Contains(file.Header.Get("Content-Security-Policy"), "worker-src 'self'") {
+			t.Errorf("%s: %s", path, file.Header.Get("Content-Security-Policy"))
+		}
+	}
+	if scope := b.Get("/push-worker.js").Header.Get("Service-Worker-Allowed"); scope != "/push" {
+		t.Errorf("the worker may look after %q", scope)
+	}
+	if !strings.Contains(p.Browser().Get("/push").Body, `<link rel="manifest" href="/manifest.webmanifest">`) {
+		t.Error("the page of devices cannot be put on a home screen")
+	}
+}
