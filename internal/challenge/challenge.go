@@ -133,7 +133,8 @@ func Lock(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
 
 // Begin opens a challenge, or gives the owner's own that is still open. One
 // of another owner, purpose or gate on the same method is ended. Nothing is sent.
-// Problem MethodNotAllowed: the kind cannot be verified, or the method cannot be used for this.
+// Problems: MethodNotAllowed (the kind cannot be verified, or the method cannot be
+// used for this), SendLimit (a request waits on the device that this may not end).
 func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Start) (Challenge, error) {
 	if in.Org == nil || in.Owner == "" || in.Account.ID == "" || in.Method.ID == "" {
 		return Challenge{}, errors.New("begin challenge: organization, account, method and owner are needed")
@@ -154,6 +155,9 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 		if live.Owner == in.Owner && live.Purpose == in.Purpose && live.Gate == in.Gate && live.ExpiresAt.After(tx.Now()) {
 			return live, nil
 		}
+		if wait := yields(in.Purpose, live, tx.Now()); wait > 0 {
+			return Challenge{}, problem.New(problem.SendLimit).After(wait)
+		}
 		if err := end(ctx, tx, live.ID); err != nil {
 			return Challenge{}, fmt.Errorf("begin challenge: %w", err)
 		}
@@ -170,12 +174,6 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	}
 	if c.nonce, err = newNonce(); err != nil {
 		return Challenge{}, err
-	}
-	if m.Kind == method.AuthenticatorPush && in.Purpose != Register {
-		// A person has one request to think about, on whichever device.
-		if err := endRequests(ctx, tx, c.OrgID, c.AccountID); err != nil {
-			return Challenge{}, fmt.Errorf("begin challenge: %w", err)
-		}
 	}
 	if err := insert(ctx, tx, c); err != nil {
 		return Challenge{}, fmt.Errorf("begin challenge: %w", err)

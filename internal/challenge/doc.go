@@ -24,7 +24,8 @@
 //     signature was verified, and not before;
 //   - a request on a device (push.go) is answered by its number, typed on that
 //     device: where the number is shown nothing can be answered. Requests have a
-//     pause and an hourly limit of their own, and three wrong numbers end one;
+//     pause and an hourly limit of their own, one waits for an account at a time,
+//     a reset's never ends one to sign in, and three wrong numbers end one;
 //   - a wrong answer is a Result, not an error, so that its count is committed.
 //
 // Callers: reset, signin, securityinfo. Prepare is slow for some kinds and must

@@ -111,6 +111,40 @@ func judgePush(s *Service, _ context.Context, tx *store.Tx, c Challenge, _ metho
 	return "", nil
 }
 
+// yields is how long a request that waits keeps another one from being made;
+// zero: the other one ends it. Resets can be begun by anybody: they end no request
+// to sign in, and one another's only after the pause.
+func yields(p Purpose, waiting Challenge, now time.Time) time.Duration {
+	switch {
+	case p != Reset || !waiting.waits(now):
+		return 0
+	case waiting.Purpose != Reset:
+		return waiting.ExpiresAt.Sub(now)
+	}
+	return waiting.SentAt.Add(pushPause).Sub(now)
+}
+
+// clear ends what waits on other devices of the account: a person has one
+// request to think about. It gives how long to wait where it must not.
+func (s *Service) clear(ctx context.Context, tx *store.Tx, c Challenge) (time.Duration, error) {
+	open, err := selectRequests(ctx, tx, c.OrgID, c.AccountID)
+	if err != nil {
+		return 0, fmt.Errorf("waiting requests: %w", err)
+	}
+	for _, other := range open {
+		if other.ID == c.ID {
+			continue
+		}
+		if wait := yields(c.Purpose, other, tx.Now()); wait > 0 {
+			return wait, nil
+		}
+		if err := end(ctx, tx, other.ID); err != nil {
+			return 0, fmt.Errorf("end request: %w", err)
+		}
+	}
+	return 0, nil
+}
+
 // pushFailed counts a wrong number; the last one that is allowed ends the
 // request. It gives how many are left.
 func (s *Service) pushFailed(ctx context.Context, tx *store.Tx, c Challenge) (int, error) {
@@ -131,6 +165,9 @@ func (s *Service) pushFailed(ctx context.Context, tx *store.Tx, c Challenge) (in
 // same number.
 func (s *Service) ask(ctx context.Context, tx *store.Tx, by audit.Actor, in Start, c Challenge, m method.Method) (SendResult, error) {
 	if c.Purpose != Register {
+		if wait, err := s.clear(ctx, tx, c); err != nil || wait > 0 {
+			return SendResult{Code: problem.SendLimit, RetryAfter: wait, Challenge: c}, err
+		}
 		verdict, err := s.takeSends(ctx, tx, by, c, pushBudgets(c))
 		if err != nil {
 			return SendResult{}, err

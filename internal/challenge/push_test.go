@@ -157,6 +157,37 @@ func TestARequestIsAnsweredOnItsDeviceAlone(t *testing.T) {
 	})
 }
 
+// Resets can be begun by anybody: they take no request away from somebody who
+// signs in, on no device, and from another reset only after the pause.
+func TestAResetTakesNoRequestAway(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, clock)
+		m, token := w.device(w.account, false)
+		second, other := w.device(w.account, false)
+		in := w.asking(w.start(m, challenge.SignIn, "session-1"))
+		clock.Advance(pause)
+		for _, on := range []method.Method{m, second} {
+			r, err := w.send(w.start(on, challenge.Reset, "flow-1"))
+			if refusal, ok := problem.As(err); ok {
+				err, r.Code, r.RetryAfter = nil, refusal.Code, refusal.RetryAfter
+			}
+			if err != nil || r.Sent || r.Code != problem.SendLimit || r.RetryAfter <= 0 || r.RetryAfter > challenge.PushLife {
+				t.Errorf("a reset while somebody signs in: %+v, %v", r, err)
+			}
+		}
+		if all := w.requests(token + "." + other); len(all) != 1 || all[0].ID != in.ID {
+			t.Fatalf("waiting: %+v", all)
+		}
+		// Signing in ends what a stranger began.
+		clock.Advance(challenge.PushLife)
+		w.asking(w.start(second, challenge.Reset, "flow-1"))
+		in = w.asking(w.start(m, challenge.SignIn, "session-1"))
+		if all := w.requests(token + "." + other); len(all) != 1 || all[0].ID != in.ID {
+			t.Errorf("waiting: %+v", all)
+		}
+	})
+}
+
 const pause = time.Minute + time.Second
 
 func TestThreeWrongNumbersEndARequest(t *testing.T) {

@@ -42,7 +42,10 @@ func selectOpen(ctx context.Context, tx *store.Tx, orgID, accountID, methodID st
 }
 
 func selectPassed(ctx context.Context, tx *store.Tx, owner string) ([]Challenge, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE owner = $1 AND state = 'passed' ORDER BY gate, passed_at`, owner)
+	return challenges(tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE owner = $1 AND state = 'passed' ORDER BY gate, passed_at`, owner))
+}
+
+func challenges(rows *store.Rows, err error) ([]Challenge, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +83,10 @@ func updateRedeemed(ctx context.Context, tx *store.Tx, id string) (int64, error)
 	return tx.Exec(ctx, `UPDATE challenge SET state = 'ended' WHERE id = $1 AND state = 'passed'`, id)
 }
 
-// endRequests ends what waits on any device of an account.
-func endRequests(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
-	_, err := tx.Exec(ctx, `UPDATE challenge SET state = 'ended' WHERE org_id = $1 AND account_id = $2
- AND kind = 'authenticator_push' AND purpose <> 'register' AND state = 'open'`, orgID, accountID)
-	return err
+// selectRequests gives what is open on any device of an account.
+func selectRequests(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]Challenge, error) {
+	return challenges(tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE org_id = $1 AND account_id = $2
+ AND kind = 'authenticator_push' AND purpose <> 'register' AND state = 'open' ORDER BY id`, orgID, accountID))
 }
 
 // updateTyped notes that the whole number was typed.

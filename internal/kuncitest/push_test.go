@@ -227,7 +227,7 @@ func TestRequestsAreFew(t *testing.T) {
 	shown := number(toDevice(t, first, "alain@contoso.com", m.ID))
 	second.Get("/reset")
 	second.Post("/reset", "user_id", "alain@contoso.com", "reason", "forgot")
-	refused := second.Post("/reset/verify", "method", m.ID, "action", "send").Want(http.StatusTooManyRequests, "reset-verify")
+	refused := second.Post("/reset/verify", "method", m.ID, "action", "send").Want(http.StatusTooManyRequests, "reset-choose")
 	if refused.Alert() != "send-limit" || refused.Header.Get("Retry-After") == "" || number(refused) != "" {
 		t.Errorf("a second request within a minute: %q", refused.Alert())
 	}
@@ -240,7 +240,12 @@ func TestRequestsAreFew(t *testing.T) {
 	}
 	// Whoever asked first has no request any more; an old number answers nothing new.
 	p.Clock.Advance(61 * time.Second)
-	fresh := second.Post("/reset/verify", "action", "resend").Want(http.StatusOK, "reset-verify")
+	busy := second.Post("/reset/verify", "method", m.ID, "action", "send").Want(http.StatusTooManyRequests, "reset-choose")
+	if busy.Alert() != "send-limit" {
+		t.Errorf("a reset ends a request to sign in: %q", busy.Alert())
+	}
+	p.Clock.Advance(time.Minute) // that request is over
+	fresh := second.Post("/reset/verify", "method", m.ID, "action", "send").Want(http.StatusOK, "reset-verify")
 	if number(fresh) == "" {
 		t.Fatalf("none after the pause:\n%s", fresh.Text())
 	}

@@ -169,7 +169,8 @@ func deviceTokens(tokens string) []string {
 	if tokens == "" || len(tokens) > MostDevices*(longestToken+1) {
 		return nil
 	}
-	return strings.Split(tokens, tokenSeparator)
+	all := strings.SplitN(tokens, tokenSeparator, MostDevices+1)
+	return all[:min(len(all), MostDevices)]
 }
 
 func (s *Service) deviceIndex(token string) []byte { return s.keys.Index("push device", token) }

@@ -126,7 +126,7 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 
 // await stores a method that waits for its proof, and sends its code.
 func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, channel notify.Channel, reply *Reply) error {
-	if challenge.Sends(m.Kind) {
+	if challenge.Sends(m.Kind) && m.Kind != method.AuthenticatorPush { // its number goes nowhere
 		if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
 			reply.Refused = refused
 			return err
@@ -246,9 +246,11 @@ func (s *Service) ResendBy(ctx context.Context, by audit.Actor, who Who, k metho
 		if !challenge.Sends(m.Kind) {
 			return nil
 		}
-		if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
-			reply.Refused = refused
-			return err
+		if m.Kind != method.AuthenticatorPush {
+			if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
+				reply.Refused = refused
+				return err
+			}
 		}
 		return s.send(ctx, tx, by, f, m, lang, form.channel(), &reply)
 	})
