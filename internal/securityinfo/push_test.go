@@ -68,6 +68,6 @@ func TestABrowserBecomesADevice(t *testing.T) {
 			}
 		}
 		w.begun(me, method.Email, securityinfo.Form{"email": "other@example.net"})
-		same(t, "events", w.events(), []string{"method.added", "method.changed"})
+		same(t, "events", w.events(), []string{"method.added", "registration.completed", "method.changed"})
 	})
 }
