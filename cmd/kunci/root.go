@@ -49,7 +49,8 @@ Set up a node:                     kunci init --config kunci.yaml`
 	root.PersistentFlags().StringVar(&c.config, "config", os.Getenv("KUNCI_CONFIG"), "configuration file (environment: KUNCI_CONFIG)")
 	root.AddCommand(
 		c.demoCommand(), c.initCommand(), c.serveCommand(), c.migrateCommand(), c.orgCommand(), c.accountCommand(), c.apiKeyCommand(),
-		c.canResetCommand(), c.tapCommand(), c.tokenCommand(), c.auditCommand(), c.keysCommand(), c.breachCommand(), c.doctorCommand(), c.versionCommand(),
+		c.canResetCommand(), c.tapCommand(), c.tokenCommand(), c.auditCommand(), c.keysCommand(), c.breachCommand(), c.helpFeedbackCommand(),
+		c.doctorCommand(), c.versionCommand(),
 	)
 	return root
 }

@@ -18,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -72,6 +73,7 @@ type App struct {
 	Sessions     *session.Service
 	Challenges   *challenge.Service
 	Helpdesk     *helpdesk.Service
+	Feedback     *feedback.Service
 	Tokens       *token.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service
@@ -160,9 +162,12 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database and what else was opened. Run has to be over.
+// Close closes the directories' connections, the database and what else was
+// opened. Run has to be over.
 func (a *App) Close() error {
-	a.ldap.Close()
+	if a.ldap != nil {
+		a.ldap.Close()
+	}
 	all := []error{a.DB.Close()}
 	for _, closing := range a.closers {
 		all = append(all, closing())

@@ -87,7 +87,8 @@ type Capabilities struct {
 // other organizations do not exist for it. It is safe for concurrent use.
 //
 // Errors: ErrNotFound, ErrWrongPassword, ErrUnavailable, ErrRights, a
-// *RefusedError, or a problem "busy" where too much is asked at once.
+// *RefusedError, or a problem "busy" where too much is asked at once. An
+// *IncompleteError is none: the password is set.
 type Directory interface {
 	// LookUp finds an account by what its person types. It compares whole,
 	// normalized user IDs; there are no patterns.

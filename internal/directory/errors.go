@@ -45,6 +45,36 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) Unwrap() error { return e.Cause }
 
+// IncompleteError: the password is set, and works, but something that belongs to
+// it was refused. It is done, not refused: whoever set it goes on, notes what is
+// left, and tells those who can mend it.
+type IncompleteError struct {
+	// Left is what was not done, one of the Left constants.
+	Left string
+	// Cause is the directory's own answer: for the log, never for a page.
+	Cause error
+}
+
+// LeftMustChange: whether the directory asks for another password at the next
+// sign-in is not as it was wanted.
+const LeftMustChange = "must_change"
+
+func (e *IncompleteError) Error() string {
+	return "directory: the password is set, but not all that belongs to it: " + e.Left + ": " + e.Cause.Error()
+}
+
+func (e *IncompleteError) Unwrap() error { return e.Cause }
+
+// Incomplete gives what was not done where a password was set all the same; "" for
+// any other error.
+func Incomplete(err error) string {
+	var i *IncompleteError
+	if errors.As(err, &i) {
+		return i.Left
+	}
+	return ""
+}
+
 // Refused finds the refusal in err's chain.
 func Refused(err error) (*RefusedError, bool) {
 	var r *RefusedError

@@ -87,9 +87,16 @@ GET /people                     + + + + +
 GET /people/{id}                + + + + +
 POST /people/find               + + + + +
 POST /people/{id}/{act}         + - + + -
+POST /people/{id}/pass          + - + + -
+POST /people/{id}/value         + - + - -
+POST /people/{id}/caller        + - + + -
+POST /people/{id}/caller/verify + - + + -
 GET /requests                   + - + + -
 GET /requests/{id}              + - + + -
 POST /requests/{id}/resolve     + - + + -
+POST /requests/{id}/assign      + - + + -
+POST /requests/{id}/release     + - + + -
+POST /requests/{id}/answer      + - + + -
 GET /reports/registration       + + + - +
 GET /reports/activity           + + + - +
 GET /audit/events               + + + - +

@@ -1,6 +1,7 @@
 package reset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,14 +97,16 @@ func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, 
 	// The browser may be gone; what the directory did must be noted all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	if err != nil {
+	left := directory.Incomplete(err)
+	if err != nil && left == "" {
 		return s.unwritten(ctx, by, r.Flow, now, attempt, err)
 	}
-	return s.written(ctx, by, r.Flow, now, proved, attempt, end)
+	return s.written(ctx, by, r.Flow, now, proved, attempt, end, left)
 }
 
-// written closes a flow whose directory did its part.
-func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts, proved []method.Method, attempt string, end State) (Reply, error) {
+// written closes a flow whose directory did its part; left is what it did not do
+// beside the password.
+func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts, proved []method.Method, attempt string, end State, left string) (Reply, error) {
 	var r Reply
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		cur, err := s.again(ctx, tx, f)
@@ -116,7 +119,7 @@ func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts
 			return fmt.Errorf("finish reset: %w", err)
 		}
 		if n == 1 {
-			if err := s.close(ctx, tx, by, cur, now, proved); err != nil {
+			if err := s.close(ctx, tx, by, cur, now, proved, left); err != nil {
 				return err
 			}
 		}
@@ -127,7 +130,7 @@ func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts
 }
 
 // close does what belongs to "done", in the same transaction.
-func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, proved []method.Method) error {
+func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, proved []method.Method, left string) error {
 	if err := s.endOthers(ctx, tx, by, f); err != nil {
 		return err
 	}
@@ -162,6 +165,9 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, by audit.Actor, f Flo
 	}
 	e := s.event(f, kind, audit.Success, string(f.Reason))
 	e.Detail = map[string]string{"methods": joined(proved), "seconds": strconv.Itoa(int(tx.Now().Sub(f.StartedAt).Seconds()))}
+	if left != "" {
+		e.Detail["left"] = left
+	}
 	return s.d.Audit.Record(ctx, tx, by, e)
 }
 
@@ -226,7 +232,8 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 }
 
 // tell writes to every address of the person, with the link that says "this
-// wasn't me", and to the administrators when it was one of them.
+// wasn't me", and to the administrators when it was one of them. It is in the
+// person's own language: whoever sat at the browser may be somebody else.
 func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, what string) error {
 	p := now.org.Policy.Notifications
 	if _, admin := now.org.RoleOf(now.account.Entry.UserID); admin && p.AdminsOnAdminReset && f.State == Done {
@@ -255,7 +262,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 			continue
 		}
 		if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
-			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: f.Lang, Key: "reset:" + f.ID + ":" + m.ID,
+			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: cmp.Or(now.account.Entry.Language, f.Lang), Key: "reset:" + f.ID + ":" + m.ID,
 			Body: notify.PasswordNotice{
 				What: what, UserID: now.account.Entry.UserID, IP: by.IP, Browser: by.UserAgent,
 				SupportCode: by.Correlation, At: tx.Now(), DisputeURL: link,

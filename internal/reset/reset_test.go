@@ -198,6 +198,30 @@ func TestADirectoryThatFails(t *testing.T) {
 	})
 }
 
+// A password that is set is done, and the event says what the directory refused beside it.
+func TestADirectoryThatRefusesTheRest(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, clock)
+		m := w.email(t, alain)
+		r := w.proveEmail(t, w.start(t, alain, reset.Forgot), m)
+		w.people.fault, w.people.after = &directory.IncompleteError{Left: directory.LeftMustChange, Cause: directory.ErrRights}, true
+		out, err := w.s.SetPassword(t.Context(), by, r.Flow, good)
+		must(t, err)
+		if out.Step.Page != reset.PageDone {
+			t.Fatalf("%+v", out.Step)
+		}
+		said := ""
+		for _, e := range audittest.Events(t, db, w.audit) {
+			if e.Kind == audit.ResetCompleted {
+				said = e.Detail["left"]
+			}
+		}
+		if said != directory.LeftMustChange {
+			t.Errorf("the event says %q", said)
+		}
+	})
+}
+
 func TestAFlowLivesFifteenMinutes(t *testing.T) {
 	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
 		w := newWorld(t, db, clock)

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -67,10 +68,11 @@ func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, token stri
 	// The browser may be gone; what the directory did must be noted all the same.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	if err != nil {
+	left := directory.Incomplete(err)
+	if err != nil && left == "" {
 		return s.unchanged(ctx, by, signed, d, err)
 	}
-	return s.changed(ctx, by, token, signed, lang)
+	return s.changed(ctx, by, token, signed, lang, left)
 }
 
 // unchanged says why the directory did not do it.
@@ -98,8 +100,9 @@ func (s *Service) unchanged(ctx context.Context, by audit.Actor, signed Signed, 
 	return Changed{}, problem.New(problem.PasswordWrong).On("current_password")
 }
 
-// changed does what belongs to a new password, in one transaction.
-func (s *Service) changed(ctx context.Context, by audit.Actor, token string, signed Signed, lang string) (Changed, error) {
+// changed does what belongs to a new password, in one transaction; left is what
+// the directory did not do beside the password.
+func (s *Service) changed(ctx context.Context, by audit.Actor, token string, signed Signed, lang, left string) (Changed, error) {
 	var c Changed
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		c = Changed{}
@@ -134,9 +137,13 @@ func (s *Service) changed(ctx context.Context, by audit.Actor, token string, sig
 		if err := s.tell(ctx, tx, by, signed, lang); err != nil {
 			return err
 		}
-		return s.d.Audit.Record(ctx, tx, by, audit.Event{
+		e := audit.Event{
 			Kind: audit.PasswordChanged, Org: orgID, Target: accountID, TargetUserID: signed.Account.Entry.UserID, Outcome: audit.Success,
-		})
+		}
+		if left != "" {
+			e.Detail = map[string]string{"left": left}
+		}
+		return s.d.Audit.Record(ctx, tx, by, e)
 	})
 	if err == nil && c.Token == "" {
 		err = problem.New(problem.SignedOut)
@@ -161,7 +168,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, signed
 			continue
 		}
 		if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
-			Org: signed.Org, AccountID: signed.Account.ID, To: m.Value, Lang: lang, Key: "change:" + id + ":" + m.ID,
+			Org: signed.Org, AccountID: signed.Account.ID, To: m.Value, Lang: cmp.Or(signed.Account.Entry.Language, lang), Key: "change:" + id + ":" + m.ID,
 			Body: notify.PasswordNotice{
 				What: notify.PasswordChanged, UserID: signed.Account.Entry.UserID, IP: by.IP, Browser: by.UserAgent,
 				SupportCode: by.Correlation, At: tx.Now(), DisputeURL: link,

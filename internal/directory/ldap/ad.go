@@ -155,6 +155,11 @@ func (a *activeDirectory) set(ctx context.Context, c *conn, p person, pw string,
 	return a.refused(ctx, c, p, pw, len(hints) > 0, c.modify(ctx, change))
 }
 
+// settle: everything was in the one request.
+func (a *activeDirectory) settle(context.Context, *conn, person, directory.SetOptions) error {
+	return nil
+}
+
 // hintsOf is the control for history and minimum age where the server has one.
 func hintsOf(ctx context.Context, c *conn) ([]ldap.Control, error) {
 	able, err := c.able(ctx)

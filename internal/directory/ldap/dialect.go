@@ -36,8 +36,12 @@ type dialect interface {
 	// judge reads the answer to a bind of this person. Wrong, Locked, Expired …; an
 	// error only when the answer says nothing about the password.
 	judge(p person, controls []ldap.Control, err error) (directory.CheckResult, error)
-	// set writes a password without the old one.
+	// set writes a password without the old one. An answer that is lost after the
+	// password was written is for settle.
 	set(ctx context.Context, c *conn, p person, pw string, o directory.SetOptions) error
+	// settle does what belongs to a password that is already set and was not done
+	// with it, such as taking away the demand for another one. It may be repeated.
+	settle(ctx context.Context, c *conn, p person, o directory.SetOptions) error
 	// change writes a password for someone who knows the old one. Where the server
 	// wants the person's own connection, c.server.bound opens one.
 	change(ctx context.Context, c *conn, p person, old, pw string) error

@@ -98,6 +98,9 @@ func (x *examiner) server(ctx context.Context, s *server) {
 	}
 	p := x.people(ctx, c)
 	x.groups(ctx, c, p)
+	if p != nil {
+		x.indexes(ctx, c, p)
+	}
 	if !x.d.set.WriteBack {
 		x.good("write_back", "it is off: passwords are not set here")
 		return

@@ -25,12 +25,29 @@ func BeforeWrite(d directory.Directory, do func()) {
 	if !ok {
 		panic("not an LDAP directory")
 	}
-	of.dialect = &interrupted{of.dialect, do}
+	of.dialect = &interrupted{of.dialect, do, func() {}}
+}
+
+// AfterWrite has something happen right after a directory set a password, before
+// it settles the rest.
+func AfterWrite(d directory.Directory, do func()) {
+	BeforeWrite(d, func() {})
+	d.(*Directory).dialect.(*interrupted).settles = do
 }
 
 type interrupted struct {
 	dialect
-	do func()
+	do, settles func()
+}
+
+func (i *interrupted) settle(ctx context.Context, c *conn, p person, o directory.SetOptions) error {
+	i.settles()
+	return i.dialect.settle(ctx, c, p, o)
+}
+
+func (i *interrupted) unlock(ctx context.Context, c *conn, p person) error {
+	i.do()
+	return i.dialect.unlock(ctx, c, p)
 }
 
 func (i *interrupted) set(ctx context.Context, c *conn, p person, pw string, o directory.SetOptions) error {

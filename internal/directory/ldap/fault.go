@@ -26,7 +26,7 @@ func fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, refused := directory.Refused(err); refused {
+	if _, refused := directory.Refused(err); refused || directory.Incomplete(err) != "" {
 		return err
 	}
 	for _, known := range []error{directory.ErrNotFound, directory.ErrWrongPassword, directory.ErrUnavailable, directory.ErrRights} {

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -149,9 +150,20 @@ func (o *openLDAP) set(ctx context.Context, c *conn, p person, pw string, opts d
 	if p.entry.GetEqualFoldAttributeValue("pwdAccountLockedTime") == lockedByHand {
 		return noRights(errLockedByHand) // a new password would lift it
 	}
+	if opts.MustChange {
+		if err := o.mayDemand(ctx, c, p); err != nil {
+			return err
+		}
+	}
 	if err := modifyPassword(ctx, c, p.dn, "", pw); err != nil {
 		return refusal(err)
 	}
+	return o.d.dialect.settle(ctx, c, p, opts)
+}
+
+// settle does what slapd does not do with the password itself, and may be
+// repeated. What it refuses leaves the password set.
+func (o *openLDAP) settle(ctx context.Context, c *conn, p person, opts directory.SetOptions) error {
 	now, err := c.read(ctx, p.dn, "pwdAccountLockedTime", "pwdReset")
 	if err != nil || now == nil {
 		return err
@@ -162,12 +174,26 @@ func (o *openLDAP) set(ctx context.Context, c *conn, p person, pw string, opts d
 	} else if reset && !opts.MustChange {
 		change.Delete("pwdReset", nil) // the person chose it: nothing is left to change
 	}
-	if opts.Unlock && now.GetEqualFoldAttributeValue("pwdAccountLockedTime") != "" {
+	if opts.Unlock && now.GetEqualFoldAttributeValue("pwdAccountLockedTime") != "" { // slapo-ppolicy does so itself with a new password
 		change.Delete("pwdAccountLockedTime", nil)
 	}
 	if len(change.Changes) == 0 {
 		return nil
 	}
+	err = o.d.gone(c.modify(ctx, change))
+	if errors.Is(err, directory.ErrRights) {
+		return &directory.IncompleteError{Left: directory.LeftMustChange, Cause: err}
+	}
+	return err
+}
+
+// mayDemand finds out before anything is set whether another password may be
+// asked for: slapd takes an old demand away with a new password, so this one can
+// only come after it. The change cannot happen: a part deletes what is not there.
+func (o *openLDAP) mayDemand(ctx context.Context, c *conn, p person) error {
+	change := ldap.NewModifyRequest(p.dn, nil)
+	change.Delete("pwdAccountLockedTime", []string{never})
+	change.Replace("pwdReset", []string{"TRUE"})
 	return o.d.gone(c.modify(ctx, change))
 }
 

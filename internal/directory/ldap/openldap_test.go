@@ -261,6 +261,33 @@ func TestMissingRights(t *testing.T) {
 	}
 }
 
+// A password that is set although the rest is refused is set, and what is left is
+// said. Here somebody asks for another one in between.
+func TestAPasswordIsSetAndTheRestIsRefused(t *testing.T) {
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{Rights: strings.Replace(ldaptest.Rights, "pwdAccountLockedTime,pwdReset", "pwdAccountLockedTime", 1)})
+	dn := s.AddPerson(t, "alain@contoso.com", first, nil)
+	key := keyOf(t, s, dn)
+	d := open(t, s.Config())
+	ldap.AfterWrite(d, func() { s.Modify(t, dn, map[string][]string{"pwdReset": {"TRUE"}}) })
+	err := d.SetPassword(t.Context(), key, second, directory.SetOptions{Unlock: true})
+	if directory.Incomplete(err) != directory.LeftMustChange {
+		t.Errorf("%v", err)
+	}
+	is(t, d, key, second, directory.MustChange)
+	is(t, d, key, first, directory.Wrong)
+	const third = "merah bata jembatan"
+	if err := d.ChangePassword(t.Context(), key, second, third, directory.ChangeOptions{}); err != nil {
+		t.Errorf("the change that is asked for: %v", err)
+	}
+	is(t, d, key, third, directory.OK)
+	// A demand that is wanted and may not be made is known before anything is set.
+	err = d.SetPassword(t.Context(), key, first, directory.SetOptions{MustChange: true})
+	if !errors.Is(err, directory.ErrRights) || directory.Incomplete(err) != "" {
+		t.Errorf("%v", err)
+	}
+	is(t, d, key, third, directory.OK)
+}
+
 func TestWithoutWriteBackNothingIsWritten(t *testing.T) {
 	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
 	key := keyOf(t, s, s.AddPerson(t, "alain@contoso.com", first, nil))

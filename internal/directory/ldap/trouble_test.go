@@ -268,6 +268,99 @@ func TestALostAnswerToAWrite(t *testing.T) {
 	}
 }
 
+// A crash or a cut right after the password was set, before the rest was done, is
+// no half reset: the rest is done then, or when the person tries again.
+func TestWhatIsLeftAfterAPasswordWasSetIsDone(t *testing.T) {
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
+	dn := s.AddPerson(t, "alain@contoso.com", first, nil)
+	key := keyOf(t, s, dn)
+	proxy := ldaptest.StartProxy(t, s.URL)
+	c := s.Config()
+	c.URLs = []string{proxy.URL}
+	times := 0
+	trouble := func(do func()) directory.Directory {
+		times = 0
+		d := hurried(t, c)
+		ldap.AfterWrite(d, func() {
+			if times++; times == 1 {
+				do()
+			}
+		})
+		return d
+	}
+	settled := func(d directory.Directory, pw string) {
+		t.Helper()
+		if s.Read(t, dn).GetAttributeValue("pwdReset") == "TRUE" {
+			t.Errorf("%q is set, and another one is asked for", pw)
+		}
+		is(t, d, key, pw, directory.OK)
+		s.Advance(t, time.Hour)
+	}
+
+	// Somebody asks for another one in between: there is something left to do.
+	demanded := func() { s.Modify(t, dn, map[string][]string{"pwdReset": {"TRUE"}}) }
+	d := trouble(func() { demanded(); proxy.Cut() })
+	if err := d.SetPassword(t.Context(), key, second, directory.SetOptions{Unlock: true}); err != nil {
+		t.Errorf("cut after the password: %v", err)
+	}
+	settled(d, second)
+
+	const third, fourth = "merah bata jembatan", "kuning pasir pantai"
+	for name, c := range map[string]struct {
+		pw         string
+		begin, end func()
+	}{
+		"silent": {third, proxy.Hold, func() { proxy.Heal(); proxy.Cut() }},
+		"killed": {fourth, s.Kill, func() { s.Run(t) }},
+	} {
+		d = trouble(func() { demanded(); c.begin() })
+		if err := d.SetPassword(t.Context(), key, c.pw, directory.SetOptions{}); !errors.Is(err, directory.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.end()
+		eventually(t, func() bool {
+			err := d.SetPassword(t.Context(), key, c.pw, directory.SetOptions{})
+			if err != nil && !errors.Is(err, directory.ErrUnavailable) {
+				t.Fatalf("%s, trying again: %v", name, err)
+			}
+			return err == nil
+		})
+		settled(d, c.pw)
+	}
+}
+
+// An unlock that is cut off is repeated by itself or by the person; it is never
+// half done.
+func TestAnUnlockThatIsCutOff(t *testing.T) {
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
+	key := keyOf(t, s, s.AddPerson(t, "alain@contoso.com", first, nil))
+	proxy := ldaptest.StartProxy(t, s.URL)
+	c := s.Config()
+	c.URLs = []string{proxy.URL}
+	for name, trouble := range map[string]func(){"cut": proxy.Cut, "silent": proxy.Hold} {
+		d := hurried(t, c)
+		for i := range 5 {
+			is(t, d, key, fmt.Sprintf("%s %d", name, i), directory.Wrong)
+		}
+		is(t, d, key, first, directory.Locked)
+		begun := false
+		ldap.BeforeWrite(d, func() {
+			if !begun {
+				trouble()
+			}
+			begun = true
+		})
+		err := d.Unlock(t.Context(), key)
+		if err != nil && !errors.Is(err, directory.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		proxy.Heal()
+		proxy.Cut()
+		eventually(t, func() bool { return d.Unlock(t.Context(), key) == nil })
+		is(t, d, key, first, directory.OK)
+	}
+}
+
 // A directory where nothing answers costs its own people seconds and others nothing.
 func TestASlowDirectoryKeepsNobodyElse(t *testing.T) {
 	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})

@@ -13,7 +13,7 @@ const grace = 5 * time.Second
 
 // SetPassword implements directory.Directory.
 func (d *Directory) SetPassword(ctx context.Context, key, pw string, o directory.SetOptions) error {
-	return d.write(ctx, key, pw, func(ctx context.Context, c *conn, p person, pw string) error {
+	return d.write(ctx, key, pw, o, func(ctx context.Context, c *conn, p person, pw string) error {
 		return d.dialect.set(ctx, c, p, pw, o)
 	})
 }
@@ -24,7 +24,7 @@ func (d *Directory) ChangePassword(ctx context.Context, key, old, pw string, _ d
 	if !ok {
 		return directory.ErrWrongPassword
 	}
-	err := d.write(ctx, key, pw, func(ctx context.Context, c *conn, p person, pw string) error {
+	err := d.write(ctx, key, pw, directory.SetOptions{}, func(ctx context.Context, c *conn, p person, pw string) error {
 		if p.Disabled {
 			return directory.ErrWrongPassword
 		}
@@ -38,8 +38,8 @@ func (d *Directory) ChangePassword(ctx context.Context, key, old, pw string, _ d
 
 // write finds the person on a server that takes writes and sets the password
 // there. An answer that was lost is looked for: by the time of the change, and by
-// signing in with the new password.
-func (d *Directory) write(ctx context.Context, key, pw string, do func(context.Context, *conn, person, string) error) error {
+// signing in with the new password. Then what belongs to it is settled too.
+func (d *Directory) write(ctx context.Context, key, pw string, o directory.SetOptions, do func(context.Context, *conn, person, string) error) error {
 	if !d.set.WriteBack {
 		return &directory.RefusedError{Rule: directory.RuleExternal}
 	}
@@ -48,6 +48,7 @@ func (d *Directory) write(ctx context.Context, key, pw string, do func(context.C
 		return &directory.RefusedError{Rule: directory.RuleUnreadable}
 	}
 	var before person
+	wrote := false
 	err := d.step(ctx, key, true, func(ctx context.Context, c *conn) (err error) {
 		if before, err = d.get(ctx, c, key); err != nil {
 			return err
@@ -55,41 +56,53 @@ func (d *Directory) write(ctx context.Context, key, pw string, do func(context.C
 		if before.Source != directory.Managed {
 			return &directory.RefusedError{Rule: directory.RuleExternal}
 		}
-		if err = do(ctx, c, before, pw); err == nil {
+		err = do(ctx, c, before, pw)
+		wrote = wrote || c.wrote
+		if err == nil || directory.Incomplete(err) != "" {
 			d.pool.noteWrite(key, c.server)
 		}
 		if isRule(err, directory.RuleHistory) && d.uncertain.has(key, pw, d.now()) && d.is(ctx, c.server, before, pw) {
-			err = nil // it is the one whose answer was lost
+			err = d.dialect.settle(ctx, c, before, o) // it is the one whose answer was lost
 		}
 		return err
 	})
 	var unknown *unknownWrite
 	if errors.As(err, &unknown) {
-		if d.happened(ctx, unknown.server, key, before, pw) {
+		done, left := d.happened(ctx, unknown.server, key, before, pw, o)
+		if done {
 			d.pool.noteWrite(key, unknown.server)
-			err = nil
-		} else {
-			d.uncertain.note(key, pw, d.now())
+			err = left
 		}
 	}
-	if err == nil {
+	if wrote && errors.Is(err, directory.ErrUnavailable) {
+		d.uncertain.note(key, pw, d.now()) // it, or a part of it, may be done
+	}
+	left := directory.Incomplete(err)
+	if left != "" {
+		d.log.ErrorContext(ctx, "a password is set, but not all that belongs to it; see: kunci doctor", "left", left, "cause", err)
+	}
+	if err == nil || left != "" {
 		d.uncertain.forget(key)
 	}
 	return err
 }
 
-// happened finds out on the same server whether a write was done.
-func (d *Directory) happened(ctx context.Context, s *server, key string, before person, pw string) bool {
+// happened finds out on the same server whether a write was done, and settles
+// what was left to do. After an error of that the same write can be repeated.
+func (d *Directory) happened(ctx context.Context, s *server, key string, before person, pw string, o directory.SetOptions) (done bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	c, err := s.connect(ctx)
 	if err != nil {
-		return false
+		return false, nil
 	}
 	defer c.close()
 	s.answered()
 	now, err := d.get(ctx, c, key)
-	return err == nil && !now.PasswordChangedAt.Equal(before.PasswordChangedAt) && d.is(ctx, s, now, pw)
+	if err != nil || now.PasswordChangedAt.Equal(before.PasswordChangedAt) || !d.is(ctx, s, now, pw) {
+		return false, nil
+	}
+	return true, fault(d.dialect.settle(ctx, c, now, o))
 }
 
 // is tells whether a password is the person's now. It is asked only when it

@@ -54,14 +54,6 @@ func (p *Portal) pushWait(k method.Kind, number string, answered bool) pushWait 
 	return pushWait{number, answered, p.PublicURL + pushPath}
 }
 
-// again is how soon the page is to be looked at again; 0: never.
-func (w pushWait) again() int {
-	if w.Number != "" {
-		return refreshSeconds
-	}
-	return 0
-}
-
 // pushPage is the page of a device: the requests that wait there.
 type pushPage struct {
 	page.Base
@@ -103,9 +95,6 @@ func (p *Portal) pushPage(r *http.Request, d securityinfo.Device) *pushPage {
 	}
 	sum := sha256.Sum256([]byte(strings.Join(ids, " ")))
 	shown.State, shown.Push = hex.EncodeToString(sum[:6]), page.PushKey{Key: p.PushKey, Send: true}
-	if len(ids) == 0 && len(shown.Devices) > 0 {
-		shown.Refresh = refreshSeconds // not while a number is typed
-	}
 	return shown
 }
 
@@ -173,7 +162,6 @@ func (p *Portal) postPush(w http.ResponseWriter, r *http.Request) error {
 	if says != "" {
 		shown.Alert.Text = printerOf(r).T(says)
 	}
-	shown.Refresh = 0
 	return p.refused(w, r, "push", shown, refusal)
 }
 

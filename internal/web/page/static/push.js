@@ -1,7 +1,7 @@
 "use strict";
 // Keeps the pages of requests on a device up to date, and asks the browser for
 // notifications where somebody wants them. Looking answers and counts nothing;
-// without this file the pages reload by themselves.
+// without this file the pages have a link to look again.
 (() => {
   const onward = document.querySelector("form[data-push-continue]");
   if (onward) {
