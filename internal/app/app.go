@@ -47,6 +47,8 @@ type Options struct {
 	Sender notify.Sender
 	// Texts and Calls take the messages for phones; nil means the gateways of the configuration.
 	Texts, Calls notify.PhoneSender
+	// PushClient speaks to push services; nil is one that reaches public hosts alone.
+	PushClient *http.Client
 	// Listener is served instead of the configuration's address.
 	Listener net.Listener
 	// Pages answers /demo and everything below it; nil: there is no such page.
@@ -65,6 +67,7 @@ type App struct {
 	Audit        *audit.Service
 	Jobs         *jobs.Service
 	Notify       *notify.Service
+	Pushes       *notify.Pushes
 	Orgs         *org.Service
 	Methods      *method.Service
 	Accounts     *account.Service

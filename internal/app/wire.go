@@ -66,6 +66,12 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
+	a.Pushes, err = notify.NewPushes(notify.PushDeps{
+		DB: a.DB, Jobs: a.Jobs, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Log: a.Log, PublicURL: a.Config.PublicURL, Client: a.options.PushClient,
+	})
+	if err != nil {
+		return err
+	}
 	if a.Captcha, err = captcha.New(a.Keys); err != nil {
 		return err
 	}
@@ -85,7 +91,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, PublicURL: a.Config.PublicURL})
+	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, Pushes: a.Pushes, PublicURL: a.Config.PublicURL})
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,8 @@ type Challenge struct {
 	nonce     []byte
 	digits    int
 	countedAt time.Time // when the code that lives was first sent to a phone
+	tries     int       // wrong numbers typed for a request on a device
+	asked     []byte    // who made it, sealed
 }
 
 // Start is whom and what a challenge is for.
@@ -89,6 +91,7 @@ type Deps struct {
 	Methods  *method.Service
 	Audit    *audit.Service
 	Messages Messages
+	Pushes   Pushes // nil: devices have to look for themselves
 	// PublicURL is the address passkeys are bound to; without one there are none.
 	PublicURL string
 }
@@ -99,6 +102,7 @@ type Service struct {
 	methods  *method.Service
 	audit    *audit.Service
 	messages Messages
+	pushes   Pushes
 	passkeys *webauthn.WebAuthn // nil: they cannot work at this address
 }
 
@@ -118,7 +122,7 @@ func New(d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{keys: d.Keys, methods: d.Methods, audit: d.Audit, messages: d.Messages, passkeys: passkeys}, nil
+	return &Service{keys: d.Keys, methods: d.Methods, audit: d.Audit, messages: d.Messages, pushes: d.Pushes, passkeys: passkeys}, nil
 }
 
 // Lock makes changes to the proofs of one account follow one another.
@@ -131,7 +135,8 @@ func Lock(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
 
 // Begin opens a challenge, or gives the owner's own that is still open. One
 // of another owner, purpose or gate on the same method is ended. Nothing is sent.
-// Problem MethodNotAllowed: the kind cannot be verified, or the method cannot be used for this.
+// Problems: MethodNotAllowed (the kind cannot be verified, or the method cannot be
+// used for this), SendLimit (a request waits on the device that this may not end).
 func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Start) (Challenge, error) {
 	if in.Org == nil || in.Owner == "" || in.Account.ID == "" || in.Method.ID == "" {
 		return Challenge{}, errors.New("begin challenge: organization, account, method and owner are needed")
@@ -151,6 +156,9 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	case err == nil:
 		if live.Owner == in.Owner && live.Purpose == in.Purpose && live.Gate == in.Gate && live.ExpiresAt.After(tx.Now()) {
 			return live, nil
+		}
+		if wait := yields(in.Purpose, live, tx.Now()); wait > 0 {
+			return Challenge{}, problem.New(problem.SendLimit).After(wait)
 		}
 		if err := end(ctx, tx, live.ID); err != nil {
 			return Challenge{}, fmt.Errorf("begin challenge: %w", err)

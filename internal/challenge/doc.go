@@ -22,6 +22,10 @@
 //     answer: a row's is renewed by a wrong one, a sealed one (greeting.go) is
 //     noted when it is answered. What an answer says is believed after its
 //     signature was verified, and not before;
+//   - a request on a device (push.go) is answered by its number, typed on that
+//     device: where the number is shown nothing can be answered. Requests have a
+//     pause and an hourly limit of their own, one waits for an account at a time,
+//     a reset's never ends one to sign in, and three wrong numbers end one;
 //   - a wrong answer is a Result, not an error, so that its count is committed.
 //
 // Callers: reset, signin, securityinfo. Prepare is slow for some kinds and must

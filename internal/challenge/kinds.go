@@ -17,6 +17,7 @@ type Answer struct {
 	hash   []byte
 	hashes [][]byte
 
+	device  bool // it came from the browser that is the device
 	passkey *signed
 	among   []string // see Among; nil: any of the account's
 }
@@ -47,6 +48,7 @@ var verifiers = map[method.Kind]verifier{
 	method.AuthenticatorCode: {false, prepareTOTP, judgeTOTP},
 	method.RecoveryCode:      {false, prepareRecovery, judgeRecovery},
 
+	method.AuthenticatorPush:   {true, refusePush, judgePush},
 	method.HardwareToken:       {false, prepareTOTP, judgeToken},
 	method.TemporaryAccessPass: {false, preparePass, judgePass},
 	method.SecurityQuestions:   {false, prepareQuestions, judgeQuestions},

@@ -45,6 +45,9 @@ func sendPrefix(orgID, accountID string) string {
 func phoneSendPrefix(orgID, accountID string) string {
 	return "phone_sends:" + orgID + ":" + accountID + ":"
 }
+func pushSendPrefix(orgID, accountID string) string {
+	return "push_sends:" + orgID + ":" + accountID + ":"
+}
 func budgetKey(orgID string) string { return "organization_failures:" + orgID }
 
 // Blocked tells, for each method of an account that was tried, whether it could be
@@ -93,7 +96,7 @@ func (s *Service) HiddenBlocked(ctx context.Context, tx *store.Tx, orgID, subjec
 // when an administrator clears them. The organization's budget stays, and so do
 // the daily limits of phones: they are about money.
 func (s *Service) ClearLimits(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
-	for _, prefix := range []string{gatePrefix(orgID, accountID), signInPrefix(orgID, accountID), sendPrefix(orgID, accountID), phoneSendPrefix(orgID, accountID)} {
+	for _, prefix := range []string{gatePrefix(orgID, accountID), signInPrefix(orgID, accountID), sendPrefix(orgID, accountID), phoneSendPrefix(orgID, accountID), pushSendPrefix(orgID, accountID)} {
 		if err := throttle.ClearPrefix(ctx, tx, prefix); err != nil {
 			return err
 		}

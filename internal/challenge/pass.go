@@ -133,13 +133,21 @@ func (s *Service) wrong(ctx context.Context, tx *store.Tx, by audit.Actor, o *or
 			return Result{}, err
 		}
 	}
+	left := verdict.Left
+	if m.Kind == method.AuthenticatorPush {
+		most, err := s.pushFailed(ctx, tx, c)
+		if err != nil {
+			return Result{}, err
+		}
+		left = min(left, most)
+	}
 	if verdict.Left == 0 {
 		// The last try locks at once: nobody has to come back for that.
 		if _, err := s.take(ctx, tx, by, o, c); err != nil {
 			return Result{}, err
 		}
 	}
-	return Result{Outcome: OutcomeWrong, Code: code, Left: verdict.Left, Challenge: c}, nil
+	return Result{Outcome: OutcomeWrong, Code: code, Left: left, Challenge: c}, nil
 }
 
 // count takes a try from every budget the answer falls under, before it is

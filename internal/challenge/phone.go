@@ -130,7 +130,7 @@ func (s *Service) phoneRefusal(ctx context.Context, tx *store.Tx, by audit.Actor
 type budget struct {
 	key    string
 	limit  throttle.Limit
-	reason string
+	reason string // in the event when it runs out; empty: that is no event
 }
 
 // sendBudgets are the limits of one message, in the order in which every
@@ -166,7 +166,7 @@ func (s *Service) takeSends(ctx context.Context, tx *store.Tx, by audit.Actor, c
 				return verdict, err
 			}
 		}
-		if verdict.JustLocked {
+		if verdict.JustLocked && b.reason != "" {
 			return verdict, s.locked(ctx, tx, by, c, b.reason)
 		}
 		return verdict, nil

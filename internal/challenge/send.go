@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
@@ -52,6 +53,9 @@ func (s *Service) Send(ctx context.Context, tx *store.Tx, by audit.Actor, in Sta
 	}
 	if !serves(m, c.Purpose) {
 		return SendResult{}, problem.New(problem.MethodNotAllowed).On("method")
+	}
+	if c.Kind == method.AuthenticatorPush {
+		return s.ask(ctx, tx, by, in, c, m)
 	}
 	if phone(c.Kind) {
 		if c.Channel, err = channelOf(in, c); err != nil {

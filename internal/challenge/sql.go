@@ -10,13 +10,13 @@ import (
 )
 
 const columns = `id, org_id, account_id, method_id, kind, purpose, owner, gate, nonce, digits, state,
- message_id, begun_at, sent_at, expires_at, passed_at, channel, typed_at, counted_at`
+ message_id, begun_at, sent_at, expires_at, passed_at, channel, typed_at, counted_at, asked, tries`
 
 func scan(row interface{ Scan(...any) error }) (Challenge, error) {
 	var c Challenge
 	var begun, sent, expires, passed, typed, counted int64
 	err := row.Scan(&c.ID, &c.OrgID, &c.AccountID, &c.MethodID, &c.Kind, &c.Purpose, &c.Owner, &c.Gate, &c.nonce,
-		&c.digits, &c.State, &c.MessageID, &begun, &sent, &expires, &passed, &c.Channel, &typed, &counted)
+		&c.digits, &c.State, &c.MessageID, &begun, &sent, &expires, &passed, &c.Channel, &typed, &counted, &c.asked, &c.tries)
 	c.TypedAt, c.countedAt = store.Time(typed), store.Time(counted)
 	c.BegunAt, c.SentAt = store.Time(begun), store.Time(sent)
 	c.ExpiresAt, c.PassedAt = store.Time(expires), store.Time(passed)
@@ -25,10 +25,10 @@ func scan(row interface{ Scan(...any) error }) (Challenge, error) {
 
 func insert(ctx context.Context, tx *store.Tx, c Challenge) error {
 	_, err := tx.Exec(ctx, `INSERT INTO challenge (`+columns+`)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		c.ID, c.OrgID, c.AccountID, c.MethodID, string(c.Kind), string(c.Purpose), c.Owner, c.Gate, c.nonce, c.digits,
 		string(c.State), c.MessageID, store.Micros(c.BegunAt), store.Micros(c.SentAt), store.Micros(c.ExpiresAt), store.Micros(c.PassedAt),
-		string(c.Channel), store.Micros(c.TypedAt), store.Micros(c.countedAt))
+		string(c.Channel), store.Micros(c.TypedAt), store.Micros(c.countedAt), c.asked, c.tries)
 	return err
 }
 
@@ -42,7 +42,10 @@ func selectOpen(ctx context.Context, tx *store.Tx, orgID, accountID, methodID st
 }
 
 func selectPassed(ctx context.Context, tx *store.Tx, owner string) ([]Challenge, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE owner = $1 AND state = 'passed' ORDER BY gate, passed_at`, owner)
+	return challenges(tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE owner = $1 AND state = 'passed' ORDER BY gate, passed_at`, owner))
+}
+
+func challenges(rows *store.Rows, err error) ([]Challenge, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +65,28 @@ func updateSent(ctx context.Context, tx *store.Tx, c Challenge) (int64, error) {
 	return tx.Exec(ctx, `UPDATE challenge SET nonce = $2, digits = $3, message_id = $4, sent_at = $5, expires_at = $6, channel = $7, counted_at = $8
  WHERE id = $1 AND state = 'open'`,
 		c.ID, c.nonce, c.digits, c.MessageID, store.Micros(c.SentAt), store.Micros(c.ExpiresAt), string(c.Channel), store.Micros(c.countedAt))
+}
+
+// updateAsked makes a request wait.
+func updateAsked(ctx context.Context, tx *store.Tx, c Challenge, asked []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE challenge SET nonce = $2, sent_at = $3, expires_at = $4, tries = $5, asked = $6 WHERE id = $1 AND state = 'open'`,
+		c.ID, c.nonce, store.Micros(c.SentAt), store.Micros(c.ExpiresAt), c.tries, asked)
+}
+
+func updateTries(ctx context.Context, tx *store.Tx, id string) (tries int, err error) {
+	err = tx.QueryRow(ctx, `UPDATE challenge SET tries = tries + 1 WHERE id = $1 RETURNING tries`, id).Scan(&tries)
+	return tries, err
+}
+
+// updateRedeemed ends an answered request: it counted where it was made.
+func updateRedeemed(ctx context.Context, tx *store.Tx, id string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE challenge SET state = 'ended' WHERE id = $1 AND state = 'passed'`, id)
+}
+
+// selectRequests gives what is open on any device of an account.
+func selectRequests(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]Challenge, error) {
+	return challenges(tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE org_id = $1 AND account_id = $2
+ AND kind = 'authenticator_push' AND purpose <> 'register' AND state = 'open' ORDER BY id`, orgID, accountID))
 }
 
 // updateTyped notes that the whole number was typed.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -32,6 +33,8 @@ type Product struct {
 	Mail  *notifytest.Server
 	// Phones takes texts and calls; nil where Options.Phones is.
 	Phones *notifytest.Gateway
+	// Push is where a browser's notifications go; nil where Options.Push is false.
+	Push   *notifytest.PushService
 	Logged *Log
 
 	t    testing.TB
@@ -61,6 +64,8 @@ type Options struct {
 	Settings func(*config.Config)
 	// Phones says how the gateway for texts and calls behaves; nil: there is none.
 	Phones *notifytest.GatewayOptions
+	// Push starts a push service, and lets the product reach it.
+	Push bool
 	// Twilio has texts and calls go through Twilio's API instead of plain requests.
 	Twilio bool
 }
@@ -120,10 +125,15 @@ func Start(t testing.TB, o Options) *Product {
 		p.Phones = notifytest.StartGateway(t, *o.Phones)
 		settings.SMS, settings.Voice = phones(p.Phones.URL, o.Twilio)
 	}
+	var pushClient *http.Client
+	if o.Push {
+		p.Push = notifytest.StartPushService(t)
+		pushClient = p.Push.Client
+	}
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },
-		Sender: o.Sender, Trace: o.Trace,
+		Sender: o.Sender, Trace: o.Trace, PushClient: pushClient,
 		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {

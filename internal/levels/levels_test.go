@@ -63,7 +63,8 @@ var doors = map[string][]string{
 	"github.com/go-ldap/":           {"internal/directory/ldap", "internal/directory/ldap/ldaptest"},
 	"github.com/go-webauthn/":       {"internal/challenge"},
 	"github.com/nyaruka/":           {"internal/method"},
-	"code.dny.dev/ssrf":             {"internal/webhook"},
+	"code.dny.dev/ssrf":             {"internal/webhook", "internal/notify"},
+	"github.com/SherClockHolmes/":   {"internal/notify"},
 	"github.com/FastFilter/":        {"internal/password/breach"},
 }
 

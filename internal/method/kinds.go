@@ -46,7 +46,7 @@ type facts struct {
 var table = []facts{
 	{Passkey, PasskeyClass, true, true, 10, Passkey, true},
 	{AuthenticatorCode, Authenticator, true, true, 5, AuthenticatorCode, true},
-	{AuthenticatorPush, Authenticator, true, true, 5, AuthenticatorPush, false},
+	{AuthenticatorPush, Authenticator, true, true, 5, AuthenticatorPush, true},
 	{HardwareToken, Authenticator, true, true, 5, AuthenticatorCode, true},
 	{RecoveryCode, Paper, true, true, 1, RecoveryCode, true},
 	{Email, Mailbox, true, false, 2, Email, true},

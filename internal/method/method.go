@@ -53,6 +53,8 @@ type Method struct {
 	// Elsewhere tells of a passkey that it was made for another address than this
 	// installation's: no browser gives it here.
 	Elsewhere bool
+	// Subscription is where messages for a device go; empty: it has to look.
+	Subscription Subscription
 	// Owner is the session in which the person registers the method; empty for
 	// what an administrator pre-registered.
 	Owner string

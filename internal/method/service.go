@@ -102,6 +102,11 @@ func (s *Service) Add(ctx context.Context, tx *store.Tx, m Method) (Method, erro
 	if err := insert(ctx, tx, row{m: m, sealed: sealed, same: same}); err != nil {
 		return Method{}, fmt.Errorf("add method: %w", err)
 	}
+	if m.Kind == AuthenticatorPush {
+		if n, err := updateDevice(ctx, tx, m.ID, m.Secret); err != nil || n != 1 {
+			return Method{}, gone(n, err, "add method")
+		}
+	}
 	return m, nil
 }
 
@@ -337,6 +342,8 @@ type content struct {
 	Reusable bool `json:"r,omitempty"`
 	// OATH is there where it is not AppOATH.
 	OATH *OATH `json:"o,omitempty"`
+	// Push is of a device with a subscription.
+	Push *Subscription `json:"p,omitempty"`
 }
 
 func binding(m Method) string {
@@ -347,6 +354,9 @@ func (s *Service) seal(m Method) ([]byte, error) {
 	c := content{Name: m.Name, Value: m.Value, Secret: m.Secret, Reusable: m.Reusable}
 	if m.OATH != (OATH{}) && m.OATH != AppOATH {
 		c.OATH = &m.OATH
+	}
+	if m.Subscribed() {
+		c.Push = &m.Subscription
 	}
 	plain, err := json.Marshal(c)
 	if err != nil {
@@ -376,6 +386,9 @@ func (s *Service) open(tx *store.Tx, r row) (Method, error) {
 	}
 	if c.OATH != nil {
 		m.OATH = *c.OATH
+	}
+	if c.Push != nil {
+		m.Subscription = *c.Push
 	}
 	if m.Kind == Passkey {
 		m.Elsewhere = s.host == "" || m.RelyingParty() != s.host

@@ -159,6 +159,11 @@ func updateEnrolled(ctx context.Context, tx *store.Tx, id string, old, sealed, s
  WHERE id = $1 AND sealed = $2 AND credential IS NULL AND NOT proved AND deleted_at = 0`, id, old, sealed, same, credential)
 }
 
+// updateDevice makes a device known by the keyed hash of its token.
+func updateDevice(ctx context.Context, tx *store.Tx, id string, index []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET credential = $2 WHERE id = $1 AND credential IS NULL`, id, index)
+}
+
 func updateDisabled(ctx context.Context, tx *store.Tx, id string) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET disabled_at = $2 WHERE id = $1 AND disabled_at = 0 AND deleted_at = 0`, id, store.Micros(tx.Now()))
 }

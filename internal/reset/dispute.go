@@ -93,22 +93,7 @@ func (s *Service) ConfirmDispute(ctx context.Context, by audit.Actor, token stri
 			return err
 		}
 		d.UsedAt = tx.Now()
-		f := Flow{OrgID: d.OrgID, AccountID: d.AccountID, UserID: d.UserID}
-		if err := s.endOthers(ctx, tx, by, f); err != nil {
-			return err
-		}
-		if err := s.d.Challenges.EndAccount(ctx, tx, d.OrgID, d.AccountID); err != nil {
-			return err
-		}
-		if err := s.d.Sessions.EndAll(ctx, tx, by, d.OrgID, d.AccountID); err != nil {
-			return err
-		}
-		if err := s.d.Accounts.Freeze(ctx, tx, by, d.OrgID, d.AccountID); err != nil {
-			return err
-		}
-		return s.d.Helpdesk.Open(ctx, tx, by, helpdesk.In{
-			Org: d.Org, AccountID: d.AccountID, UserID: d.UserID, Problem: helpdesk.ProblemDispute,
-		})
+		return s.disputed(ctx, tx, by, d.Org, d.AccountID, d.UserID)
 	})
 	return d, err
 }

@@ -112,6 +112,8 @@ type View struct {
 	Questions []method.Question
 	// Options are what the page's script asks the browser with, for a passkey.
 	Options string
+	// Number is what is typed on the device, while a request waits there.
+	Number string
 	// Progress is how far the message with the code has come; zero: none was sent.
 	Progress notify.Progress
 	Rules    []password.Rule
@@ -130,6 +132,8 @@ type Reply struct {
 	// Code is the problem to show on the same page; empty when the step went well.
 	Code problem.Code
 	Left int // tries left after CodeWrong or DestinationWrong
+	// Proved tells that this step proved the method of a gate.
+	Proved bool
 	// NeedsDestination says that the number has to be typed before a code is sent.
 	NeedsDestination bool
 	RetryAfter       time.Duration

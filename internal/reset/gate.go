@@ -74,6 +74,7 @@ func (s *Service) show(ctx context.Context, tx *store.Tx, v *View, now facts, by
 	if err := v.ask(now); err != nil {
 		return err
 	}
+	v.Number = s.d.Challenges.Number(c, tx.Now())
 	if v.Options, err = s.d.Challenges.Options(now.org, now.account, c, now.methods, tx.Now()); err != nil {
 		return err
 	}
@@ -353,6 +354,11 @@ func (s *Service) Answer(ctx context.Context, by audit.Actor, f Flow, methodID, 
 	if err != nil {
 		return Reply{Flow: f}, err
 	}
+	return s.answer(ctx, by, f, methodID, answer)
+}
+
+// answer judges what was made ready to be judged.
+func (s *Service) answer(ctx context.Context, by audit.Actor, f Flow, methodID string, answer challenge.Answer) (Reply, error) {
 	unlock := false
 	r, err := s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
 		unlock = false
@@ -368,7 +374,9 @@ func (s *Service) Answer(ctx context.Context, by audit.Actor, f Flow, methodID, 
 	if err != nil || !unlock {
 		return r, err
 	}
-	return s.Unlock(ctx, by, r.Flow)
+	r, err = s.Unlock(ctx, by, r.Flow)
+	r.Proved = true
+	return r, err
 }
 
 func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, proved []method.Method, a challenge.Answer, r *Reply) error {
@@ -422,6 +430,7 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *F
 	r.Code, r.Left, r.RetryAfter = result.Code, result.Left, result.RetryAfter
 	switch result.Outcome {
 	case challenge.OutcomePassed:
+		r.Proved = true
 		return s.gatePassed(ctx, tx, by, f, now)
 	case challenge.OutcomeWrong:
 		if result.Code == problem.PasskeyCopied {

@@ -20,6 +20,7 @@ type Begin struct {
 	Replaces string
 	Form     Form
 	Lang     string // of the message with the code
+	Device   string // the browser's tokens
 }
 
 // Reply is what became of a step.
@@ -33,6 +34,8 @@ type Reply struct {
 	Codes []string
 	// Token is the browser's new token, where the step proved the session; else empty.
 	Token string
+	// Device is a token that the browser keeps from now on, else empty.
+	Device string
 }
 
 // Begin stores a method that waits for its proof and sends what proves it, or
@@ -54,6 +57,7 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) 
 	if err != nil {
 		return Reply{}, err
 	}
+	f.device, f.replaces = in.Device, in.Replaces
 	draft, err := r.draft(ctx, s, f, in.Form)
 	if err != nil {
 		return Reply{}, err
@@ -81,6 +85,9 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) 
 	})
 	if err != nil {
 		return Reply{}, err
+	}
+	if reply.Refused == nil {
+		reply.Device = draft.Device
 	}
 	return reply, nil
 }
@@ -119,7 +126,7 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 
 // await stores a method that waits for its proof, and sends its code.
 func (s *Service) await(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, m method.Method, lang string, channel notify.Channel, reply *Reply) error {
-	if challenge.Sends(m.Kind) {
+	if challenge.Sends(m.Kind) && m.Kind != method.AuthenticatorPush { // its number goes nowhere
 		if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
 			reply.Refused = refused
 			return err
@@ -180,6 +187,8 @@ type Pending struct {
 	Until     time.Time           // it is given up then
 	// Options are what the page's script asks the browser with, for a passkey.
 	Options string
+	// Number is what proves a device: it is typed where it is shown.
+	Number string
 }
 
 // Pending gives what this session registers, the newest of a kind ("": of any).
@@ -206,6 +215,7 @@ func (s *Service) Pending(ctx context.Context, who Who, k method.Kind) (Pending,
 		if err != nil {
 			return err
 		}
+		p.Number = s.d.Challenges.Number(p.Challenge, f.now)
 		p.Options, err = s.d.Challenges.Options(f.org, f.account, p.Challenge, f.methods, f.now)
 		return err
 	})
@@ -236,9 +246,11 @@ func (s *Service) ResendBy(ctx context.Context, by audit.Actor, who Who, k metho
 		if !challenge.Sends(m.Kind) {
 			return nil
 		}
-		if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
-			reply.Refused = refused
-			return err
+		if m.Kind != method.AuthenticatorPush {
+			if refused, err := s.countSend(ctx, tx, by, f, m); refused != nil || err != nil {
+				reply.Refused = refused
+				return err
+			}
 		}
 		return s.send(ctx, tx, by, f, m, lang, form.channel(), &reply)
 	})
@@ -270,6 +282,7 @@ type Confirm struct {
 	MethodID string
 	Answer   string
 	Name     string // empty: stays as it was
+	Device   string // the browser's tokens
 }
 
 // Confirm judges the answer for the pending method of a kind; a right one makes
@@ -285,7 +298,7 @@ func (s *Service) Confirm(ctx context.Context, by audit.Actor, who Who, in Confi
 	if !ok || in.MethodID != "" && in.MethodID != p.Method.ID {
 		return s.already(ctx, who, in, expired)
 	}
-	answer, err := s.d.Challenges.Prepare(ctx, p.Method, in.Answer)
+	answer, err := s.prepare(ctx, p.Method, in)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -303,6 +316,13 @@ func (s *Service) Confirm(ctx context.Context, by audit.Actor, who Who, in Confi
 		return s.already(ctx, who, in, reply)
 	}
 	return reply, err
+}
+
+func (s *Service) prepare(ctx context.Context, m method.Method, in Confirm) (challenge.Answer, error) {
+	if m.Kind == method.AuthenticatorPush {
+		return s.d.Challenges.PrepareDevice(m, in.Device, in.Answer)
+	}
+	return s.d.Challenges.Prepare(ctx, m, in.Answer)
 }
 
 // already answers the second press of a button like the first: the method that

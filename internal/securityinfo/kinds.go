@@ -14,6 +14,8 @@ type Draft struct {
 	Method method.Method
 	// Codes are shown once, in the answer to the request that stores the method.
 	Codes []string
+	// Device is the token that the browser keeps; empty: none.
+	Device string
 }
 
 // registrar is how a kind begins. A kind that is not issued is proved by the
@@ -42,6 +44,7 @@ var registrars = map[method.Kind]registrar{
 	method.RecoveryCode:      recoveryCode,
 	method.MobilePhone:       phone(method.MobilePhone),
 	method.OfficePhone:       phone(method.OfficePhone),
+	method.AuthenticatorPush: push,
 	method.HardwareToken:     hardwareToken,
 	method.SecurityQuestions: securityQuestions,
 }

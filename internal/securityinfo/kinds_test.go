@@ -235,7 +235,7 @@ func TestRegistrationIsCompleteOnce(t *testing.T) {
 		}
 		w.begun(me, method.Email, securityinfo.Form{"email": "alain@example.net"})
 		w.confirmed(me, method.Email, w.out.code())
-		if r := view(); r.Enough || r.Missing != 1 || len(r.Add) != 2 {
+		if r := view(); r.Enough || r.Missing != 1 || len(r.Add) != 3 {
 			t.Errorf("an address: %+v", r)
 		}
 		same(t, "events", w.events(), []string{"method.added"})

@@ -88,6 +88,9 @@ type facts struct {
 	now     time.Time
 	// noPasskeys tells that they cannot work at this installation's address.
 	noPasskeys bool
+	// device are the tokens of the browser, replaces is what the new method takes
+	// the place of: where a registration begins.
+	device, replaces string
 }
 
 func (s *Service) read(ctx context.Context, tx *store.Tx, who Who) (facts, error) {

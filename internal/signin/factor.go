@@ -34,6 +34,10 @@ type Verification struct {
 	Challenge challenge.Challenge
 	// Options are what the page's script asks the browser with, for a passkey.
 	Options string
+	// Number is what is typed on the device, while a request waits there;
+	// Answered tells that it was, and that the session can be raised by it.
+	Number   string
+	Answered bool
 	// Progress is how far the message with its code has come; zero: none was sent.
 	Progress notify.Progress
 }
@@ -95,6 +99,12 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 	}
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		v.Challenge, err = s.d.Challenges.Current(ctx, tx, signed.Session.ID, signed.Org.ID, signed.Account.ID, v.Chosen.ID)
+		if problem.Has(err, problem.NotFound) && v.Chosen.Kind == method.AuthenticatorPush {
+			_, answered := s.d.Challenges.Answered(ctx, tx, signed.Session.ID, v.Chosen.ID, signed.purpose())
+			if v.Answered = answered == nil; !v.Answered && !problem.Has(answered, problem.NotFound) {
+				return answered
+			}
+		}
 		if err != nil || v.Challenge.MessageID == "" || s.d.Deliveries == nil {
 			return err
 		}
@@ -104,6 +114,7 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 	if problem.Has(err, problem.NotFound) || v.Challenge.Purpose != signed.purpose() {
 		v.Challenge, err = challenge.Challenge{}, ignore(err)
 	}
+	v.Number = s.d.Challenges.Number(v.Challenge, signed.Now)
 	return v, err
 }
 

@@ -18,7 +18,7 @@ import (
 
 // policy allows our own files and nothing else; no page has script or style inside.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; " +
-	"manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"worker-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // maxBody bounds a form; maxPath an address.
 const (
@@ -151,7 +151,7 @@ func (s *server) admit(next http.Handler) http.Handler {
 // pageFor tells pages people look at from files and machines' addresses. The help
 // is text that every browser shows, and says what to do about an old one.
 func pageFor(path string) bool {
-	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/api/", "/healthz", "/readyz", "/unsupported-browser", "/help", "/favicon.ico"} {
+	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/api/", "/healthz", "/readyz", "/unsupported-browser", "/help", "/favicon.ico", "/push-worker.js", "/manifest.webmanifest"} {
 		if strings.HasPrefix(path, prefix) {
 			return false
 		}

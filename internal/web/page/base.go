@@ -45,6 +45,8 @@ type Base struct {
 	NoticeArgs []any
 	// Nav is the navigation of pages that belong together; a page with one is wide.
 	Nav []NavItem
+	// App lets the page be put on a home screen.
+	App bool
 
 	printer *i18n.Printer
 	path    string

@@ -9,6 +9,24 @@ import (
 	"kunci.dev/kunci/internal/web/page"
 )
 
+// pushSays are those of a request on a device.
+var pushSays = map[problem.Code]string{
+	problem.CodeWrong: "push.wrong", problem.CodeExpired: "push.expired", problem.CodeFormat: "push.format", problem.Required: "push.format",
+	problem.MethodDuplicate: "push.duplicate",
+}
+
+// proofSays gives what is said to a refusal of a kind instead of its own
+// sentence; empty: its own fits.
+func proofSays(k method.Kind, code problem.Code) string {
+	switch k {
+	case method.Passkey:
+		return passkeySays[code]
+	case method.AuthenticatorPush:
+		return pushSays[code]
+	}
+	return ""
+}
+
 // passkeySays are the sentences of refusals that for other kinds speak of codes.
 var passkeySays = map[problem.Code]string{
 	problem.CodeWrong: "passkey.refused", problem.CodeUsed: "passkey.refused",
@@ -19,7 +37,7 @@ var passkeySays = map[problem.Code]string{
 // passkey does not speak of digits.
 func (p *Portal) refuseProof(w http.ResponseWriter, r *http.Request, template string, view page.Page, base *page.Base, refusal *problem.Error, kind method.Kind) error {
 	base.Refuse(refusal, page.Lang(r))
-	if says := passkeySays[refusal.Code]; kind == method.Passkey && says != "" {
+	if says := proofSays(kind, refusal.Code); says != "" {
 		base.Alert.Text = printerOf(r).T(says)
 	}
 	return p.refused(w, r, template, view, refusal)
@@ -27,7 +45,7 @@ func (p *Portal) refuseProof(w http.ResponseWriter, r *http.Request, template st
 
 // refuseFactor is refuseStep for the answer to a second factor.
 func (p *Portal) refuseFactor(w http.ResponseWriter, r *http.Request, view *signinVerifyPage, kind method.Kind, err error) error {
-	if refusal := (*problem.Error)(nil); errors.As(err, &refusal) && kind == method.Passkey && passkeySays[refusal.Code] != "" {
+	if refusal := (*problem.Error)(nil); errors.As(err, &refusal) && proofSays(kind, refusal.Code) != "" {
 		return p.refuseProof(w, r, "signin_verify", view, &view.Base, refusal, kind)
 	}
 	return p.refuseStep(w, r, "signin_verify", view, &view.Base, err)

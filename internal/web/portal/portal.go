@@ -41,6 +41,8 @@ type Deps struct {
 	Log          *slog.Logger
 	// PublicURL is the address people open.
 	PublicURL string
+	// PushKey is what browsers subscribe to notifications with; empty: there are none.
+	PushKey string
 	// Secure says that people come over https: cookies are then bound to this host and to https.
 	Secure bool
 }
@@ -66,7 +68,7 @@ type Route struct {
 
 // Routes lists every page.
 func (p *Portal) Routes() []Route {
-	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes())
+	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes(), p.pushRoutes())
 }
 
 // cookie names, without the prefix that a secure host adds.

@@ -59,6 +59,28 @@ func stories() []story {
 			return &unsupportedPage{Base: base("unsupported-browser", "unsupported.title"), Address: "https://reset.example/reset", QR: QRCode{33, "M0 0h1v1h-1z"}}
 		}},
 	}
+	for i, c := range []pushWait{{}, {Number: "42", Address: "https://kunci.example/x"}, {Answered: true}} {
+		all = append(all, story{fmt.Sprintf("waiting for a device %d", i), "reset_verify", "/reset/verify", func() page.Page {
+			return &verifyPage{Base: base("reset-verify", "reset.verify.title.authenticator_push"), Gate: 1, Gates: 2,
+				Chosen: choices(method.AuthenticatorPush)[0], pushWait: c}
+		}}, story{fmt.Sprintf("waiting for a device to sign in %d", i), "signin_verify", "/signin/verify", func() page.Page {
+			return &signinVerifyPage{Base: base("signin-verify", "reset.verify.title.authenticator_push"), Choices: []factorLine{{ID: "1"}}, Several: true,
+				Chosen: factorLine{ID: "1", Kind: method.AuthenticatorPush}, Next: "/password", pushWait: c}
+		}})
+	}
+	line := pushLine{ID: "r", UserID: "alain@contoso.com", Org: "Contoso", Browser: "Firefox", Place: "192.0.2.7", At: time.Unix(1, 0)}
+	for _, purpose := range []challenge.Purpose{challenge.Reset, challenge.SignIn, challenge.StepUp} {
+		line.Purpose = purpose
+		for i, c := range []pushPage{
+			{Devices: []string{"Ponsel"}, Requests: []pushLine{line, line}}, {Devices: []string{"Ponsel"}, Push: page.PushKey{Key: "BK", Send: true}},
+			{Devices: []string{"Ponsel"}, Subscribed: true}, {Devices: []string{"Ponsel"}}, {},
+		} {
+			all = append(all, story{fmt.Sprintf("device %s %d", purpose, i), "push", "/push", func() page.Page {
+				c.Base = base("push-approve", "push.title")
+				return &c
+			}})
+		}
+	}
 	all = append(all, securityInfoStories(base)...)
 	all = append(all, signinStories(base)...)
 	for _, kind := range method.Kinds() {
@@ -93,7 +115,7 @@ func stories() []story {
 			{delivery: delivery{Sent: true, Channel: "sms", CanText: true, CanCall: true}},
 			{delivery: delivery{Sent: true, Channel: "call", CanText: true, CanCall: true}},
 		} {
-			if c.NeedsNumber && kind == method.Email {
+			if c.NeedsNumber && kind.Class() != method.PhoneLine {
 				continue
 			}
 			all = append(all, story{fmt.Sprintf("verify %s in state %d", kind, i), "reset_verify", "/reset/verify", func() page.Page {
@@ -115,7 +137,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|passkey|password|problem|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|passkey|password|problem|push|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a

@@ -32,6 +32,7 @@ type verifyPage struct {
 	NeedsNumber bool
 	Typed       string
 	delivery
+	pushWait
 }
 
 // questionLine is a question with its field.
@@ -77,6 +78,7 @@ func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown.Passkey.Options = v.Options
 	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
 	shown.NeedsNumber = v.Challenge.NeedsDestination() || v.NeedsDestination
+	shown.pushWait = p.pushWait(v.Chosen.Kind, v.Number, false)
 	if shown.Hidden = v.Flow.Hidden(); shown.Hidden {
 		shown.To = v.Flow.SentTo()
 	}

@@ -31,6 +31,7 @@ var kindPages = map[method.Kind]kindPage{
 	method.RecoveryCode:      {recoveryBegins, showRecovery},
 	method.MobilePhone:       {phoneBegins, showPhone},
 	method.OfficePhone:       {phoneBegins, showPhone},
+	method.AuthenticatorPush: {kindAlone, showPush},
 	method.HardwareToken:     {kindAlone, showToken},
 	method.SecurityQuestions: {questionsBegin, showQuestions},
 }
@@ -246,12 +247,15 @@ func (p *Portal) begin(w http.ResponseWriter, r *http.Request, v visitor, k meth
 		return page.See(w, r, kindPath(k, replaces))
 	}
 	reply, err := p.SecurityInfo.Begin(r.Context(), v.by, v.who(), securityinfo.Begin{
-		Kind: k, Replaces: replaces, Form: securityinfo.Form(form), Lang: page.Lang(r),
+		Kind: k, Replaces: replaces, Form: securityinfo.Form(form), Lang: page.Lang(r), Device: p.cookie(r, deviceCookie),
 	})
 	if err != nil || reply.Refused != nil {
 		return p.refuseAdding(w, r, v, k, form, reply, err)
 	}
 	p.keepSession(w, reply.Token)
+	if err := p.keepDevice(w, r, reply.Device); err != nil {
+		return err
+	}
 	if len(reply.Codes) > 0 {
 		return p.showAdding(w, r, http.StatusOK, adding{v: v, kind: k, codes: reply.Codes, typed: page.Form{}}, nil)
 	}
@@ -267,12 +271,18 @@ func (p *Portal) confirm(w http.ResponseWriter, r *http.Request, v visitor, k me
 		return p.refuseAdding(w, r, v, k, form, securityinfo.Reply{}, problem.New(problem.Required).On(securityinfo.AnswerField(k)))
 	}
 	reply, err := p.SecurityInfo.Confirm(r.Context(), v.by, v.who(), securityinfo.Confirm{
-		Kind: k, MethodID: form["method"], Answer: answer, Name: form["name"],
+		Kind: k, MethodID: form["method"], Answer: answer, Name: form["name"], Device: p.cookie(r, deviceCookie),
 	})
 	if err != nil || reply.Refused != nil {
 		return p.refuseAdding(w, r, v, k, form, reply, err)
 	}
 	p.keepSession(w, reply.Token)
+	if said := form["subscription"]; said != "" && k == method.AuthenticatorPush {
+		// The device counts without notifications too.
+		if err := p.SecurityInfo.Subscribe(r.Context(), v.by, p.cookie(r, deviceCookie), said); err != nil {
+			p.Log.Warn("a device was not subscribed", "correlation", page.Correlation(r), "error", err)
+		}
+	}
 	if reply.Method.Replaces != "" {
 		return seeDone(w, r, "changed")
 	}

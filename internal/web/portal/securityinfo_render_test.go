@@ -112,6 +112,13 @@ func kindStories(k method.Kind, state string, base func(name, title string) page
 			}
 			return shown
 		}
+	case k == method.AuthenticatorPush && state != "shown.title":
+		shown := func(number string) story {
+			return story{"add push " + state + number, "securityinfo_push", "/security-info/add?kind=" + string(k), func() page.Page {
+				return &pushAddPage{addForm: form, Number: number, Push: page.PushKey{Key: "BK"}}
+			}}
+		}
+		return []story{shown("42"), shown("")}
 	case k == method.HardwareToken && state != "shown.title":
 		template, make = "securityinfo_token", func() page.Page {
 			return &tokenPage{addForm: form, Tokens: []method.Token{{ID: "t", Serial: "1001"}}, Token: "Contoso 1001", Digits: 8}

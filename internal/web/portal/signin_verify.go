@@ -20,6 +20,7 @@ type signinVerifyPage struct {
 	Chosen  factorLine
 	Several bool
 	delivery
+	pushWait
 	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
@@ -65,6 +66,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Passkey.Options = v.Options
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.delivery = deliveryOf(v.Signed.Org, v.Chosen.Kind, v.Chosen.Masked(), v.Challenge, v.Progress, p.DB.Now())
+		shown.pushWait = p.pushWait(v.Chosen.Kind, v.Number, v.Answered)
 		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Signed.Org.Policy.Codes.Minutes
 		if shown.Sends {
 			shown.Digits = v.Signed.Org.Policy.Codes.Digits
@@ -134,6 +136,9 @@ func (p *Portal) verifyFactor(r *http.Request, token string, form page.Form) (re
 			query.Set("next", next)
 		}
 		return reply, "/signin/verify?" + query.Encode(), err
+	case form["action"] == "continue":
+		reply, err = p.SignIn.Collect(r.Context(), by, token, chosen)
+		return reply, "", err
 	case hasField(form, "password"):
 		reply, err = p.SignIn.PasswordAgain(r.Context(), by, token, form["password"])
 		return reply, "", err

@@ -1,0 +1,4 @@
+-- A request that a person answers on another device: who asks from where, sealed,
+-- and how many wrong numbers were typed for the one that is shown.
+ALTER TABLE challenge ADD COLUMN asked BYTEA;
+ALTER TABLE challenge ADD COLUMN tries BIGINT NOT NULL DEFAULT 0;
