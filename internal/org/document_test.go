@@ -402,3 +402,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAMissingLogoIsNamed(t *testing.T) {
+	folder := t.TempDir()
+	_, err := Parse(strings.NewReader(small+"branding: {logo: logo.svg}\n"), folder)
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(folder, "logo.svg")) {
+		t.Errorf("the file is not named: %v", err)
+	}
+}

@@ -45,7 +45,7 @@ func (d *Document) readLogo(folder string) error {
 			name = filepath.Join(folder, name)
 		}
 		if data, err = readAtMost(name, maxLogo+1); err != nil {
-			return errors.New("the picture cannot be read")
+			return fmt.Errorf("the picture %s is not there or cannot be read", name)
 		}
 	}
 	if err := checkLogo(kind, data); err != nil {
