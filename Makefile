@@ -14,10 +14,10 @@ TESTS_AT_ONCE ?= 4
 FUZZ_TIME ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help run parts stop test vet format lint e2e bench fuzz build clean
+.PHONY: help run parts stop test vet format lint e2e pictures bench fuzz build clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the demo at http://localhost:8080: organization Contoso, nothing to set up
 	go run ./cmd/kunci demo
@@ -30,7 +30,7 @@ stop: ## end the PostgreSQL that "make parts" started
 	@scripts/parts stop
 
 test: parts format vet ## everything: rules, rooms on both databases, journeys in Chromium
-	go test -race -p $(PACKAGES_AT_ONCE) -parallel $(TESTS_AT_ONCE) -timeout 10m ./...
+	go test -race -p $(PACKAGES_AT_ONCE) -parallel $(TESTS_AT_ONCE) -timeout 20m ./...
 
 vet: ## what the compiler lets pass and should not
 	go vet ./...
@@ -45,6 +45,10 @@ lint: format vet ## vet and staticcheck, and golangci-lint where it is installed
 
 e2e: parts ## journeys in Chromium alone
 	go test -race -timeout 10m -count=1 ./e2e/
+
+pictures: parts ## take the pictures of the README again, from the demo in Chromium
+	go test -count=1 -run TestTheDemoInChromium ./e2e/
+	cp e2e/shots/readme/*.png docs/images/
 
 bench: parts ## the numbers this product is held to
 	scripts/each-test Benchmark -run '^$$' -benchmem

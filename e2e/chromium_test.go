@@ -132,20 +132,22 @@ func (b *tab) leave() *tab {
 	return b
 }
 
-// shot keeps a picture of the page under shots/ for people to look at.
-func (b *tab) shot(name string) {
+// shot keeps a picture of the page under shots/ for people to look at, and gives its file.
+func (b *tab) shot(name string) string {
 	b.t.Helper()
 	var picture []byte
 	if err := chromedp.Run(b.ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
 		b.t.Logf("no picture of %s: %v", name, err)
-		return
+		return ""
 	}
 	if err := os.MkdirAll("shots", 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join("shots", b.on.name+"-"+name+".png"), picture, 0o644); err != nil {
+	path := filepath.Join("shots", b.on.name+"-"+name+".png")
+	if err := os.WriteFile(path, picture, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
+	return path
 }
 
 var axeSource = sync.OnceValues(func() (string, error) {

@@ -33,6 +33,9 @@ func TestTheConsoleInChromium(t *testing.T) {
 			b.fill("q", "alain").leave().click(`form[role="search"] button`).at("console-people")
 			b.leave().click(`tbody a`).at("console-person").shot("c3-person")
 			b.leave().click(`button[value="freeze"]`).at("console-person").shot("c4-frozen")
+			b.leave().click(`button[value="send_code"]`).at("console-person").shot("c12-caller")
+			b.fill("minutes", "60").leave().click(`button[value="issue_pass"]`).at("console-person").shot("c13-pass")
+			b.leave().click(`button[value="see_values"]`).at("console-person").shot("c14-value")
 			b.open("/console/requests", "console-requests").shot("c5-requests")
 			b.leave().click(`tbody a`).at("console-request").fill("note", "Sudah ditelepon").shot("c6-request")
 			b.press().at("console-requests")
@@ -41,6 +44,8 @@ func TestTheConsoleInChromium(t *testing.T) {
 			b.open("/console/reports", "console-reports").shot("c9-reports")
 			b.open("/console/audit", "console-audit").shot("c10-audit")
 			b.open("/console/messages", "console-messages").shot("c11-messages")
+			b.open("/console/settings", "console-settings").fill("name", "Nightly").shot("c16-settings")
+			b.leave().click(`button[value="create_key"]`).at("console-settings").shot("c17-key")
 		})
 	}
 }

@@ -52,6 +52,7 @@ elsewhere, which finds a log that was cut off together with its checkpoints.`,
 
 func (c *cli) printReport(cmd *cobra.Command, r audit.Report) error {
 	if c.json {
+		r.Faults = append([]audit.Fault{}, r.Faults...) // a list, if an empty one
 		if err := printJSON(cmd.OutOrStdout(), r); err != nil {
 			return err
 		}

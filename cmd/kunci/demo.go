@@ -14,7 +14,8 @@ func (c *cli) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Run organization Contoso, with nothing to configure",
 		Long: `Runs organization Contoso with a person for each situation. The page /demo says
-who they are; /demo/inbox shows every message that is sent.`,
+who they are and what to try; /demo/inbox shows every message that is sent, and
+/demo/inbox.json the same for programs.`,
 		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Log = logger("text", slog.LevelWarn)

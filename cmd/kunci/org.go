@@ -12,6 +12,7 @@ import (
 
 	"kunci.dev/kunci/internal/app"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/org"
 )
 
 func (c *cli) orgCommand() *cobra.Command {
@@ -47,6 +48,9 @@ taken, or none.`,
 
 func (c *cli) printApplied(out io.Writer, applied []app.Applied) error {
 	if c.json {
+		for i := range applied {
+			applied[i].Changes = append([]org.Change{}, applied[i].Changes...) // a list, if an empty one
+		}
 		return printJSON(out, applied)
 	}
 	for _, o := range applied {

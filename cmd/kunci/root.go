@@ -48,8 +48,9 @@ Set up a node:                     kunci init --config kunci.yaml`
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misuse(cmd, "%v", err) })
 	root.PersistentFlags().StringVar(&c.config, "config", os.Getenv("KUNCI_CONFIG"), "configuration file (environment: KUNCI_CONFIG)")
 	root.AddCommand(
-		c.demoCommand(), c.initCommand(), c.serveCommand(), c.migrateCommand(), c.orgCommand(), c.accountCommand(), c.apiKeyCommand(),
-		c.canResetCommand(), c.tapCommand(), c.tokenCommand(), c.auditCommand(), c.keysCommand(), c.breachCommand(), c.doctorCommand(), c.versionCommand(),
+		c.demoCommand(), c.initCommand(), c.serveCommand(), c.migrateCommand(), c.orgCommand(), c.accountCommand(), c.apiKeyCommand(), c.webhookCommand(),
+		c.canResetCommand(), c.tapCommand(), c.tokenCommand(), c.auditCommand(), c.keysCommand(), c.breachCommand(), c.helpFeedbackCommand(),
+		c.doctorCommand(), c.versionCommand(),
 	)
 	return root
 }

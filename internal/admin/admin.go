@@ -8,6 +8,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -25,6 +26,7 @@ type Deps struct {
 	Challenges *challenge.Service
 	Sessions   *session.Service
 	Reset      *reset.Service
+	Helpdesk   *helpdesk.Service
 	Report     *report.Service
 	Audit      *audit.Service
 }
@@ -35,7 +37,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil ||
-		d.Reset == nil || d.Report == nil || d.Audit == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil
@@ -71,8 +73,8 @@ func (p Person) CanReset() bool {
 // Acts are what the authority may do to this person now.
 func (a Authority) Acts(p Person) []Action {
 	var all []Action
-	for _, what := range []Action{Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze} {
-		if what == Freeze && p.Account.Frozen() || what == Unfreeze && !p.Account.Frozen() {
+	for _, what := range []Action{Unlock, ClearLimits, RequireRegistration, RevokeSessions, RevokePass, Freeze, Unfreeze} {
+		if what == RevokePass && !p.HasPass() || what == Freeze && p.Account.Frozen() || what == Unfreeze && !p.Account.Frozen() {
 			continue
 		}
 		if a.refuse(what, p.Account.ID, p.Role) == nil {
@@ -130,12 +132,13 @@ func (s *Service) person(ctx context.Context, o *org.Organization, a account.Acc
 	return p, err
 }
 
-// Do acts on one person. Problems: Forbidden, NotFound, DirectoryUnavailable,
-// DirectoryRefused (the directory does not let Kunci unlock).
+// Do acts on one person. Problems: Forbidden, CallerUnverified, NotFound,
+// DirectoryUnavailable, DirectoryRefused (the directory does not let Kunci unlock).
 func (s *Service) Do(ctx context.Context, as Authority, o *org.Organization, p Person, what Action) error {
-	// The role of this moment decides, not the one the page was drawn with.
-	role, _ := o.RoleOf(p.Account.Entry.UserID)
-	if err := as.refuse(what, p.Account.ID, role); err != nil {
+	if err := s.mayAct(as, o, p, what); err != nil {
+		return err
+	}
+	if err := s.mustKnow(ctx, as, p.Account.ID, what); err != nil {
 		return err
 	}
 	if what == Unlock {
@@ -161,6 +164,8 @@ func (s *Service) Do(ctx context.Context, as Authority, o *org.Organization, p P
 			return s.d.Accounts.Freeze(ctx, tx, as.By, o.ID, id)
 		case Unfreeze:
 			return s.d.Accounts.Unfreeze(ctx, tx, as.By, o.ID, id)
+		case RevokePass:
+			return s.d.Helpdesk.RevokePass(ctx, tx, as.By, as.Role, o, p.Account)
 		}
 		return problem.New(problem.BadInput).On("act")
 	})

@@ -43,12 +43,13 @@ const (
 
 // NewKey makes a key. The text to hand over is given once and never again: only
 // its hash is kept; it has 130 random bits, so nothing slower is needed (ASVS
-// 6.5.2). An API key is made by whoever holds the machine alone. Problems:
-// Required, TooLong, BadInput.
+// 6.5.2). Whoever holds the machine makes keys, and a person who may; a key makes
+// none, so that revoking it ends what it opened. No key stands higher than who made
+// it. Problems: Forbidden, Required, TooLong, BadInput.
 func (s *Service) NewKey(ctx context.Context, as Authority, o *org.Organization, name string, role org.Role, life time.Duration) (APIKey, string, error) {
 	name = strings.TrimSpace(name)
 	switch {
-	case !as.operator():
+	case !as.mayManageKeys():
 		return APIKey{}, "", problem.New(problem.Forbidden)
 	case name == "":
 		return APIKey{}, "", problem.New(problem.Required).On("name")
@@ -56,6 +57,8 @@ func (s *Service) NewKey(ctx context.Context, as Authority, o *org.Organization,
 		return APIKey{}, "", problem.New(problem.TooLong).On("name")
 	case !slices.Contains(org.Roles, role):
 		return APIKey{}, "", problem.New(problem.BadInput).On("role")
+	case !as.operator() && rank(role) > rank(as.Role):
+		return APIKey{}, "", problem.New(problem.Forbidden).On("role")
 	case life <= 0 || life > LongestKey:
 		return APIKey{}, "", problem.New(problem.BadInput).On("life")
 	}
@@ -86,9 +89,13 @@ func hashOf(secret string) []byte {
 	return sum[:]
 }
 
+func (a Authority) mayManageKeys() bool {
+	return a.May(ManageKeys) && !strings.HasPrefix(a.By.Account, audit.ByKey)
+}
+
 // Keys lists the keys of an organization, the newest first.
 func (s *Service) Keys(ctx context.Context, as Authority, o *org.Organization) (all []APIKey, err error) {
-	if !as.operator() {
+	if !as.May(SeeSettings) {
 		return nil, problem.New(problem.Forbidden)
 	}
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
@@ -103,7 +110,7 @@ func (s *Service) Keys(ctx context.Context, as Authority, o *org.Organization) (
 
 // RevokeKey ends a key at once. Problem NotFound.
 func (s *Service) RevokeKey(ctx context.Context, as Authority, o *org.Organization, id string) error {
-	if !as.operator() {
+	if !as.mayManageKeys() {
 		return problem.New(problem.Forbidden)
 	}
 	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
@@ -150,6 +157,6 @@ func (s *Service) ByAPIKey(ctx context.Context, text string) (APIKey, error) {
 
 // Authority is what the key may do; from says from where it was used.
 func (k APIKey) Authority(from audit.Actor) Authority {
-	from.Kind, from.Account, from.UserID = audit.Admin, "api-key:"+k.ID, k.Name
+	from.Kind, from.Account, from.UserID = audit.Admin, audit.ByKey+k.ID, k.Name
 	return Authority{By: from, Role: k.Role}
 }

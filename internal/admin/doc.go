@@ -6,8 +6,10 @@
 //   - one table says which role may do what (May); every act looks into it;
 //   - nobody acts on somebody of a higher role, nor on themselves;
 //   - an act and its event are one transaction;
-//   - no password, code, answer, seed or whole address leaves it. The masked
-//     values are those that a person's own pages show.
+//   - no password, code, answer or seed leaves it. Values are masked as on a
+//     person's own pages; a whole one is given for one answer, and recorded;
+//   - the helpdesk weakens nothing of an account before it has verified, by a code
+//     that the person reads out, who calls.
 //
 // The console, the API and the command line call it; none of them has a rule of
 // its own.

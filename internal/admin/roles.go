@@ -21,6 +21,10 @@ const (
 	RevokeSessions      Action = "revoke_sessions"
 	Freeze              Action = "freeze"
 	Unfreeze            Action = "unfreeze"
+	VerifyCaller        Action = "verify_caller"
+	IssuePass           Action = "issue_pass"
+	RevokePass          Action = "revoke_pass"
+	SeeValues           Action = "see_values"
 	SeeRequests         Action = "see_requests"
 	ResolveRequest      Action = "resolve_request"
 	SeePolicy           Action = "see_policy"
@@ -29,23 +33,28 @@ const (
 	SeeAudit            Action = "see_audit"
 	ExportAudit         Action = "export_audit"
 	SeeMessages         Action = "see_messages"
+	SeeSettings         Action = "see_settings"
+	ManageKeys          Action = "manage_keys"
 )
 
 // Actions lists every action.
 var Actions = []Action{
 	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages,
+	VerifyCaller, IssuePass, RevokePass, SeeValues,
+	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
 }
 
 // allowed is the table of roles. An owner may do everything.
 var allowed = map[org.Role][]Action{
-	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages},
+	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		VerifyCaller, IssuePass, RevokePass, SeeValues, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
-	org.Helpdesk: {SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, SeeRequests, ResolveRequest},
-	org.Auditor:  {SeeOverview, SeePeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages},
+	org.Helpdesk: {
+		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,
+	},
+	org.Auditor: {SeeOverview, SeePeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings},
 }
 
 // May tells whether a role may do something at all.

@@ -28,6 +28,12 @@ see_reports           + + + - +
 see_audit             + + + - +
 export_audit          + - - - +
 see_messages          + + + - +
+verify_caller         + - + + -
+issue_pass            + - + + -
+revoke_pass           + - + + -
+see_values            + - + - -
+see_settings          + + - - +
+manage_keys           + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {
@@ -95,5 +101,23 @@ func TestNobodyActsUpward(t *testing.T) {
 	// Whoever is known by nothing acts on nobody.
 	if err := (Authority{By: audit.Actor{Kind: audit.Admin}, Role: org.Owner}).refuse(Unlock, "them", ""); err == nil {
 		t.Error("an administrator without an account acted")
+	}
+}
+
+// A person makes keys no higher than themselves, and a key makes none.
+func TestWhoManagesKeys(t *testing.T) {
+	for _, c := range []struct {
+		as   Authority
+		want bool
+	}{
+		{Operator(), true},
+		{Authority{By: audit.Actor{Kind: audit.Admin, Account: "me"}, Role: org.Owner}, true},
+		{Authority{By: audit.Actor{Kind: audit.Admin, Account: "me"}, Role: org.PolicyAdmin}, false},
+		{Authority{By: audit.Actor{Kind: audit.Admin, Account: audit.ByKey + "1"}, Role: org.Owner}, false},
+		{Authority{}, false},
+	} {
+		if got := c.as.mayManageKeys(); got != c.want {
+			t.Errorf("%+v: %v", c.as, got)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/helpdesk"
@@ -31,6 +32,7 @@ var perKey = throttle.Limit{Limit: 600, Per: time.Minute}
 type Deps struct {
 	DB       *store.DB
 	Orgs     *org.Service
+	Accounts *account.Service
 	Admin    *admin.Service
 	Helpdesk *helpdesk.Service
 	Report   *report.Service
@@ -50,7 +52,7 @@ type API struct {
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
@@ -71,6 +73,7 @@ func (a *API) build() {
 	a.doc = humago.New(a.mux, c)
 	a.policyOperations()
 	a.peopleOperations()
+	a.helpOperations()
 	a.requestOperations()
 	a.reportOperations()
 	a.auditOperations()
@@ -124,6 +127,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) document(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		a.fail(w, r, problem.New(problem.WrongMethod))
+		return
+	}
 	data, err := a.Document()
 	if err != nil {
 		a.fail(w, r, err)

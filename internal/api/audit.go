@@ -2,8 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
@@ -32,7 +36,52 @@ type checkpointOutput struct {
 	Body        []byte
 }
 
+type findEventsInput struct {
+	orgPath
+	Body struct {
+		UserID string    `json:"user_id" minLength:"1" maxLength:"320" doc:"Whose events"`
+		Kind   string    `json:"kind,omitempty" maxLength:"40"`
+		From   time.Time `json:"from,omitempty"`
+		To     time.Time `json:"to,omitempty"`
+		Before string    `json:"before,omitempty" maxLength:"40" doc:"next of the page before"`
+		Limit  int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"100 when absent"`
+	}
+}
+
+type proofInput struct {
+	orgPath
+	ID string `path:"id" maxLength:"40"`
+}
+
+type proofOutput struct {
+	Body struct {
+		Leaf       int64    `json:"leaf_index"`
+		LeafHash   []byte   `json:"leaf_hash" doc:"SHA-256 of a byte of zero and the input (RFC 6962, 2.1)"`
+		Data       []byte   `json:"leaf_hash_input" doc:"The event as it is hashed; what identifies people in it is sealed"`
+		Hashes     [][]byte `json:"hashes" doc:"The audit path, from the leaf up (RFC 6962, 2.1.1)"`
+		Checkpoint string   `json:"checkpoint" doc:"The signed head it leads to"`
+		PublicKey  string   `json:"public_key" doc:"Checks the checkpoint; keep one of your own"`
+	}
+}
+
 func (a *API) auditOperations() {
+	register(a, huma.Operation{
+		OperationID: "find-events", Method: http.MethodPost, Path: "/audit/events/find", Summary: "What happened to one person, the newest first",
+		Description: "A POST, so that user IDs stand in no address.",
+	}, admin.SeeAudit, func(ctx context.Context, in *findEventsInput) (*eventsOutput, error) {
+		person, err := a.d.Accounts.Find(ctx, organization(ctx), in.Body.UserID)
+		if err != nil {
+			return nil, err
+		}
+		limit := in.Body.Limit
+		if limit == 0 {
+			limit = usualEvents
+		}
+		return a.listEvents(ctx, audit.Query{
+			Kind: audit.Kind(in.Body.Kind), From: in.Body.From, To: in.Body.To, Before: in.Body.Before, Limit: limit, Target: person.ID,
+		})
+	})
+	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
 	get(a, "/audit/events", "list-events", "What was recorded, the newest first", admin.SeeAudit, a.events)
 	get(a, "/audit/checkpoint", "get-checkpoint", "The newest signed head of the log (C2SP tlog-checkpoint)", admin.SeeAudit,
 		func(ctx context.Context, _ *orgPath) (*checkpointOutput, error) {
@@ -47,20 +96,41 @@ func (a *API) auditOperations() {
 		})
 }
 
+// usualEvents is how many events a page holds when nobody says.
+const usualEvents = 100
+
 func (a *API) events(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
-	kind := audit.Kind(in.Kind)
-	if kind != "" && !slices.Contains(audit.Kinds, kind) {
+	return a.listEvents(ctx, audit.Query{Kind: audit.Kind(in.Kind), From: in.From, To: in.To, Before: in.Before, Limit: in.Limit})
+}
+
+func (a *API) listEvents(ctx context.Context, q audit.Query) (*eventsOutput, error) {
+	if q.Kind != "" && !slices.Contains(audit.Kinds, q.Kind) {
 		return nil, problem.New(problem.BadInput).On("kind")
 	}
+	q.Org = organization(ctx).ID
 	out := &eventsOutput{}
 	err := a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		out.Body.Events, err = a.d.Audit.List(ctx, tx, audit.Query{
-			Org: organization(ctx).ID, Kind: kind, From: in.From, To: in.To, Before: in.Before, Limit: in.Limit,
-		})
+		out.Body.Events, err = a.d.Audit.List(ctx, tx, q)
 		return err
 	})
-	if len(out.Body.Events) == in.Limit {
-		out.Body.Next = out.Body.Events[in.Limit-1].ID
+	if len(out.Body.Events) == q.Limit {
+		out.Body.Next = out.Body.Events[q.Limit-1].ID
 	}
+	return out, err
+}
+
+// proof is not there for an event that waits for its place, a second at most.
+func (a *API) proof(ctx context.Context, in *proofInput) (*proofOutput, error) {
+	p, err := a.d.Audit.ProveFor(ctx, organization(ctx).ID, in.ID)
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, problem.New(problem.NotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &proofOutput{}
+	b := &out.Body
+	b.Leaf, b.LeafHash, b.Data, b.Hashes, b.Checkpoint = p.Leaf, p.LeafHash, p.Data, p.Hashes, p.Checkpoint
+	b.PublicKey, err = a.d.Audit.PublicKey()
 	return out, err
 }

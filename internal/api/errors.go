@@ -78,9 +78,11 @@ func statusOf(code problem.Code) int {
 		return http.StatusForbidden
 	case problem.NotFound:
 		return http.StatusNotFound
+	case problem.WrongMethod:
+		return http.StatusMethodNotAllowed
 	case problem.Conflict:
 		return http.StatusPreconditionFailed
-	case problem.Blocked:
+	case problem.Blocked, problem.SendLimit:
 		return http.StatusTooManyRequests
 	case problem.TooLong:
 		return http.StatusRequestEntityTooLarge
@@ -125,7 +127,7 @@ func asFaults(err error) (config.Faults, bool) {
 func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	p := a.refusal(err)
 	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(found.RetryAfter.Seconds()))))
+		w.Header().Set("Retry-After", seconds(found.RetryAfter))
 	}
 	data, marshalErr := json.Marshal(p)
 	if marshalErr != nil {
@@ -136,6 +138,8 @@ func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(data) // the client may be gone
 }
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 // rateHeaders say how many requests are left (draft-ietf-httpapi-ratelimit-headers).
 func rateHeaders(h http.Header, v throttle.Verdict) {

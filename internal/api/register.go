@@ -26,10 +26,18 @@ func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(c
 		}
 		out, err := do(ctx, in)
 		if err != nil {
-			return nil, a.refusal(err)
+			return nil, a.refused(err)
 		}
 		return out, nil
 	})
+}
+
+// refused is a refusal with how long to wait, where waiting helps.
+func (a *API) refused(err error) error {
+	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
+		return huma.ErrorWithHeaders(a.refusal(err), http.Header{"Retry-After": {seconds(found.RetryAfter)}})
+	}
+	return a.refusal(err)
 }
 
 func joined(first, second string) string {

@@ -8,7 +8,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -23,11 +25,22 @@ type request struct {
 	ResolvedAt  *time.Time `json:"resolved_at,omitempty"`
 	ResolvedBy  string     `json:"resolved_by,omitempty"`
 	Note        string     `json:"note,omitempty"`
+	AssignedTo  string     `json:"assigned_to,omitempty" doc:"User ID of who works on it"`
+	Answers     []answered `json:"answers,omitempty"`
+}
+
+type answered struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	To   string    `json:"to" doc:"Masked"`
+	Text string    `json:"text"`
 }
 
 type requestsInput struct {
 	orgPath
 	State  string `query:"state" enum:"open,resolved"`
+	Who    string `query:"assigned" enum:"me,nobody" doc:"Those this key works on, or nobody does"`
+	Why    string `query:"problem" maxLength:"40" doc:"Only those from this dead end"`
 	Before string `query:"before" maxLength:"40" doc:"next of the page before"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
@@ -52,7 +65,20 @@ type resolveInput struct {
 	}
 }
 
-type requestOutput struct{ Body request }
+type answerInput struct {
+	orgPath
+	ID   string `path:"id" maxLength:"40"`
+	Body struct {
+		MethodID string `json:"method_id,omitempty" maxLength:"40" doc:"A registered address of the person; their first when absent"`
+		Text     string `json:"text,omitempty" maxLength:"1000" doc:"Words only: no link, no address"`
+	}
+}
+
+type requestOutput struct {
+	Body request
+
+	account string
+}
 
 func (a *API) requestOperations() {
 	get(a, "/requests", "list-requests", "Requests for help, the newest first", admin.SeeRequests, a.listRequests)
@@ -70,6 +96,48 @@ func (a *API) requestOperations() {
 		}
 		return a.request(ctx, in.ID)
 	})
+	a.work("assign", "Work on a request", func(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, id string) error {
+		return a.d.Helpdesk.Assign(ctx, tx, by, orgID, id)
+	})
+	a.work("release", "Work on a request no more", func(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, id string) error {
+		return a.d.Helpdesk.Release(ctx, tx, by, orgID, id)
+	})
+	register(a, huma.Operation{
+		OperationID: "answer-request", Method: http.MethodPost, Path: "/requests/{id}/answer", Summary: "Answer a request by mail",
+		Description: "Goes to a registered address of the person, never to one that the request names.",
+	}, admin.ResolveRequest, a.answer)
+}
+
+// work adds an operation that changes who works on a request.
+func (a *API) work(name, summary string, do func(context.Context, *store.Tx, audit.Actor, string, string) error) {
+	register(a, huma.Operation{
+		OperationID: name + "-request", Method: http.MethodPost, Path: "/requests/{id}/" + name, Summary: summary,
+	}, admin.ResolveRequest, func(ctx context.Context, in *requestInput) (*requestOutput, error) {
+		err := a.d.DB.Write(ctx, func(tx *store.Tx) error { return do(ctx, tx, authority(ctx).By, organization(ctx).ID, in.ID) })
+		if err != nil {
+			return nil, err
+		}
+		return a.request(ctx, in.ID)
+	})
+}
+
+func (a *API) answer(ctx context.Context, in *answerInput) (*requestOutput, error) {
+	o := organization(ctx)
+	found, err := a.request(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	person, err := a.d.Accounts.Load(ctx, o, found.account)
+	if err != nil {
+		return nil, err
+	}
+	err = a.d.DB.Write(ctx, func(tx *store.Tx) error {
+		return a.d.Helpdesk.Answer(ctx, tx, authority(ctx).By, helpdesk.Reply{Org: o, Account: person, ID: in.ID, MethodID: in.Body.MethodID, Text: in.Body.Text})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.request(ctx, in.ID)
 }
 
 func (a *API) listRequests(ctx context.Context, in *requestsInput) (*requestsOutput, error) {
@@ -78,6 +146,7 @@ func (a *API) listRequests(ctx context.Context, in *requestsInput) (*requestsOut
 	err := a.d.DB.Read(ctx, func(tx *store.Tx) error {
 		all, err := a.d.Helpdesk.List(ctx, tx, helpdesk.Query{
 			OrgID: organization(ctx).ID, State: helpdesk.State(in.State), Before: in.Before, Limit: in.Limit,
+			AssignedTo: map[string]string{"me": authority(ctx).By.Account, "nobody": helpdesk.Nobody}[in.Who], Problem: problem.Code(in.Why),
 		})
 		for _, r := range all {
 			out.Body.Requests = append(out.Body.Requests, requestOf(r))
@@ -99,12 +168,17 @@ func (a *API) request(ctx context.Context, id string) (*requestOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &requestOutput{requestOf(found)}, nil
+	return &requestOutput{Body: requestOf(found), account: found.AccountID}, nil
 }
 
 func requestOf(r helpdesk.Request) request {
+	var answers []answered
+	for _, a := range r.Answers {
+		answers = append(answers, answered{a.At.UTC(), a.By, a.To, a.Text})
+	}
 	return request{
 		ID: r.ID, UserID: r.UserID, Problem: string(r.Problem), Message: r.Message, State: string(r.State),
 		SupportCode: r.SupportCode, OpenedAt: r.OpenedAt.UTC(), ResolvedAt: some(r.ResolvedAt), ResolvedBy: r.ResolvedBy, Note: r.Note,
+		AssignedTo: r.Assignee, Answers: answers,
 	}
 }

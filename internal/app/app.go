@@ -18,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -32,6 +33,7 @@ import (
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/token"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 // Options are what a caller may replace or add.
@@ -69,10 +71,12 @@ type App struct {
 	Sessions     *session.Service
 	Challenges   *challenge.Service
 	Helpdesk     *helpdesk.Service
+	Feedback     *feedback.Service
 	Tokens       *token.Service
 	Reset        *reset.Service
 	SignIn       *signin.Service
 	Report       *report.Service
+	Webhooks     *webhook.Service
 	Admin        *admin.Service
 	API          *api.API
 	Captcha      *captcha.Service
@@ -157,9 +161,12 @@ func configFlag(c *config.Config) string {
 	return " --config " + c.File()
 }
 
-// Close closes the database and what else was opened. Run has to be over.
+// Close closes the directories' connections, the database and what else was
+// opened. Run has to be over.
 func (a *App) Close() error {
-	a.ldap.Close()
+	if a.ldap != nil {
+		a.ldap.Close()
+	}
 	all := []error{a.DB.Close()}
 	for _, closing := range a.closers {
 		all = append(all, closing())

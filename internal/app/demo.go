@@ -39,7 +39,7 @@ func launch(ctx context.Context, s demo.Setup) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	if err := s.Seed(ctx, demo.Rooms{DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods}); err != nil {
+	if err := s.Seed(ctx, demo.Rooms{DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Helpdesk: a.Helpdesk}); err != nil {
 		return err
 	}
 	return a.Run(ctx)

@@ -9,6 +9,7 @@ import (
 	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/web"
 	"kunci.dev/kunci/internal/web/console"
+	"kunci.dev/kunci/internal/web/help"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/web/portal"
 )
@@ -23,7 +24,11 @@ func (a *App) wirePages() error {
 	if err != nil {
 		return err
 	}
-	pages, err := page.NewRenderer(a.Log, templates, desks)
+	articles, err := help.Templates()
+	if err != nil {
+		return err
+	}
+	pages, err := page.NewRenderer(a.Log, templates, desks, articles)
 	if err != nil {
 		return err
 	}
@@ -36,14 +41,18 @@ func (a *App) wirePages() error {
 		return err
 	}
 	administrators, err := console.New(console.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
-		Audit: a.Audit, Notify: a.Notify, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
+		Audit: a.Audit, Notify: a.Notify, Webhooks: a.Webhooks, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
 	})
 	if err != nil {
 		return err
 	}
+	answers, err := help.New(help.Deps{Feedback: a.Feedback, Pages: pages, Brand: people.Brand})
+	if err != nil {
+		return err
+	}
 	a.API, err = api.New(api.Deps{
-		DB: a.DB, Orgs: a.Orgs, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
 	})
 	if err != nil {
 		return err
@@ -60,6 +69,6 @@ func (a *App) wirePages() error {
 	if now == nil {
 		now = time.Now
 	}
-	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Console: administrators, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
+	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Console: administrators, Help: answers, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
 	return err
 }

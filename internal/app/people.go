@@ -162,7 +162,7 @@ func (a *App) IssuePass(ctx context.Context, p Person, starts time.Time, minutes
 
 // RevokePass takes somebody's pass back.
 func (a *App) RevokePass(ctx context.Context, p Person) error {
-	err := a.DB.Write(ctx, func(tx *store.Tx) error { return a.Helpdesk.RevokePass(ctx, tx, operator, p.Org, p.Account) })
+	err := a.DB.Write(ctx, func(tx *store.Tx) error { return a.Helpdesk.RevokePass(ctx, tx, operator, "", p.Org, p.Account) })
 	if problem.Has(err, problem.NotFound) {
 		return fmt.Errorf("%s has no Temporary Access Pass", p.Account.Entry.UserID)
 	}

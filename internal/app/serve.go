@@ -126,7 +126,7 @@ func (a *App) newServer(h http.Handler) *server {
 	return &server{http: &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader,
+		MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true,
 		// Broken handshakes of strangers are no fault of ours.
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
 	}}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -30,6 +32,7 @@ import (
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 	"kunci.dev/kunci/internal/token"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 // wire builds the rooms, the lowest first.
@@ -86,7 +89,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{DB: a.DB, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Notify: a.Notify}); err != nil {
+	if a.Helpdesk, err = helpdesk.New(helpdesk.Deps{DB: a.DB, Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Notify: a.Notify, Sessions: a.Sessions}); err != nil {
 		return err
 	}
 	a.Tokens, err = token.New(token.Deps{
@@ -105,7 +108,7 @@ func (a *App) wire() (err error) {
 	}
 	a.SignIn, err = signin.New(signin.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
+		Audit: a.Audit, Breached: a.Breached, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -120,11 +123,17 @@ func (a *App) wire() (err error) {
 	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Directories: a.Accounts.Directory}); err != nil {
 		return err
 	}
+	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Log: a.Log}); err != nil {
+		return err
+	}
 	a.Admin, err = admin.New(admin.Deps{
 		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Reset: a.Reset, Report: a.Report, Audit: a.Audit,
+		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
 	})
 	if err != nil {
+		return err
+	}
+	if a.Feedback, err = feedback.New(a.DB); err != nil {
 		return err
 	}
 	a.keepHouse()
@@ -167,6 +176,8 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
+	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
+	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
 		return err
@@ -181,6 +192,21 @@ func (a *App) keepHouse() {
 	})
 	a.purge("session.purge", a.Sessions.Purge)
 	a.purge("signin.purge", a.SignIn.Purge)
+	a.purge("feedback.purge", a.Feedback.Purge)
+}
+
+// digest tells each organization's support address of the requests that wait.
+func (a *App) digest(ctx context.Context) error {
+	var all []*org.Organization
+	err := a.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		all, err = a.Orgs.List(ctx, tx)
+		return err
+	})
+	for _, o := range all {
+		// One address that cannot be written to is not the others' loss.
+		err = errors.Join(err, a.DB.Write(ctx, func(tx *store.Tx) error { return a.Helpdesk.Digest(ctx, tx, o) }))
+	}
+	return err
 }
 
 // purge drops rows that nothing can use any more.

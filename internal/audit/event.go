@@ -36,6 +36,8 @@ const (
 	SessionRevoked          Kind = "session.revoked"
 	RequestOpened           Kind = "request.opened"
 	RequestResolved         Kind = "request.resolved"
+	RequestAssigned         Kind = "request.assigned"
+	RequestAnswered         Kind = "request.answered"
 	TapIssued               Kind = "tap.issued"
 	TapUsed                 Kind = "tap.used"
 	PolicyChanged           Kind = "policy.changed"
@@ -43,6 +45,8 @@ const (
 	AdministratorChanged    Kind = "administrator.changed"
 	ThrottleCleared         Kind = "throttle.cleared"
 	ExportCreated           Kind = "export.created"
+	CallerAsked             Kind = "caller.asked"    // a code was sent to somebody who calls the helpdesk
+	CallerVerified          Kind = "caller.verified" // they read it out: rightly, or not
 )
 
 // Kinds lists every kind of event.
@@ -51,7 +55,8 @@ var Kinds = []Kind{
 	AccountUnlocked, PasswordChanged, MethodAdded, MethodChanged, MethodDeleted, MethodDefaultChanged,
 	RegistrationCompleted, RegistrationSkipped, RegistrationReconfirmed, SignInSucceeded, SignInFailed, SignInLocked,
 	SessionRevoked, RequestOpened, RequestResolved, TapIssued, TapUsed, PolicyChanged, DirectoryChanged,
-	AdministratorChanged, ThrottleCleared, ExportCreated,
+	AdministratorChanged, ThrottleCleared, ExportCreated, CallerAsked, CallerVerified,
+	RequestAssigned, RequestAnswered,
 }
 
 // Outcome tells how it ended.
@@ -89,6 +94,10 @@ type Actor struct {
 	// Correlation ties together the events of one request and is shown to people as the support code.
 	Correlation string
 }
+
+// ByKey begins the Account of an actor that is a program with an API key, which
+// has a name in place of a user ID.
+const ByKey = "api-key:"
 
 // Event is what happened.
 type Event struct {

@@ -14,9 +14,9 @@ import (
 // Proof shows that an event is in the log: the hashes that lead from its leaf
 // to the root of the checkpoint (RFC 6962, 2.1.1).
 type Proof struct {
-	Leaf       int64    `json:"leaf"`
+	Leaf       int64    `json:"leaf_index"`
 	LeafHash   []byte   `json:"leaf_hash"`
-	Data       []byte   `json:"data"` // what the leaf hashes
+	Data       []byte   `json:"leaf_hash_input"` // what the leaf hashes, after a byte of zero
 	Hashes     [][]byte `json:"hashes"`
 	Checkpoint string   `json:"checkpoint"`
 }
@@ -94,4 +94,20 @@ func (s *Service) Prove(ctx context.Context, id string) (Proof, error) {
 		return Proof{}, fmt.Errorf("audit: proof: %w", err)
 	}
 	return p, nil
+}
+
+// ProveFor is Prove for an event of one organization; another's is store.ErrNoRows.
+func (s *Service) ProveFor(ctx context.Context, orgID, id string) (Proof, error) {
+	var found string
+	err := s.deps.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		found, err = orgOf(ctx, tx, id)
+		return err
+	})
+	if err == nil && found != orgID {
+		err = store.ErrNoRows
+	}
+	if err != nil {
+		return Proof{}, fmt.Errorf("audit: proof: %w", err)
+	}
+	return s.Prove(ctx, id)
 }

@@ -156,6 +156,32 @@ func (s *Service) From(ctx context.Context, tx *store.Tx, leaf int64) ([]Record,
 	return s.openAll(ctx, tx, Query{WithoutPeople: true}, rows)
 }
 
+// FromFor gives the events of one organization in the order of the log, from a
+// place on, with people or without, and the place to go on from. At most a thousand
+// places are looked at.
+func (s *Service) FromFor(ctx context.Context, tx *store.Tx, leaf int64, orgID string, people bool) (records []Record, next int64, err error) {
+	next = leaf
+	var rows []row
+	err = eachEvent(ctx, tx, func(r row) error {
+		next = r.leaf + 1
+		if r.org == orgID {
+			rows = append(rows, r)
+		}
+		return nil
+	}, inSpan+` ORDER BY leaf`, leaf, leaf+mostListed)
+	if err != nil {
+		return nil, leaf, fmt.Errorf("audit: %w", err)
+	}
+	records, err = s.openAll(ctx, tx, Query{WithoutPeople: !people}, rows)
+	return records, next, err
+}
+
+// Size is how many events have their place in the log.
+func (s *Service) Size(ctx context.Context, tx *store.Tx) (int64, error) {
+	c, err := newestCheckpoint(ctx, tx)
+	return c.size, err
+}
+
 // Export writes events as JSON lines, oldest first, one event a line, and
 // records that somebody did, and whether with what identifies people. It tells
 // how many it wrote.

@@ -98,6 +98,11 @@ func leafOf(ctx context.Context, tx *store.Tx, id string) (int64, error) {
 	return leaf, err
 }
 
+func orgOf(ctx context.Context, tx *store.Tx, id string) (orgID string, err error) {
+	err = tx.QueryRow(ctx, `SELECT org_id FROM audit_event WHERE id = $1`, id).Scan(&orgID)
+	return orgID, err
+}
+
 // selectBlock gives a block of stored hashes, nil when there is none.
 func selectBlock(ctx context.Context, tx *store.Tx, block int64) ([]byte, error) {
 	var hashes []byte

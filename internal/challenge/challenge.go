@@ -28,6 +28,8 @@ const (
 	SignIn   Purpose = notify.PurposeSignIn
 	Register Purpose = notify.PurposeRegister
 	StepUp   Purpose = notify.PurposeStepUp
+	// Caller is who calls the helpdesk: the person reads a code out, the agent types it.
+	Caller Purpose = notify.PurposeCaller
 )
 
 // State of a challenge.
@@ -186,6 +188,8 @@ func serves(m method.Method, p Purpose) bool {
 	switch p {
 	case Reset:
 		return m.Kind.ProvesReset()
+	case Caller:
+		return Sends(m.Kind) && m.Kind.ProvesReset() // what else a person has is not for reading out
 	case SignIn, StepUp:
 		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset() && m.Kind.Class() != method.Knowledge
 	}

@@ -23,7 +23,7 @@ func counter(c Challenge) string {
 	return c.MethodID
 }
 
-// Counter is the name under which Blocked gives the verdict of a method.
+// Counter names what a method's wrong answers are counted on, as Blocked has it.
 func Counter(m method.Method) string { return counter(Challenge{Kind: m.Kind, MethodID: m.ID}) }
 
 // doorKey is the count that may refuse this answer. Whoever signs in has shown a

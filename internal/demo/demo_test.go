@@ -81,6 +81,36 @@ func TestPeoplePageInEveryLanguage(t *testing.T) {
 	}
 }
 
+// What there is to try is linked, and each person's reset begins with their user ID.
+func TestThePeoplePageLeadsEverywhere(t *testing.T) {
+	p := testPages(t)
+	body := get(t, p, "/demo", "id").Body.String()
+	for _, path := range []string{"/reset", "/signin", "/security-info", "/console", "/help"} {
+		if !strings.Contains(body, `href="`+path+`?lang=id"`) {
+			t.Errorf("no link to %s", path)
+		}
+	}
+	for _, who := range people {
+		if !strings.Contains(body, `href="/reset?user_id=`+strings.Replace(who.UserID, "@", "%40", 1)+`&amp;lang=id"`) {
+			t.Errorf("no link to %s's reset", who.ID)
+		}
+	}
+}
+
+// The inbox reloads itself where its reader asked for that, and says how to stop it.
+func TestTheInboxLooksByItselfUntilStopped(t *testing.T) {
+	p := testPages(t)
+	for path, want := range map[string]bool{"/demo/inbox": false, "/demo/inbox?lang=en": false, "/demo/inbox?follow&lang=en": true} {
+		body := get(t, p, path, "en").Body.String()
+		if got := strings.Contains(body, `<meta http-equiv="refresh" content="5">`); got != want {
+			t.Errorf("%s reloads itself: %v", path, got)
+		}
+		if got := strings.Contains(body, "Stop looking by itself"); got != want {
+			t.Errorf("%s can be stopped: %v", path, got)
+		}
+	}
+}
+
 // RFC 6238, appendix B: the last six of the eight digits for SHA-1.
 func TestAppCode(t *testing.T) {
 	for second, want := range map[int64]string{59: "287082", 1111111109: "081804", 1234567890: "005924"} {

@@ -172,12 +172,20 @@ func (p *pages) messages(w http.ResponseWriter, r *http.Request) {
 	page := struct {
 		base
 		Entries []shown
+		Refresh int
 	}{base: newBase(r, "demo.inbox.title")}
+	if r.URL.Query().Has("follow") {
+		page.Refresh = refreshSeconds
+	}
 	for _, e := range p.inbox.All() {
 		page.Entries = append(page.Entries, shown{e, p.pieces(e.Text), page.DateTime(e.Date)})
 	}
 	p.render(w, "inbox.html", page)
 }
+
+// refreshSeconds is how often the inbox looks for new messages, where its reader
+// wants that and until they stop it (WCAG 2.2.1).
+const refreshSeconds = 5
 
 // shown is a message as the inbox shows it.
 type shown struct {

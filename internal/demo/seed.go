@@ -9,6 +9,7 @@ import (
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -21,10 +22,13 @@ type Rooms struct {
 	Orgs     *org.Service
 	Accounts *account.Service
 	Methods  *method.Service
+	Helpdesk interface {
+		Open(ctx context.Context, tx *store.Tx, by audit.Actor, in helpdesk.In) error
+	}
 }
 
 func (r Rooms) check() error {
-	if r.DB == nil || r.Orgs == nil || r.Accounts == nil || r.Methods == nil {
+	if r.DB == nil || r.Orgs == nil || r.Accounts == nil || r.Methods == nil || r.Helpdesk == nil {
 		return errors.New("demo: a room is missing")
 	}
 	return nil
@@ -81,7 +85,7 @@ func seed(ctx context.Context, r Rooms) (fresh bool, err error) {
 }
 
 // register gives a person what an account file cannot: an authenticator app,
-// and having been through registration.
+// a request for help, and having been through registration.
 func register(ctx context.Context, r Rooms, o *org.Organization, p person) error {
 	a, err := r.Accounts.Find(ctx, o, p.UserID)
 	if err != nil {
@@ -98,6 +102,13 @@ func register(ctx context.Context, r Rooms, o *org.Organization, p person) error
 				Proved: true, ProvedBy: method.ByPerson,
 			})
 			if err != nil {
+				return err
+			}
+		}
+		if p.Asks != "" {
+			asks := audit.Actor{Kind: audit.Anonymous, UserAgent: "Demo"}
+			in := helpdesk.In{Org: o, AccountID: a.ID, UserID: p.UserID, Problem: problem.NotVerified, Message: p.Asks}
+			if err := r.Helpdesk.Open(ctx, tx, asks, in); err != nil {
 				return err
 			}
 		}

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/audit/audittest"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
+	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
@@ -30,7 +32,7 @@ func rooms(t *testing.T, db *store.DB) Rooms {
 	must(err)
 	engine, err := embedded.New(embedded.Deps{DB: db, Hasher: hasher})
 	must(err)
-	r := Rooms{DB: db}
+	r := Rooms{DB: db, Helpdesk: &desk{}}
 	r.Methods, err = method.New(method.Deps{Keys: keys})
 	must(err)
 	r.Orgs, err = org.New(org.Deps{Audit: log})
@@ -38,6 +40,14 @@ func rooms(t *testing.T, db *store.DB) Rooms {
 	r.Accounts, err = account.New(account.Deps{DB: db, Methods: r.Methods, Audit: log, Directories: engine.Open})
 	must(err)
 	return r
+}
+
+// desk keeps what people ask for.
+type desk struct{ asked []helpdesk.In }
+
+func (d *desk) Open(_ context.Context, _ *store.Tx, _ audit.Actor, in helpdesk.In) error {
+	d.asked = append(d.asked, in)
+	return nil
 }
 
 func TestSeedMakesEveryoneOnce(t *testing.T) {
@@ -61,6 +71,9 @@ func TestSeedMakesEveryoneOnce(t *testing.T) {
 		o, err := organization(ctx, r)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if asked := r.Helpdesk.(*desk).asked; len(asked) != 1 || asked[0].UserID != "lina@contoso.com" || asked[0].Message == "" {
+			t.Errorf("asked for help: %+v", asked)
 		}
 		d, err := r.Accounts.Directory(o)
 		if err != nil {

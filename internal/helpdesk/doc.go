@@ -6,7 +6,9 @@
 // organization's support address: text only, marked as unverified. For an
 // account that does not exist it answers the same and keeps nothing but the
 // throttle's count. Get and List open requests; Resolve closes one. None of
-// them acts on an account.
+// them acts on an account. Assign and Release say who works on a request; Answer
+// mails words to a registered address of the person, never to one that a request
+// names; Digest tells the support address once a day how many wait.
 //
 //	open ──> resolved
 //

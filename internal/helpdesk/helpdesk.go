@@ -16,6 +16,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret"
+	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -36,6 +37,8 @@ type Deps struct {
 	Methods *method.Service
 	Audit   *audit.Service
 	Notify  *notify.Service
+	// Sessions are ended that a pass let in which is taken back.
+	Sessions *session.Service
 }
 
 // Service keeps requests and issues passes.
@@ -45,6 +48,8 @@ type Service struct {
 	methods *method.Service
 	audit   *audit.Service
 	notify  *notify.Service
+
+	sessions *session.Service
 }
 
 // New refuses missing parts.
@@ -60,8 +65,10 @@ func New(d Deps) (*Service, error) {
 		return nil, errors.New("helpdesk: no audit log")
 	case d.Notify == nil:
 		return nil, errors.New("helpdesk: no messages")
+	case d.Sessions == nil:
+		return nil, errors.New("helpdesk: no sessions")
 	}
-	return &Service{d.DB, d.Keys, d.Methods, d.Audit, d.Notify}, nil
+	return &Service{d.DB, d.Keys, d.Methods, d.Audit, d.Notify, d.Sessions}, nil
 }
 
 // said is what is sealed of a request.
@@ -255,6 +262,11 @@ func (s *Service) open(r row) (Request, error) {
 		return Request{}, fmt.Errorf("open request %s: %w", r.ID, err)
 	}
 	r.UserID, r.Message = said.UserID, said.Message
+	w, err := s.workOf(r)
+	if err != nil {
+		return Request{}, err
+	}
+	r.Assignee, r.Answers = w.Assignee, w.Answers
 	if len(r.resolution) == 0 {
 		return r.Request, nil
 	}

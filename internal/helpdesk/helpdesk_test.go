@@ -17,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret/secrettest"
+	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
 )
@@ -42,12 +43,13 @@ func (o *outbox) Send(_ context.Context, m notify.Mail) error {
 
 type room struct {
 	*helpdesk.Service
-	t       *testing.T
-	db      *store.DB
-	audit   *audit.Service
-	methods *method.Service
-	jobs    *jobs.Service
-	out     *outbox
+	t        *testing.T
+	db       *store.DB
+	audit    *audit.Service
+	methods  *method.Service
+	sessions *session.Service
+	jobs     *jobs.Service
+	out      *outbox
 }
 
 func each(t *testing.T, fn func(r *room, clock *storetest.Clock)) {
@@ -69,7 +71,9 @@ func each(t *testing.T, fn func(r *room, clock *storetest.Clock)) {
 		must(err)
 		r.methods, err = method.New(method.Deps{Keys: keys})
 		must(err)
-		r.Service, err = helpdesk.New(helpdesk.Deps{DB: db, Keys: keys, Methods: r.methods, Audit: r.audit, Notify: messages})
+		r.sessions, err = session.New(session.Deps{Keys: keys, Audit: r.audit})
+		must(err)
+		r.Service, err = helpdesk.New(helpdesk.Deps{DB: db, Keys: keys, Methods: r.methods, Audit: r.audit, Notify: messages, Sessions: r.sessions})
 		must(err)
 		fn(r, clock)
 	})

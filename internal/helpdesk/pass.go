@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
@@ -28,6 +30,8 @@ type PassOrder struct {
 	Minutes int       // how long it counts from then; 0: as the policy says
 	// Reusable asks for a pass that works more than once, where the policy allows it.
 	Reusable bool
+	// Role is that of an API key, which stands in no organization's file.
+	Role org.Role
 }
 
 // Pass is a pass that was issued. Code is shown once and stored nowhere.
@@ -46,7 +50,7 @@ func (Pass) String() string { return "[hidden]" }
 func (Pass) GoString() string { return "[hidden]" }
 
 // IssuePass makes a pass and tells the person's addresses. It takes the place of
-// one issued before, and of what was proved with that. Never call it with a
+// one issued before, of what was proved with that, and of the sessions it let in. Never call it with a
 // transaction open. Problems: Forbidden (nobody issues one for themselves, for
 // somebody of a higher role, or without a role that may), Disabled, PassMinutes,
 // PassStart, PassOneTime, Busy.
@@ -54,7 +58,7 @@ func (s *Service) IssuePass(ctx context.Context, by audit.Actor, in PassOrder) (
 	if in.Org == nil || in.Account.ID == "" || in.Account.OrgID != in.Org.ID {
 		return Pass{}, errors.New("issue pass: an organization and one of its accounts are needed")
 	}
-	if err := mayActOn(by, in.Org, in.Account); err != nil {
+	if err := mayActOn(by, in.Role, in.Org, in.Account); err != nil {
 		return Pass{}, err
 	}
 	p, err := in.times(s.db.Now())
@@ -67,6 +71,12 @@ func (s *Service) IssuePass(ctx context.Context, by audit.Actor, in PassOrder) (
 	}
 	p.Code = code
 	return p, s.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.endPasses(ctx, tx, by, in.Org.ID, in.Account.ID); err != nil {
+			return err
+		}
+		if err := challenge.ForgetAlone(ctx, tx, in.Org.ID, in.Account.ID); err != nil {
+			return err
+		}
 		m, err := s.methods.Add(ctx, tx, method.Method{
 			OrgID: in.Org.ID, AccountID: in.Account.ID, Kind: method.TemporaryAccessPass, Secret: hash,
 			Proved: true, ProvedBy: method.ByAdministrator, ValidFrom: p.Starts, ValidUntil: p.Ends, Reusable: !p.OneTime,
@@ -108,26 +118,45 @@ func (in PassOrder) times(now time.Time) (Pass, error) {
 	return Pass{Starts: starts, Ends: starts.Add(time.Duration(minutes) * time.Minute), OneTime: !in.Reusable}, nil
 }
 
-// RevokePass takes the account's pass back for good. Problems: Forbidden; NotFound
+// RevokePass takes the account's pass back for good, and ends the sessions it let in;
+// key is the role of an API key. Problems: Forbidden; NotFound
 // where there is none.
-func (s *Service) RevokePass(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, a account.Account) error {
-	if err := mayActOn(by, o, a); err != nil {
+func (s *Service) RevokePass(ctx context.Context, tx *store.Tx, by audit.Actor, key org.Role, o *org.Organization, a account.Account) error {
+	if err := mayActOn(by, key, o, a); err != nil {
 		return err
 	}
-	all, err := s.methods.List(ctx, tx, o.ID, a.ID)
+	m, err := s.endPasses(ctx, tx, by, o.ID, a.ID)
 	if err != nil {
 		return err
+	}
+	if m.ID == "" {
+		return problem.New(problem.NotFound)
+	}
+	if err := s.methods.Discard(ctx, tx, o.ID, a.ID, m.ID); err != nil {
+		return err
+	}
+	return s.audit.Record(ctx, tx, by, passEvent(audit.MethodDeleted, a, m, nil))
+}
+
+// endPasses ends the sessions that the account's pass let in, and gives the pass.
+func (s *Service) endPasses(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID string) (pass method.Method, err error) {
+	if err := challenge.Lock(ctx, tx, orgID, accountID); err != nil {
+		return pass, err
+	}
+	all, err := s.methods.List(ctx, tx, orgID, accountID)
+	if err != nil {
+		return pass, err
 	}
 	for _, m := range all {
 		if m.Kind != method.TemporaryAccessPass {
 			continue
 		}
-		if err := s.methods.Discard(ctx, tx, o.ID, a.ID, m.ID); err != nil {
-			return err
+		pass = m
+		if err := s.sessions.EndByPass(ctx, tx, by, orgID, accountID, m.ID); err != nil {
+			return pass, err
 		}
-		return s.audit.Record(ctx, tx, by, passEvent(audit.MethodDeleted, a, m, nil))
 	}
-	return problem.New(problem.NotFound)
+	return pass, nil
 }
 
 func passEvent(kind audit.Kind, a account.Account, m method.Method, detail map[string]string) audit.Event {
@@ -143,8 +172,11 @@ var issuers = []org.Role{org.Owner, org.AuthenticationAdmin, org.Helpdesk}
 // mayActOn holds what is true behind every door: nobody acts on themselves, nor on
 // somebody of a higher or, but for owners, the same role. Whoever runs the program
 // on its server may.
-func mayActOn(by audit.Actor, o *org.Organization, a account.Account) error {
+func mayActOn(by audit.Actor, key org.Role, o *org.Organization, a account.Account) error {
 	role, _ := o.RoleOf(by.UserID)
+	if strings.HasPrefix(by.Account, audit.ByKey) {
+		role = key // what a key is called gives it no role
+	}
 	target, admin := o.RoleOf(a.Entry.UserID)
 	switch {
 	case by.Account == a.ID:

@@ -64,6 +64,7 @@ func TestWhoMayIssueAPassForWhom(t *testing.T) {
 			{as("auditor@contoso.com"), person("alain@contoso.com"), problem.Forbidden},
 			{as("alain@contoso.com"), person("citra@contoso.com"), problem.Forbidden},
 			{audit.Actor{Kind: audit.Person, Account: "acc-alain@contoso.com", UserID: "owner@contoso.com"}, person("citra@contoso.com"), problem.Forbidden},
+			{audit.Actor{Kind: audit.Admin, Account: audit.ByKey + "1", UserID: "owner@contoso.com"}, person("citra@contoso.com"), problem.Forbidden},
 			{audit.Actor{Kind: audit.CLI, Account: "acc-alain@contoso.com"}, person("alain@contoso.com"), problem.Forbidden},
 		} {
 			p, err := r.IssuePass(r.t.Context(), c.by, helpdesk.PassOrder{Org: o, Account: c.to})
@@ -73,13 +74,13 @@ func TestWhoMayIssueAPassForWhom(t *testing.T) {
 			if err == nil && (p.Code == "" || fmt.Sprint(p) != "[hidden]" || fmt.Sprintf("%#v", p) != "[hidden]") {
 				r.t.Errorf("the pass shows itself: %v", p)
 			}
-			err = r.db.Write(r.t.Context(), func(tx *store.Tx) error { return r.RevokePass(r.t.Context(), tx, c.by, o, c.to) })
+			err = r.db.Write(r.t.Context(), func(tx *store.Tx) error { return r.RevokePass(r.t.Context(), tx, c.by, "", o, c.to) })
 			if (c.want == "") != (err == nil) || c.want != "" && !problem.Has(err, c.want) {
 				r.t.Errorf("%s revokes for %s: %v, want %q", c.by.UserID, c.to.Entry.UserID, err, c.want)
 			}
 		}
 		err := r.db.Write(r.t.Context(), func(tx *store.Tx) error {
-			return r.RevokePass(r.t.Context(), tx, operator, o, person("alain@contoso.com"))
+			return r.RevokePass(r.t.Context(), tx, operator, "", o, person("alain@contoso.com"))
 		})
 		if !problem.Has(err, problem.NotFound) {
 			r.t.Errorf("revoking what is not there: %v", err)

@@ -49,12 +49,29 @@ type Request struct {
 	ResolvedAt  time.Time
 	ResolvedBy  string // user ID of who resolved it
 	Note        string // what they wrote down
+	AssignedTo  string // account of who works on it; empty: nobody
+	Assignee    string // user ID of who works on it
+	Answers     []Answer
 }
+
+// Answer is what was mailed to the person.
+type Answer struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"` // user ID of who wrote it
+	To   string    `json:"to"` // the address, masked
+	Text string    `json:"text"`
+}
+
+// Nobody picks the requests that nobody works on.
+const Nobody = "-"
 
 // Query picks requests: the newest first.
 type Query struct {
-	OrgID  string
-	State  State  // empty: any
-	Before string // id of the last one of the page before; empty: from the newest
-	Limit  int    // at most 200; 0 means 50
+	OrgID string
+	State State // empty: any
+	// AssignedTo is an account, or Nobody; empty: whoever works on it.
+	AssignedTo string
+	Problem    problem.Code // empty: any
+	Before     string       // id of the last one of the page before; empty: from the newest
+	Limit      int          // at most 200; 0 means 50
 }

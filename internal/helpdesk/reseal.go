@@ -27,10 +27,16 @@ func (s *Service) Reseal(ctx context.Context, tx *store.Tx, after string, limit 
 				return "", 0, fmt.Errorf("reseal request %s: %w", r.ID, err)
 			}
 		}
-		if !oldSaid && !oldEnd {
+		work, oldWork := r.work, false
+		if len(work) > 0 {
+			if work, oldWork, err = s.keys.Reseal(work, boundTo("work", r)); err != nil {
+				return "", 0, fmt.Errorf("reseal request %s: %w", r.ID, err)
+			}
+		}
+		if !oldSaid && !oldEnd && !oldWork {
 			continue
 		}
-		n, err := updateResealed(ctx, tx, r, said, end)
+		n, err := updateResealed(ctx, tx, r, said, end, work)
 		if err != nil {
 			return "", 0, fmt.Errorf("reseal request %s: %w", r.ID, err)
 		}

@@ -2,6 +2,7 @@ package helpdesk
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/problem"
@@ -13,9 +14,10 @@ type row struct {
 	Request
 	sealed     []byte
 	resolution []byte
+	work       []byte
 }
 
-const columns = `id, org_id, account_id, problem, state, sealed, support_code, opened_at, resolved_at, resolution`
+const columns = `id, org_id, account_id, problem, state, sealed, support_code, opened_at, resolved_at, resolution, assigned_to, work`
 
 func insert(ctx context.Context, tx *store.Tx, r row) error {
 	_, err := tx.Exec(ctx, `INSERT INTO helpdesk_request
@@ -30,8 +32,9 @@ func selectOne(ctx context.Context, tx *store.Tx, orgID, id string) (row, error)
 
 func selectMany(ctx context.Context, tx *store.Tx, q Query) ([]row, error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request
-		WHERE org_id = $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4`,
-		q.OrgID, string(q.State), q.Before, q.Limit)
+		WHERE org_id = $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR id < $3)
+		AND ($4 = '' OR assigned_to = $5) AND ($6 = '' OR problem = $6) ORDER BY id DESC LIMIT $7`,
+		q.OrgID, string(q.State), q.Before, q.AssignedTo, strings.TrimPrefix(q.AssignedTo, Nobody), string(q.Problem), q.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +77,7 @@ func scan(s scanner) (row, error) {
 	var r row
 	var code, state string
 	var opened, resolved int64
-	err := s.Scan(&r.ID, &r.OrgID, &r.AccountID, &code, &state, &r.sealed, &r.SupportCode, &opened, &resolved, &r.resolution)
+	err := s.Scan(&r.ID, &r.OrgID, &r.AccountID, &code, &state, &r.sealed, &r.SupportCode, &opened, &resolved, &r.resolution, &r.AssignedTo, &r.work)
 	r.Problem, r.State = problem.Code(code), State(state)
 	r.OpenedAt, r.ResolvedAt = store.Time(opened), store.Time(resolved)
 	return r, err
@@ -98,8 +101,21 @@ func selectAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]
 }
 
 // updateResealed writes the same content under another key. A request that was
-// resolved meanwhile is left alone: it is found again the next time.
-func updateResealed(ctx context.Context, tx *store.Tx, r row, sealed, resolution []byte) (int64, error) {
-	return tx.Exec(ctx, `UPDATE helpdesk_request SET sealed = $2, resolution = $3 WHERE id = $1 AND sealed = $4 AND state = $5`,
-		r.ID, sealed, resolution, r.sealed, string(r.State))
+// worked on meanwhile is left alone: it is found again the next time.
+func updateResealed(ctx context.Context, tx *store.Tx, r row, sealed, resolution, work []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE helpdesk_request SET sealed = $2, resolution = $3, work = $6 WHERE id = $1 AND sealed = $4 AND state = $5 AND work = $7`,
+		r.ID, sealed, resolution, r.sealed, string(r.State), work, r.work)
+}
+
+func updateWork(ctx context.Context, tx *store.Tx, r row) (int64, error) {
+	return tx.Exec(ctx, `UPDATE helpdesk_request SET assigned_to = $2, work = $3 WHERE id = $1 AND org_id = $4 AND state = $5`,
+		r.ID, r.AssignedTo, r.work, r.OrgID, string(StateOpen))
+}
+
+// waiting counts the open requests of an organization, and tells when the oldest was opened.
+func waiting(ctx context.Context, tx *store.Tx, orgID string) (open, unassigned int, oldest time.Time, err error) {
+	var first int64
+	err = tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN assigned_to = '' THEN 1 ELSE 0 END), 0), COALESCE(MIN(opened_at), 0)
+		FROM helpdesk_request WHERE org_id = $1 AND state = $2`, orgID, string(StateOpen)).Scan(&open, &unassigned, &first)
+	return open, unassigned, store.Time(first), err
 }

@@ -76,9 +76,9 @@ func Known(lang string) bool {
 
 // Match picks a language for an Accept-Language header (RFC 9110, 12.5.4).
 // Close relatives count (Malay and Javanese readers get Indonesian); where
-// nothing fits, fallback is used.
+// nothing fits, fallback is used; an empty one is given back as it is.
 func Match(acceptLanguage, fallback string) string {
-	if !Known(fallback) {
+	if fallback != "" && !Known(fallback) {
 		fallback = Fallback
 	}
 	tags, _, err := language.ParseAcceptLanguage(acceptLanguage)

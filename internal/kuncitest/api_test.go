@@ -87,12 +87,21 @@ GET /people                     + + + + +
 GET /people/{id}                + + + + +
 POST /people/find               + + + + +
 POST /people/{id}/{act}         + - + + -
+POST /people/{id}/pass          + - + + -
+POST /people/{id}/value         + - + - -
+POST /people/{id}/caller        + - + + -
+POST /people/{id}/caller/verify + - + + -
 GET /requests                   + - + + -
 GET /requests/{id}              + - + + -
 POST /requests/{id}/resolve     + - + + -
+POST /requests/{id}/assign      + - + + -
+POST /requests/{id}/release     + - + + -
+POST /requests/{id}/answer      + - + + -
 GET /reports/registration       + + + - +
 GET /reports/activity           + + + - +
 GET /audit/events               + + + - +
+POST /audit/events/find         + + + - +
+GET /audit/events/{id}/proof    + + + - +
 GET /audit/checkpoint           + + + - +
 `
 

@@ -160,9 +160,13 @@ POST /console/policy            + + - - -
 GET /console/reports            + + + - +
 GET /console/reports.csv        + + + - +
 GET /console/audit              + + + - +
+POST /console/audit             + + + - +
+GET /console/audit/events/{id}/proof + + + - +
 POST /console/audit/export      + - - - +
 GET /console/audit/checkpoint   + + + - +
 GET /console/messages           + + + - +
+GET /console/settings           + + - - +
+POST /console/settings          + - - - -
 `
 
 // A new page of the console that stands in no row fails here.
@@ -233,7 +237,7 @@ func TestAnAdministratorHelpsAPerson(t *testing.T) {
 		if strings.Contains(person.Body, "alain@example.net") || !strings.Contains(person.Text(), "a…@e…") {
 			t.Error("an address is shown whole, or not at all")
 		}
-		if acts := fmt.Sprint(person.Choices("act")); acts != "[unlock clear_limits revoke_sessions freeze]" {
+		if acts := fmt.Sprint(person.Choices("act")); acts != "[send_code unlock clear_limits revoke_sessions freeze issue_pass]" {
 			t.Errorf("acts of the helpdesk: %s", acts)
 		}
 		theirs := atDesk(t, p, "alain@contoso.com", false)

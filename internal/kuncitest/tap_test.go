@@ -110,6 +110,7 @@ func TestAPassOutsideItsTime(t *testing.T) {
 func TestAPassAloneDoesNotResetAnAdministrator(t *testing.T) {
 	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
 		pass := issue(t, p, "adele@contoso.com", time.Time{})
+		p.Mail.Wait(t, 1) // the notice; the code comes after it
 		b := p.Browser()
 		choose(t, b, "adele@contoso.com", "forgot", pass.ID).Want(http.StatusOK, "reset-verify")
 		next := b.Post("/reset/verify", "code", pass.Code, "action", "verify").Want(http.StatusOK, "reset-choose")

@@ -40,12 +40,17 @@ func (s *Service) NewPass(ctx context.Context, length int) (pass string, hash []
 }
 
 // HashPass is the slow half of judging a typed pass: it needs no transaction and
-// must not be called in one. A text that cannot be a pass gives problem
+// must not be called in one. Nothing stored, because there is no pass, takes the
+// same hash and matches nothing. A text that cannot be a pass gives problem
 // CodeFormat; too many at once give problem Busy.
 func (s *Service) HashPass(ctx context.Context, stored []byte, typed string) ([]byte, error) {
 	text, ok := NormalizePass(typed)
 	if !ok {
 		return nil, problem.New(problem.CodeFormat).On("code")
+	}
+	if len(stored) == 0 {
+		_, err := s.hashSlowly(ctx, text)
+		return nil, err
 	}
 	out, err := s.hashLike(ctx, [][]byte{stored}, []string{text})
 	if err != nil {

@@ -14,6 +14,14 @@ func TestWhoIsAskedForASecondFactor(t *testing.T) {
 		}
 		return []method.Method{{Kind: method.Email, Proved: true}, m}
 	}
+	phoneOf := func(by string, used bool) func(*method.Method) {
+		return func(m *method.Method) {
+			m.ProvedBy = by
+			if used {
+				m.LastUsedAt = m.LastUsedAt.AddDate(2020, 0, 0)
+			}
+		}
+	}
 	for name, c := range map[string]struct {
 		methods []method.Method
 		want    bool
@@ -29,8 +37,12 @@ func TestWhoIsAskedForASecondFactor(t *testing.T) {
 		"a passkey":               {proved(method.Passkey, nil), true},
 		"a passkey of elsewhere":  {proved(method.Passkey, func(m *method.Method) { m.Elsewhere = true }), true},
 		"a pass":                  {proved(method.TemporaryAccessPass, nil), false},
+		"a phone of the administrator's, never used, no gateway":  {proved(method.MobilePhone, phoneOf(method.ByAdministrator, false)), false},
+		"a phone of the administrator's that was used":            {proved(method.MobilePhone, phoneOf(method.ByAdministrator, true)), true},
+		"a phone of the person's, no gateway":                     {proved(method.MobilePhone, phoneOf(method.ByPerson, false)), true},
+		"an app of the administrator's, which needs nothing sent": {proved(method.AuthenticatorCode, phoneOf(method.ByAdministrator, false)), true},
 	} {
-		if got := method.AskForFactor(c.methods); got != c.want {
+		if got := method.AskForFactor(c.methods, func(k method.Kind) bool { return k.Class() != method.PhoneLine }); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -13,9 +13,15 @@ import (
 // factor. One that was disabled after too many wrong answers still asks:
 // otherwise guessing long enough would take it away. A set of codes that is used
 // up does not; a pass that an administrator issued can stand in for a factor and
-// asks for none by itself.
-func AskForFactor(all []Method) bool {
+// asks for none by itself. A phone that an administrator registered and that was
+// never used does not ask where offered says that nothing can be sent to it: no
+// one ever signed in with it, and nobody could. One that was used goes on asking,
+// so that no factor is lost by changing a setting.
+func AskForFactor(all []Method, offered func(Kind) bool) bool {
 	return slices.ContainsFunc(all, func(m Method) bool {
+		if m.ProvedBy == ByAdministrator && m.LastUsedAt.IsZero() && !offered(m.Kind) {
+			return false
+		}
 		return m.Proved && m.DeletedAt.IsZero() && m.Kind.Built() && m.Kind.ProvesSignIn() && m.Kind.Class() != Pass &&
 			(m.Kind != RecoveryCode || m.CodesLeft() > 0)
 	})

@@ -109,3 +109,28 @@ func device(agent string) (browser, system string) {
 	}
 	return pick(browsers), pick(systems)
 }
+
+// HoldsLink tells whether a text holds what mail programs turn into a link. A time
+// like 08.30 is none.
+func HoldsLink(s string) bool {
+	runes := []rune(s)
+	for i, r := range runes {
+		if r == '.' && i > 0 && i+1 < len(runes) && word(runes[i-1]) && unicode.IsLetter(runes[i+1]) {
+			return true
+		}
+	}
+	return strings.Contains(s, "://")
+}
+
+// written is what an administrator wrote, line by line. It holds no link; one that
+// slipped through is broken like a stranger's.
+func written(s string, most int) []string {
+	if HoldsLink(s) {
+		return quoted(s, most)
+	}
+	var lines []string
+	for line := range strings.Lines(s) {
+		lines = append(lines, plain(line, most+1))
+	}
+	return lines
+}

@@ -73,6 +73,13 @@ func compose(lang, org, color string, body Body) (document, error) {
 			{Text: c.t("notify.phone.text", "sent", b.Sent, "passed", b.Passed)}, {Text: c.t("notify.phone.until", "until", c.p.DateTime(b.Until))},
 			{Note: c.t("notify.phone.advice")},
 		}
+	case RequestAnswer:
+		key, d.Blocks = c.answer(b)
+	case RequestDigest:
+		key, d.Blocks = "notify.digest", []block{
+			{Text: c.t("notify.digest.text", "count", b.Open)}, {Text: c.t("notify.digest.unassigned", "count", b.Unassigned)},
+			{Text: c.t("notify.digest.oldest", "time", c.p.DateTime(b.Oldest))}, {Note: c.t("notify.digest.advice")},
+		}
 	default:
 		return document{}, errors.New("unknown message body")
 	}
@@ -86,13 +93,33 @@ func (c composer) t(key string, args ...any) string {
 }
 
 func (c composer) code(b Code) (string, []block) {
-	key := "notify.code." + oneOf(b.Purpose, PurposeReset, PurposeSignIn, PurposeRegister, PurposeStepUp)
+	key := "notify.code." + oneOf(b.Purpose, purposes...)
+	if b.Purpose == PurposeCaller {
+		return key, c.callerCode(key, b)
+	}
 	return key, []block{
 		{Text: c.t(key + ".text")},
 		{Code: digits(b.Code)},
 		{Text: c.t("notify.code.valid", "count", b.Minutes)},
 		{Note: c.t("notify.code.never")},
 		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
+		{Text: c.t(key + ".notyou")},
+	}
+}
+
+// callerCode is a code that is read out, the only one of its kind: it says to
+// whom, and neither a browser nor an address, which would be the agent's.
+func (c composer) callerCode(key string, b Code) []block {
+	return []block{
+		{Text: c.t(key + ".text")},
+		{Code: digits(b.Code)},
+		{Text: c.t("notify.code.valid", "count", b.Minutes)},
+		{Note: c.t(key + ".only")},
+		{Facts: []fact{
+			{c.t("notify.fact.account"), plain(b.UserID, maxUserID)},
+			{c.t("notify.fact.time"), c.p.DateTime(b.At)},
+			{c.t("notify.fact.support"), supportCode(b.SupportCode)},
+		}},
 		{Text: c.t(key + ".notyou")},
 	}
 }
@@ -141,6 +168,19 @@ func (c composer) request(b RequestNotice) (string, []block) {
 	return "notify.request", append(blocks, block{Text: c.t("notify.request.advice")})
 }
 
+func (c composer) answer(b RequestAnswer) (string, []block) {
+	return "notify.answer", []block{
+		{Text: c.t("notify.answer.text")},
+		{Quote: written(b.Text, 1000)},
+		{Note: c.t("notify.answer.never")},
+		{Facts: []fact{
+			{c.t("notify.fact.account"), plain(b.UserID, maxUserID)},
+			{c.t("notify.fact.time"), c.p.DateTime(b.At)},
+			{c.t("notify.fact.support"), supportCode(b.SupportCode)},
+		}},
+	}
+}
+
 // dispute is the way out for somebody who did not do it.
 func (c composer) dispute(url string) []block {
 	if url == "" {
@@ -178,6 +218,10 @@ func (c composer) browser(agent string) string {
 	}
 	return c.t("notify.browser.unknown")
 }
+
+// purposes are those a code's sentences are written for. An unknown one gets the
+// last, whose sentence asks for the most care.
+var purposes = []string{PurposeReset, PurposeSignIn, PurposeRegister, PurposeCaller, PurposeStepUp}
 
 // oneOf gives value when it is one of the known ones, else the last of them, so
 // that no text from outside becomes part of a key.

@@ -36,6 +36,7 @@ const (
 	PurposeSignIn   = "signin"
 	PurposeRegister = "register"
 	PurposeStepUp   = "stepup"
+	PurposeCaller   = "caller" // read out to the helpdesk, in a call
 )
 
 // Code brings a one-time code.
@@ -106,6 +107,20 @@ type RequestNotice struct {
 	At          time.Time
 }
 
+// RequestAnswer is what an administrator answers to a request. It holds no link.
+type RequestAnswer struct {
+	UserID      string // the account's user ID
+	Text        string // at most 1,000 characters
+	SupportCode string // of the request
+	At          time.Time
+}
+
+// RequestDigest tells the support address how many requests wait.
+type RequestDigest struct {
+	Open, Unassigned int
+	Oldest           time.Time
+}
+
 // DisputeNotice tells the support address that a person said "this wasn't me":
 // resets of the account are frozen.
 type DisputeNotice struct {
@@ -141,6 +156,8 @@ const (
 	KindDispute  = "dispute"
 	KindAdmin    = "admin"
 	KindPhone    = "phone"
+	KindAnswer   = "answer"
+	KindDigest   = "digest"
 )
 
 func (Code) kind() string           { return KindCode }
@@ -150,6 +167,8 @@ func (RequestNotice) kind() string  { return KindRequest }
 func (DisputeNotice) kind() string  { return KindDispute }
 func (AdminNotice) kind() string    { return KindAdmin }
 func (PhoneNotice) kind() string    { return KindPhone }
+func (RequestAnswer) kind() string  { return KindAnswer }
+func (RequestDigest) kind() string  { return KindDigest }
 
 // links gives the links of a body, which must lead to the product itself.
 func links(b Body) []string {
@@ -205,6 +224,10 @@ func decode(data []byte) (payload, Body, error) {
 		body, err = into[AdminNotice](p.Body)
 	case KindPhone:
 		body, err = into[PhoneNotice](p.Body)
+	case KindAnswer:
+		body, err = into[RequestAnswer](p.Body)
+	case KindDigest:
+		body, err = into[RequestDigest](p.Body)
 	default:
 		err = fmt.Errorf("unknown message kind %q", p.Kind)
 	}

@@ -46,6 +46,30 @@ func TestATextIsOneText(t *testing.T) {
 	}
 }
 
+// A code for the helpdesk says that it is read out, to whom, and for what; no
+// browser fills it in, and it does not say that nobody asks for it.
+func TestACodeForTheHelpdeskSaysSo(t *testing.T) {
+	for lang, want := range map[string][2]string{"id": {"tim bantuan", "tidak pernah"}, "en": {"helpdesk", "ever ask"}} {
+		code := notify.Code{Purpose: notify.PurposeCaller, Code: "123456789012", Minutes: 10, UserID: "alain@contoso.com", IP: "192.0.2.7", Browser: agent, At: noon}
+		for _, channel := range []notify.Channel{notify.ByText, notify.ByCall} {
+			p := notify.RenderPhone(channel, lang, strings.Repeat("Contoso ", 12), "reset.contoso.example", code)
+			if !strings.Contains(p.Text, want[0]) || strings.Contains(p.Text, want[1]) || strings.Contains(p.Text, "@reset.contoso.example") || strings.Contains(p.Text, "notify.") {
+				t.Errorf("%s %s: %s", lang, channel, p.Text)
+			}
+			if n := len([]rune(p.Text)); channel == notify.ByText && n > 160 {
+				t.Errorf("%s: %d characters: %s", lang, n, p.Text)
+			}
+		}
+		m, err := notify.Render(lang, "Contoso", "", code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(m.Text, want[0]) || strings.Contains(m.Text, want[1]) || strings.Contains(m.Text, "192.0.2.7") || strings.Contains(m.Text, "Android") {
+			t.Errorf("%s: %s", lang, m.Text)
+		}
+	}
+}
+
 func TestACallSaysTheCodeTwice(t *testing.T) {
 	for lang, want := range map[string]string{"id": "satu, dua, tiga, empat, lima, nol.", "en": "one, two, three, four, five, zero."} {
 		p := notify.RenderPhone(notify.ByCall, lang, "Contoso", "x.example", notify.Code{Purpose: "reset", Code: "123450"})

@@ -23,7 +23,7 @@ func codeBody(purpose string) notify.Code {
 // bodies are all bodies there are.
 func bodies() map[string]notify.Body {
 	all := map[string]notify.Body{}
-	for _, p := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp} {
+	for _, p := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp, notify.PurposeCaller} {
 		all["code "+p] = codeBody(p)
 	}
 	for _, w := range []string{notify.PasswordReset, notify.PasswordChanged, notify.PasswordUnlocked, notify.PasswordFirst} {
@@ -35,6 +35,8 @@ func bodies() map[string]notify.Body {
 	for _, p := range []string{"not-enabled", "not-verified", "blocked", "directory-refused", "directory-unavailable", "something"} {
 		all["request "+p] = notify.RequestNotice{UserID: "alain@contoso.com", Problem: p, Text: "Please help", At: noon}
 	}
+	all["answer"] = notify.RequestAnswer{UserID: "alain@contoso.com", Text: "Please come to desk three.\nBring your card.", SupportCode: "K3Y-42", At: noon}
+	all["digest"] = notify.RequestDigest{Open: 3, Unassigned: 1, Oldest: noon}
 	all["dispute"] = notify.DisputeNotice{UserID: "alain@contoso.com", IP: "2001:db8::1", At: noon}
 	all["admin"] = notify.AdminNotice{UserID: "adele@contoso.com", At: noon}
 	return all
@@ -83,7 +85,7 @@ func TestCodeMailSaysWhatItIsFor(t *testing.T) {
 
 func TestNoCodeOutsideTheBody(t *testing.T) {
 	for _, lang := range i18n.Languages() {
-		for _, purpose := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp} {
+		for _, purpose := range []string{notify.PurposeReset, notify.PurposeSignIn, notify.PurposeRegister, notify.PurposeStepUp, notify.PurposeCaller} {
 			m, err := notify.Render(lang, "Contoso", "", codeBody(purpose))
 			if err != nil {
 				t.Fatal(err)

@@ -13,11 +13,13 @@ const oneText = 160
 // page and nowhere else (WICG, "Origin-bound one-time codes delivered via SMS").
 // The organization's name is shortened where the whole would not fit into one text.
 func (c composer) text(code Code, host string) string {
-	purpose := oneOf(code.Purpose, PurposeReset, PurposeSignIn, PurposeRegister, PurposeStepUp)
+	purpose := oneOf(code.Purpose, purposes...)
 	number, name := digits(code.Code), []rune(simple.Replace(c.org))
-	write := func(org string) string {
-		return c.p.T("notify.sms."+purpose, "code", number, "org", org) + "\n@" + host + " #" + number
+	last := "\n@" + host + " #" + number
+	if purpose == PurposeCaller {
+		last = "" // it is read out: no page has a field for it
 	}
+	write := func(org string) string { return c.p.T("notify.sms."+purpose, "code", number, "org", org) + last }
 	whole := write(string(name))
 	for gsm(whole) > oneText && len(name) > 4 {
 		name = name[:len(name)-1]

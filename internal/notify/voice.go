@@ -7,15 +7,18 @@ import (
 
 // spoken is a code as somebody hears it: word by word, twice.
 func (c composer) spoken(code Code) []string {
-	purpose := oneOf(code.Purpose, PurposeReset, PurposeSignIn, PurposeRegister, PurposeStepUp)
+	purpose := oneOf(code.Purpose, purposes...)
 	var words []string
 	for _, r := range digits(code.Code) {
 		if r >= '0' && r <= '9' {
 			words = append(words, c.t("notify.voice.digit."+string(r)))
 		}
 	}
-	slow := strings.Join(words, ", ") + "."
-	return []string{c.t("notify.voice." + purpose), slow, c.t("notify.voice.again"), slow, c.t("notify.voice.end")}
+	slow, end := strings.Join(words, ", ")+".", "notify.voice.end"
+	if purpose == PurposeCaller {
+		end = "notify.voice.caller.end"
+	}
+	return []string{c.t("notify.voice." + purpose), slow, c.t("notify.voice.again"), slow, c.t(end)}
 }
 
 // voices are how a call sounds. Where a language is not listed, English is spoken.

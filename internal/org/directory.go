@@ -93,7 +93,11 @@ func (c *checker) directory(d *DirectoryConfig) {
 		c.onlyForLDAP(*d)
 		return
 	}
-	c.oneOf("directory.dialect", d.Dialect, OpenLDAP, DS389, FreeIPA, ActiveDirectory)
+	if d.Dialect == DS389 || d.Dialect == FreeIPA {
+		c.refuse("directory.dialect", "this version does not speak %s yet; expected openldap or active_directory", d.Dialect)
+	} else {
+		c.oneOf("directory.dialect", d.Dialect, OpenLDAP, ActiveDirectory)
+	}
 	c.servers(d)
 	if d.BindDN == "" || strings.ContainsFunc(d.BindDN, notPrintable) {
 		c.refuse("directory.bind_dn", "expected the name of the account that Kunci signs in with, such as cn=kunci,ou=services,dc=contoso,dc=com")

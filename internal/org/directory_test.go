@@ -37,7 +37,7 @@ func atLDAP(t *testing.T, change func(lines map[string]string)) (text, folder st
 
 func TestEveryKeyOfADirectoryIsRead(t *testing.T) {
 	text, folder := atLDAP(t, func(l map[string]string) {
-		l["dialect"], l["urls"], l["start_tls"], l["write_back"] = "freeipa", "[ldap://a.contoso.com]", "true", "false"
+		l["dialect"], l["urls"], l["start_tls"], l["write_back"] = "active_directory", "[ldap://a.contoso.com]", "true", "false"
 		l["user_filter"], l["group_filter"] = `"(&(objectClass=person)(uid={user_id}))"`, `"(member={dn})"`
 		l["attributes"] = `{user_id: uid, display_name: cn, given_name: givenName, family_name: sn, language: preferredLanguage, group_name: cn,
     disabled: nsAccountLock, must_change: mustChange=yes, privileged: memberLevel=9, password_source: federated}`
@@ -47,7 +47,7 @@ func TestEveryKeyOfADirectoryIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := DirectoryConfig{
-		Kind: LDAP, Dialect: FreeIPA, URLs: []string{"ldap://a.contoso.com"}, StartTLS: true, BindDN: "cn=kunci,dc=contoso,dc=com",
+		Kind: LDAP, Dialect: ActiveDirectory, URLs: []string{"ldap://a.contoso.com"}, StartTLS: true, BindDN: "cn=kunci,dc=contoso,dc=com",
 		BindPasswordFile: filepath.Join(folder, "password"), CAFile: filepath.Join(folder, "ca.pem"), BaseDN: "ou=people,dc=contoso,dc=com",
 		UserFilter: "(&(objectClass=person)(uid={user_id}))", GroupFilter: "(member={dn})",
 		Attributes: DirectoryAttributes{"uid", "cn", "givenName", "sn", "preferredLanguage", "cn", "nsAccountLock", "mustChange=yes", "memberLevel=9", "federated"},
@@ -101,6 +101,7 @@ func TestWhatADirectoryIsRefusedFor(t *testing.T) {
 		"keys beside an embedded one":    {set("kind", "embedded"), "directory.kind"},
 		"no dialect":                     {set("dialect", ""), "directory.dialect"},
 		"an unknown dialect":             {set("dialect", "edirectory"), "directory.dialect"},
+		"a dialect not spoken yet":       {set("dialect", "389ds"), "directory.dialect"},
 		"no server":                      {set("urls", ""), "directory.urls"},
 		"too many servers":               {set("urls", "[ldaps://1, ldaps://2, ldaps://3, ldaps://4, ldaps://5, ldaps://6, ldaps://7, ldaps://8, ldaps://9]"), "directory.urls"},
 		"a server in the open":           {set("urls", "[ldap://a]"), "directory.urls[0]"},

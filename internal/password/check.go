@@ -50,7 +50,7 @@ func Check(p Policy, pw string, c Context, breached BreachFilter) []Refusal {
 		refuse(RuleClasses, map[string]any{"count": p.Classes})
 	}
 	plain := fold(normalized)
-	if containsName(plain, c) {
+	if containsName(plain, c, p.Banned) {
 		refuse(RuleContainsName, nil)
 	}
 	if !reaches(normalized, termsOf(p.Banned)) {
@@ -87,18 +87,28 @@ const minName = 4
 
 // containsName tells whether the person's or the organization's name is in the
 // folded password. Of a person each name counts, of the organization the whole
-// name and the first label of each domain.
-func containsName(plain []rune, c Context) bool {
+// name and the first label of each domain: unless the organization lists it among
+// its banned terms, which says that it is to be judged by points as they are.
+func containsName(plain []rune, c Context, banned []string) bool {
 	local, _, _ := strings.Cut(c.UserID, "@")
 	var names []string
 	for _, s := range []string{local, c.DisplayName, c.GivenName, c.FamilyName} {
 		names = append(names, strings.FieldsFunc(s, notInName)...)
 		names = append(names, s)
 	}
-	names = append(names, c.OrgName)
+	listed := make(map[string]bool, len(banned))
+	for _, s := range banned {
+		listed[string(fold(norm.NFKC.String(s)))] = true
+	}
+	organization := []string{c.OrgName}
 	for _, d := range c.Domains {
 		label, _, _ := strings.Cut(d, ".")
-		names = append(names, label)
+		organization = append(organization, label)
+	}
+	for _, s := range organization {
+		if !listed[string(fold(norm.NFKC.String(s)))] {
+			names = append(names, s)
+		}
 	}
 	text := string(plain)
 	for _, name := range names {

@@ -2,6 +2,7 @@ package password
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -84,7 +85,7 @@ func parseImported(encoded string) (imported, error) {
 			digest, err = scrypt.DecodeVariant(scrypt.VariantScrypt)(encoded)
 		}
 	case "pbkdf2-sha256", "pbkdf2-sha512":
-		if err = numberBound(parts, 2, 1, maxPBKDF2); err == nil {
+		if encoded, err = passlibForm(parts); err == nil {
 			digest, err = pbkdf2.Decode(encoded)
 		}
 	case "6":
@@ -138,6 +139,29 @@ func numberBound(parts []string, at int, least, most uint64) error {
 		return ErrUnknownScheme
 	}
 	return nil
+}
+
+// passlibForm reads the two ways PBKDF2 is written, $pbkdf2-sha256$29000$… of
+// passlib and $pbkdf2-sha256$i=29000,l=32$… of the PHC string format, and gives
+// the first, which the library knows. They also differ in one letter of their
+// base64 alphabets.
+func passlibForm(parts []string) (string, error) {
+	if len(parts) != 5 || parts[3] == "" || parts[4] == "" {
+		return "", ErrUnknownScheme
+	}
+	rounds, length, named := strings.Cut(parts[2], ",")
+	rounds = strings.TrimPrefix(rounds, "i=")
+	if err := numberBound([]string{rounds}, 0, 1, maxPBKDF2); err != nil {
+		return "", err
+	}
+	salt, key := strings.ReplaceAll(parts[3], "+", "."), strings.ReplaceAll(parts[4], "+", ".")
+	if named {
+		p, err := parameters(length, "l")
+		if err != nil || int(p["l"]) != base64.RawStdEncoding.DecodedLen(len(key)) {
+			return "", ErrUnknownScheme
+		}
+	}
+	return strings.Join([]string{"", parts[1], rounds, salt, key}, "$"), nil
 }
 
 // roundsBound reads $6$salt$hash and $6$rounds=N$salt$hash.

@@ -9,12 +9,14 @@ import (
 // samples are hashes of "password" made elsewhere: the vector of the argon2
 // reference implementation, libcrypt, openssl, and Python's hashlib.
 var samples = map[string]string{
-	"argon2id":      "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-	"bcrypt":        "$2b$10$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK",
-	"scrypt":        "$scrypt$ln=10,r=8,p=1$c29tZXNhbHRzb21lc2FsdA$dj05BT7oUTq35qmxXqG/pksYG8IJr8uxtvAzbfGjoic",
-	"pbkdf2-sha256": "$pbkdf2-sha256$120000$c29tZXNhbHRzb21lc2FsdA$15ZRA5T3zJkaYZ9MDVnRlSBKI9T3cvx234eZUqsdp6U",
-	"pbkdf2-sha512": "$pbkdf2-sha512$120000$c29tZXNhbHRzb21lc2FsdA$XNytv2C02B/dSn.eYAnbTPpaBIehwjl1ALAEniPIdljitz4B9SJNJ3FcCtsZU7oEyq8vfcsdWJf/NHCfaU9REQ",
-	"sha512-crypt":  "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/",
+	"argon2id":       "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+	"bcrypt":         "$2b$10$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK",
+	"scrypt":         "$scrypt$ln=10,r=8,p=1$c29tZXNhbHRzb21lc2FsdA$dj05BT7oUTq35qmxXqG/pksYG8IJr8uxtvAzbfGjoic",
+	"pbkdf2-sha256":  "$pbkdf2-sha256$120000$c29tZXNhbHRzb21lc2FsdA$15ZRA5T3zJkaYZ9MDVnRlSBKI9T3cvx234eZUqsdp6U",
+	"pbkdf2-sha512":  "$pbkdf2-sha512$120000$c29tZXNhbHRzb21lc2FsdA$XNytv2C02B/dSn.eYAnbTPpaBIehwjl1ALAEniPIdljitz4B9SJNJ3FcCtsZU7oEyq8vfcsdWJf/NHCfaU9REQ",
+	"pbkdf2 as PHC":  "$pbkdf2-sha256$i=120000,l=32$c29tZXNhbHRzb21lc2FsdA$15ZRA5T3zJkaYZ9MDVnRlSBKI9T3cvx234eZUqsdp6U",
+	"PHC, no length": "$pbkdf2-sha512$i=120000$++++c29tZXNhbHRzb21lcw$XMc5hOk4W3piPQc0MFD7RkA5c/NDrgsZg74VUtH499rxwgbrnN5+GQrKUsPkMzhsedjj6C3FeBjZMQDX0HaDHw",
+	"sha512-crypt":   "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/",
 }
 
 func TestImported(t *testing.T) {
@@ -55,6 +57,9 @@ func TestImportedBounds(t *testing.T) {
 		"scrypt of 1 TiB":           "$scrypt$ln=30,r=8,p=1$" + key,
 		"scrypt of wide blocks":     "$scrypt$ln=16,r=1000000,p=1$" + key,
 		"pbkdf2 without end":        "$pbkdf2-sha256$2000000000$" + key,
+		"pbkdf2, PHC, without end":  "$pbkdf2-sha256$i=2000000000,l=24$" + key,
+		"pbkdf2, another length":    "$pbkdf2-sha256$i=1000,l=32$" + key,
+		"pbkdf2, unknown parameter": "$pbkdf2-sha256$i=1000,x=24$" + key,
 		"pbkdf2, negative":          "$pbkdf2-sha256$-1$" + key,
 		"sha512-crypt without end":  "$6$rounds=999999999$salt$" + strings.Repeat("a", 86),
 		"md5-crypt":                 "$1$salt$qJH7.N4xYta3aEG/dfqo/0",

@@ -117,25 +117,31 @@ func TestCommonLongPasswordsAreRefused(t *testing.T) {
 	t.Logf("%d passwords, %d accepted", len(all), passed)
 }
 
-// The vectors of the banned list are vectors of that rule alone. The name of the
-// organization is refused by the rule about names, whatever the score is.
+// The name of the organization is refused by the rule about names whatever the
+// score is, unless the organization lists it as a term: then it scores like one.
+// A person's name is never scored instead.
 func TestTheVectorsAndTheNameRuleAreTwoRules(t *testing.T) {
 	const pw = "ContoS0Bl@nkf9!"
-	p := Policy{MinLength: 12, Banned: []string{"contoso", "blank"}}
+	listed, unlisted := []string{"Contoso", "blank"}, []string{"blank"}
+	contoso := Context{OrgName: "Contoso", Domains: []string{"contoso.com"}}
 	for name, c := range map[string]struct {
-		c    Context
-		pw   string
-		want string
+		c      Context
+		banned []string
+		pw     string
+		want   string
 	}{
-		"five points, elsewhere":          {Context{OrgName: "Fabrikam", Domains: []string{"fabrikam.com"}}, pw, ""},
-		"five points, at Contoso":         {Context{OrgName: "Contoso", Domains: []string{"contoso.com"}}, pw, RuleContainsName},
-		"five points, by the domain":      {Context{OrgName: "Holding", Domains: []string{"contoso.com"}}, pw, RuleContainsName},
-		"four points, elsewhere":          {Context{OrgName: "Fabrikam"}, "C0ntos0Blank12", RuleBanned},
-		"four points, at Contoso, is two": {Context{OrgName: "Contoso"}, "C0ntos0Blank12", RuleContainsName + " " + RuleBanned},
+		"five points, elsewhere":             {Context{OrgName: "Fabrikam", Domains: []string{"fabrikam.com"}}, listed, pw, ""},
+		"five points, listed":                {contoso, listed, pw, ""},
+		"four points, listed":                {contoso, listed, "C0ntos0Blank12", RuleBanned},
+		"not listed":                         {contoso, unlisted, pw, RuleContainsName},
+		"by the domain":                      {Context{OrgName: "Holding", Domains: []string{"contoso.com"}}, unlisted, pw, RuleContainsName},
+		"the domain is listed, the name not": {Context{OrgName: "Contoso Bank", Domains: []string{"contoso.com"}}, listed, "ContosoBank nkf9!x7", RuleContainsName},
+		"four points, elsewhere":             {Context{OrgName: "Fabrikam"}, listed, "C0ntos0Blank12", RuleBanned},
+		"one's own name, though listed":      {Context{GivenName: "Contoso"}, listed, pw, RuleContainsName},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, r := range Check(p, c.pw, c.c, nil) {
+			for _, r := range Check(Policy{MinLength: 12, Banned: c.banned}, c.pw, c.c, nil) {
 				got = append(got, r.Rule)
 			}
 			if s := strings.Join(got, " "); s != c.want {

@@ -66,7 +66,13 @@ const (
 	// Temporary Access Passes.
 	PassMinutes Code = "pass-minutes"  // shorter or longer than the policy allows
 	PassStart   Code = "pass-start"    // begins too far ahead
+	PassWrong   Code = "pass-wrong"    // at sign-in: no pass, or not this one, or not now
 	PassOneTime Code = "pass-one-time" // the policy allows only passes that work once
+
+	// Helpdesk.
+	CallerUnverified Code = "caller-unverified" // who calls has to be verified first
+	AnswerLink       Code = "answer-link"       // an answer by mail holds an address or a link
+	NoCallerCode     Code = "no-caller-code"    // no code was sent that could be read out
 
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ

@@ -215,7 +215,9 @@ func (a *Activity) add(k key, n int) {
 	case audit.ResetAbandoned:
 		a.Abandoned += n
 	case audit.ResetBlocked:
-		a.Blocked += n
+		if k.reason != "frozen" { // by somebody, not by a limit
+			a.Blocked += n
+		}
 	case audit.ResetRefused:
 		a.Refused += n
 	case audit.RequestOpened:

@@ -125,6 +125,8 @@ func TestWhatHappenedIsCountedByDay(t *testing.T) {
 			audit.Event{Kind: audit.ResetRefused, Org: id, Reason: "not-enabled", Outcome: audit.Denied},
 			audit.Event{Kind: audit.ResetCompleted, Org: "another"},
 			audit.Event{Kind: audit.AccountUnlocked, Org: id, Outcome: audit.Failure},
+			audit.Event{Kind: audit.ResetBlocked, Org: id, Reason: "gate", Outcome: audit.Denied},
+			audit.Event{Kind: audit.ResetBlocked, Org: id, Reason: "frozen"},
 		)
 		h.count()
 		h.clock.Advance(24 * time.Hour)
@@ -136,7 +138,7 @@ func TestWhatHappenedIsCountedByDay(t *testing.T) {
 		if len(p.Days) != 3 || p.Days[0] != (report.Activity{Day: p.Days[0].Day}) {
 			t.Fatalf("days: %+v", p.Days)
 		}
-		if first := p.Days[1]; first.Completed != 1 || first.Refused != 1 || first.Unlocked != 0 {
+		if first := p.Days[1]; first.Completed != 1 || first.Refused != 1 || first.Unlocked != 0 || first.Blocked != 1 {
 			t.Errorf("yesterday: %+v", first)
 		}
 		if last := p.Days[2]; last.Completed != 1 || last.Requests != 1 {

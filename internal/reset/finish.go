@@ -1,6 +1,7 @@
 package reset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,9 @@ const (
 	// patience is how long a directory may take; shorter than the lease, so that
 	// two attempts never write at once.
 	patience = 20 * time.Second
+	// twin is how long the second copy of a form waits for the first, looking each
+	// glance: a browser that sent it twice shows the answer to the second.
+	twin, glance = 3 * time.Second, 50 * time.Millisecond
 )
 
 // SetPassword writes the new password. Refusals of the policy or the directory
@@ -66,9 +70,9 @@ func (*refusedHere) Error() string { return "password refused" }
 func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, do func(context.Context, facts, directory.Directory) error) (Reply, error) {
 	var now facts
 	var proved []method.Method
-	attempt := ""
-	r, err := s.step(ctx, by, f, func(tx *store.Tx, f *Flow, n facts, by []method.Method, r *Reply) error {
-		now, proved, attempt = n, by, ""
+	attempt, taken := "", false
+	note := func(tx *store.Tx, f *Flow, n facts, by []method.Method, r *Reply) error {
+		now, proved, attempt, taken = n, by, "", false
 		if n.proved(by) < n.gates() {
 			// Never proved, or the policy asks for more than it did.
 			if f.State == ChoosingPassword || f.State == Writing {
@@ -78,12 +82,23 @@ func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, 
 			return nil
 		}
 		if f.State == Writing && !f.writingAt.IsZero() && f.writingAt.Add(lease).After(tx.Now()) {
+			taken = true
 			return problem.New(problem.Busy).After(f.writingAt.Add(lease).Sub(tx.Now()))
 		}
 		attempt = store.NewID()
 		f.State, f.MethodID, f.attempt, f.writingAt = Writing, "", attempt, tx.Now()
 		return s.save(ctx, tx, *f)
-	})
+	}
+	r, err := s.step(ctx, by, f, note)
+	for waited := time.Duration(0); taken && waited < twin; waited += glance {
+		select {
+		case <-ctx.Done():
+			return r, err
+		case <-time.After(glance):
+		}
+		taken = false
+		r, err = s.step(ctx, by, f, note)
+	}
 	if err != nil || attempt == "" || r.Flow.State != Writing {
 		return r, err
 	}
@@ -231,7 +246,8 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 }
 
 // tell writes to every address of the person, with the link that says "this
-// wasn't me", and to the administrators when it was one of them.
+// wasn't me", and to the administrators when it was one of them. It is in the
+// person's own language: whoever sat at the browser may be somebody else.
 func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, what string) error {
 	p := now.org.Policy.Notifications
 	if _, admin := now.org.RoleOf(now.account.Entry.UserID); admin && p.AdminsOnAdminReset && f.State == Done {
@@ -260,7 +276,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 			continue
 		}
 		if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
-			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: f.Lang, Key: "reset:" + f.ID + ":" + m.ID,
+			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: cmp.Or(now.account.Entry.Language, f.Lang), Key: "reset:" + f.ID + ":" + m.ID,
 			Body: notify.PasswordNotice{
 				What: what, UserID: now.account.Entry.UserID, IP: by.IP, Browser: by.UserAgent,
 				SupportCode: by.Correlation, At: tx.Now(), DisputeURL: link,

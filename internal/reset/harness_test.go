@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/org/orgtest"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret/secrettest"
+	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
 
@@ -190,7 +191,9 @@ func newWorld(t testing.TB, db *store.DB, clock *storetest.Clock, change ...func
 	must(t, jobs.Migrate(t.Context(), db))
 	letters, err := notify.New(notify.Deps{DB: db, Jobs: queue, Keys: keys, Sender: noMail{}, Log: log, PublicURL: "https://kunci.test"})
 	must(t, err)
-	desk, err := helpdesk.New(helpdesk.Deps{DB: db, Keys: keys, Methods: w.methods, Audit: w.audit, Notify: letters})
+	signedIn, err := session.New(session.Deps{Keys: keys, Audit: w.audit})
+	must(t, err)
+	desk, err := helpdesk.New(helpdesk.Deps{DB: db, Keys: keys, Methods: w.methods, Audit: w.audit, Notify: letters, Sessions: signedIn})
 	must(t, err)
 	w.s, err = reset.New(reset.Deps{DB: db, Keys: keys, Orgs: w.orgs, Accounts: w.accounts, Methods: w.methods, Challenges: challenges,
 		Helpdesk: desk, Audit: w.audit, Messages: w.out, Sessions: w.sessions, PublicURL: "https://kunci.test"})

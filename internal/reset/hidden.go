@@ -101,6 +101,9 @@ func (s *Service) viewHidden(ctx context.Context, f Flow) (View, error) {
 	v.Gates = v.Org.Policy.Reset.Gates
 	for _, k := range hiddenKinds(v.Org) {
 		c := Choice{ID: hiddenPrefix + string(k), Kind: k, Usable: true}
+		if k.Class() == method.Authenticator {
+			c.Digits = 6 // of nearly all
+		}
 		v.Choices = append(v.Choices, c)
 		if c.ID == f.MethodID {
 			v.Chosen = c
@@ -369,18 +372,39 @@ func (s *Service) hiddenAnswer(ctx context.Context, by audit.Actor, f Flow, code
 // where there is none, for one that cannot be.
 func (s *Service) prepareHidden(ctx context.Context, now facts, k method.Kind, code string) (map[string]challenge.Answer, error) {
 	of := now.candidates(k)
-	if len(of) == 0 {
+	authenticator := k.Class() == method.Authenticator
+	if authenticator {
+		// How many digits somebody's own has is not told: any that one can have are a code.
+		if err := s.anyDigits(ctx, k, code); err != nil {
+			return nil, err
+		}
+	} else if len(of) == 0 {
 		of = []method.Method{method.Decoy(k)}
 	}
 	answers := make(map[string]challenge.Answer, len(of))
 	for _, m := range of {
 		a, err := s.d.Challenges.Prepare(ctx, m, code)
+		if authenticator && errors.Is(err, problem.New(problem.CodeFormat)) {
+			continue // wrong, and no more is said
+		}
 		if err != nil {
 			return nil, err
 		}
 		answers[m.ID] = a
 	}
 	return answers, nil
+}
+
+// anyDigits refuses what is no code of any authenticator.
+func (s *Service) anyDigits(ctx context.Context, k method.Kind, code string) (err error) {
+	for digits := 6; digits <= 8; digits++ {
+		decoy := method.Decoy(k)
+		decoy.OATH.Digits = digits
+		if _, err = s.d.Challenges.Prepare(ctx, decoy, code); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // tryHidden gives the challenge that the answer passed, nil when it was wrong.

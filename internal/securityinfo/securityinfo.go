@@ -154,7 +154,7 @@ func (s *Service) Fresh(ctx context.Context, who Who, k method.Kind) error {
 	})
 }
 
-func (f facts) hasFactor() bool { return method.AskForFactor(f.methods) }
+func (f facts) hasFactor() bool { return method.AskForFactor(f.methods, f.org.Offers) }
 
 // proved gives a method of the account that counts, or did before it was
 // disabled. Problem NotFound for every other id.

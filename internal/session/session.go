@@ -48,15 +48,17 @@ type Session struct {
 	PasswordAt time.Time // when the password was typed
 	FactorAt   time.Time // when a second factor was proved; zero: never
 	FactorID   string    // which method that was
+	PassID     string    // the Temporary Access Pass that let the person in, empty: none did
 	CreatedAt  time.Time
 	SeenAt     time.Time
 }
 
 // Fresh tells whether the strongest proof the account can give is younger than
-// d: the second factor where it has one, else the password.
+// d: the second factor where it has one, else the password, or a pass that stood
+// in for it.
 func (s Session) Fresh(now time.Time, hasFactor bool, d time.Duration) bool {
 	at := s.PasswordAt
-	if hasFactor {
+	if hasFactor || s.FactorAt.After(at) {
 		at = s.FactorAt
 	}
 	return s.Level == Full && !at.IsZero() && now.Sub(at) <= d
@@ -245,6 +247,30 @@ func (s *Service) Prove(ctx context.Context, tx *store.Tx, sessionID, methodID s
 		return "", fmt.Errorf("session: %w", err)
 	}
 	return s.Rotate(ctx, tx, current.BrowserID)
+}
+
+// ProvePass is Prove for a Temporary Access Pass, which the session remembers.
+func (s *Service) ProvePass(ctx context.Context, tx *store.Tx, sessionID, passID string) (string, error) {
+	if err := passed(ctx, tx, sessionID, passID); err != nil {
+		return "", fmt.Errorf("session: %w", err)
+	}
+	return s.Prove(ctx, tx, sessionID, passID)
+}
+
+// EndByPass ends the sessions that a pass let in, whatever was proved in them
+// since: whoever took the pass away may have meant somebody else.
+func (s *Service) EndByPass(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID, passID string) error {
+	if passID == "" {
+		return errors.New("session: no pass")
+	}
+	n, err := endByPass(ctx, tx, orgID, accountID, passID)
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	return s.record(ctx, tx, by, orgID, accountID, "pass")
 }
 
 // PasswordTyped notes that the right password was typed again now. One that has

@@ -29,13 +29,13 @@ func setCurrent(ctx context.Context, tx *store.Tx, id, sessionID string) error {
 	return err
 }
 
-const sessionColumns = `id, browser_id, org_id, account_id, level, must_change, password_at, factor_at, factor_id, created_at, seen_at`
+const sessionColumns = `id, browser_id, org_id, account_id, level, must_change, password_at, factor_at, factor_id, pass_id, created_at, seen_at`
 
 func insertSession(ctx context.Context, tx *store.Tx, s Session) error {
 	_, err := tx.Exec(ctx, `INSERT INTO session (`+sessionColumns+`, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)`,
 		s.ID, s.BrowserID, s.OrgID, s.AccountID, string(s.Level), s.MustChange, store.Micros(s.PasswordAt),
-		store.Micros(s.FactorAt), s.FactorID, store.Micros(s.CreatedAt), store.Micros(s.SeenAt))
+		store.Micros(s.FactorAt), s.FactorID, s.PassID, store.Micros(s.CreatedAt), store.Micros(s.SeenAt))
 	return err
 }
 
@@ -44,7 +44,7 @@ func selectSession(ctx context.Context, tx *store.Tx, id string) (Session, error
 	var level string
 	var passwordAt, factorAt, createdAt, seenAt int64
 	err := tx.QueryRow(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = $1 AND ended_at = 0`, id).
-		Scan(&s.ID, &s.BrowserID, &s.OrgID, &s.AccountID, &level, &s.MustChange, &passwordAt, &factorAt, &s.FactorID, &createdAt, &seenAt)
+		Scan(&s.ID, &s.BrowserID, &s.OrgID, &s.AccountID, &level, &s.MustChange, &passwordAt, &factorAt, &s.FactorID, &s.PassID, &createdAt, &seenAt)
 	s.Level = Level(level)
 	s.PasswordAt, s.FactorAt = store.Time(passwordAt), store.Time(factorAt)
 	s.CreatedAt, s.SeenAt = store.Time(createdAt), store.Time(seenAt)
@@ -60,6 +60,16 @@ func prove(ctx context.Context, tx *store.Tx, id, methodID string) error {
 	_, err := tx.Exec(ctx, `UPDATE session SET level = 'full', factor_at = $2, factor_id = $3, seen_at = $2
 		WHERE id = $1 AND ended_at = 0`, id, store.Micros(tx.Now()), methodID)
 	return err
+}
+
+func passed(ctx context.Context, tx *store.Tx, id, passID string) error {
+	_, err := tx.Exec(ctx, `UPDATE session SET pass_id = $2 WHERE id = $1 AND ended_at = 0`, id, passID)
+	return err
+}
+
+func endByPass(ctx context.Context, tx *store.Tx, orgID, accountID, passID string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE session SET ended_at = $4 WHERE org_id = $1 AND account_id = $2 AND (pass_id = $3 OR factor_id = $3) AND ended_at = 0`,
+		orgID, accountID, passID, store.Micros(tx.Now()))
 }
 
 func passwordTyped(ctx context.Context, tx *store.Tx, id string, mustChange bool) error {

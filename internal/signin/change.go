@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -167,7 +168,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, signed
 			continue
 		}
 		if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
-			Org: signed.Org, AccountID: signed.Account.ID, To: m.Value, Lang: lang, Key: "change:" + id + ":" + m.ID,
+			Org: signed.Org, AccountID: signed.Account.ID, To: m.Value, Lang: cmp.Or(signed.Account.Entry.Language, lang), Key: "change:" + id + ":" + m.ID,
 			Body: notify.PasswordNotice{
 				What: notify.PasswordChanged, UserID: signed.Account.Entry.UserID, IP: by.IP, Browser: by.UserAgent,
 				SupportCode: by.Correlation, At: tx.Now(), DisputeURL: link,

@@ -3,6 +3,7 @@
 //
 //	user ID ──> password ──┬── second factor ──┬──> new password ──> interrupt ──> in
 //	                       └───────────────────┘      if it must      if it is due
+//	pass ──────────────────────────────────────┼──> registering, until it is over
 //	passkey ───────────────────────────────────┘
 //
 // It promises:
@@ -17,6 +18,9 @@
 //   - nobody learns whether an account exists, has a password, is disabled or
 //     must change its password without knowing the password: the answer, its
 //     time and the lock after wrong passwords are the same (nobody.go);
+//   - a Temporary Access Pass stands in for the password and the factor, for as
+//     long as it counts; who has one, nobody learns: no account, no pass, a wrong
+//     and a spent one take the same hash, statements, counts and answer (pass.go);
 //   - a passkey is two factors in one and lets in by itself; nobody learns from a
 //     refused one whose it is (passkey.go);
 //   - the browser's token is a new one after the password, after a factor, and

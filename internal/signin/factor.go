@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -23,8 +24,11 @@ type Verification struct {
 	// ByPassword tells that there is no factor: the password is typed again.
 	ByPassword bool
 	// Choices are the factors that can be proved now, the first is offered first.
-	// None, and not ByPassword: every factor was disabled.
+	// None, and not ByPassword: every factor was disabled, or is a phone to which
+	// nothing can be sent (Unsent), or nothing but a pass that is used up let the
+	// person in.
 	Choices []method.Method
+	Unsent  bool
 	// Chosen is the one being proved, with its challenge where one was begun.
 	Chosen    method.Method
 	Challenge challenge.Challenge
@@ -70,10 +74,16 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 	if !signed.HasFactor() {
 		// A factor that went away since the password was typed: the session cannot
 		// be raised by it, and by the password only where it is full already.
-		v.ByPassword, v.Choices = v.StepUp, nil
-		return v, nil
+		// Without a password either, a pass that works more than once can be typed again.
+		if v.ByPassword = v.StepUp && signed.HasPassword(); v.ByPassword || !v.StepUp {
+			v.Choices = nil
+			return v, nil
+		}
 	}
 	if len(v.Choices) == 0 {
+		v.Unsent = slices.ContainsFunc(signed.Methods, func(m method.Method) bool {
+			return m.Usable() && factor(m) && !signed.Org.Offers(m.Kind)
+		})
 		return v, nil
 	}
 	v.Chosen = v.Choices[0]
@@ -203,10 +213,18 @@ func (s *Service) prove(ctx context.Context, tx *store.Tx, by audit.Actor, now S
 		})
 	}
 	c = result.Challenge // of several passkeys it names the one that was used
-	if r.Token, err = s.d.Sessions.Prove(ctx, tx, now.Session.ID, c.MethodID); err != nil {
+	if r.Token, err = s.raise(ctx, tx, now.Session.ID, c); err != nil {
 		return err
 	}
 	return s.proved(ctx, tx, by, now, string(c.Kind), c.MethodID, r)
+}
+
+// raise notes in the session what was proved. One that a pass let in ends with it.
+func (s *Service) raise(ctx context.Context, tx *store.Tx, sessionID string, c challenge.Challenge) (string, error) {
+	if c.Kind == method.TemporaryAccessPass {
+		return s.d.Sessions.ProvePass(ctx, tx, sessionID, c.MethodID)
+	}
+	return s.d.Sessions.Prove(ctx, tx, sessionID, c.MethodID)
 }
 
 // opened gives the challenge that the answer is for. Kinds that are sent need
@@ -253,7 +271,7 @@ func (s *Service) PasswordAgain(ctx context.Context, by audit.Actor, token, pw s
 	if err != nil {
 		return Reply{}, err
 	}
-	if signed.purpose() != challenge.StepUp || signed.HasFactor() {
+	if signed.purpose() != challenge.StepUp || signed.HasFactor() || !signed.HasPassword() {
 		return Reply{}, problem.New(problem.MethodNotAllowed)
 	}
 	if pw == "" {

@@ -36,7 +36,8 @@ type Interrupt struct {
 
 // Interrupt says what is asked of somebody now. It is a pure function of the
 // policy, the account and its methods. The rules are those of Microsoft Entra's
-// combined registration; putting off is bounded here by a number and by days.
+// combined registration; putting off is bounded here by a number and by days. Whoever came in with a pass
+// cannot put it off: the pass will not come back.
 func (s Signed) Interrupt() Interrupt {
 	if !s.resets() {
 		return Interrupt{}
@@ -47,7 +48,7 @@ func (s Signed) Interrupt() Interrupt {
 		if p.SkipDays > 0 && !a.FirstAskedAt.IsZero() {
 			i.Until = a.FirstAskedAt.Add(days(p.SkipDays))
 		}
-		i.CanSkip = i.SkipsLeft > 0 && (i.Until.IsZero() || s.Now.Before(i.Until))
+		i.CanSkip = !s.byPass() && i.SkipsLeft > 0 && (i.Until.IsZero() || s.Now.Before(i.Until))
 		return i
 	}
 	last := a.ReconfirmedAt
@@ -64,7 +65,7 @@ func (s Signed) Interrupt() Interrupt {
 // in, and nothing was registered since: the pass is soon over, and what it stood
 // in for is still lost.
 func (s Signed) byPass() bool {
-	if s.pass().ID == "" {
+	if !s.OnPass() {
 		return false
 	}
 	return !slices.ContainsFunc(s.Methods, func(m method.Method) bool {
@@ -72,10 +73,16 @@ func (s Signed) byPass() bool {
 	})
 }
 
-// pass is the pass that proved the session; empty: something else did.
+// OnPass tells whether the session rests on a pass, and nothing of the person's
+// own was proved in it since.
+func (s Signed) OnPass() bool {
+	return s.Session.PassID != "" && (s.Session.FactorID == "" || s.Session.FactorID == s.Session.PassID)
+}
+
+// pass is the pass that the session rests on; empty: none, or it is gone.
 func (s Signed) pass() method.Method {
 	for _, m := range s.Methods {
-		if m.ID == s.Session.FactorID && m.Kind == method.TemporaryAccessPass {
+		if m.ID == s.Session.PassID && m.Kind == method.TemporaryAccessPass {
 			return m
 		}
 	}
@@ -126,10 +133,14 @@ func (s *Service) Skip(ctx context.Context, by audit.Actor, token string, signed
 	})
 }
 
-// LooksGood notes that the methods are still right.
+// LooksGood notes that the methods are still right. Problem Forbidden: what is
+// asked for is to register, which saying so does not do.
 func (s *Service) LooksGood(ctx context.Context, by audit.Actor, token string, signed Signed) error {
 	return s.answer(ctx, token, signed, func(tx *store.Tx, now Signed) error {
-		if now.Interrupt().Ask != AskConfirm {
+		switch now.Interrupt().Ask {
+		case AskRegister:
+			return problem.New(problem.Forbidden)
+		case AskNothing:
 			return nil
 		}
 		return s.d.Accounts.MarkReconfirmed(ctx, tx, by, now.Org.ID, now.Account.ID)

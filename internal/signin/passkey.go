@@ -7,6 +7,7 @@ import (
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/session"
@@ -95,7 +96,9 @@ func (s *Service) unknown(ctx context.Context, by audit.Actor, refused error) er
 	return errors.Join(refused, err)
 }
 
-// beginBy makes the session of somebody who proved a passkey.
+// beginBy makes the session of somebody who proved a passkey or a pass alone. A
+// password that must be changed is asked for when it is used: whoever comes in
+// with a pass may not know it.
 func (s *Service) beginBy(ctx context.Context, tx *store.Tx, by audit.Actor, token string, c challenge.Challenge, in *In) error {
 	signed := &in.Signed
 	signed.Now = tx.Now()
@@ -108,12 +111,13 @@ func (s *Service) beginBy(ctx context.Context, tx *store.Tx, by audit.Actor, tok
 	}
 	e := signed.Account.Entry
 	begun, err := s.d.Sessions.Begin(ctx, tx, browser.ID, session.Begin{
-		OrgID: signed.Org.ID, AccountID: signed.Account.ID, UserID: e.UserID, Name: e.DisplayName, Level: session.Full, MustChange: e.MustChange,
+		OrgID: signed.Org.ID, AccountID: signed.Account.ID, UserID: e.UserID, Name: e.DisplayName, Level: session.Full,
+		MustChange: e.MustChange && c.Kind != method.TemporaryAccessPass,
 	})
 	if err != nil {
 		return err
 	}
-	if in.Token, err = s.d.Sessions.Prove(ctx, tx, begun.ID, c.MethodID); err != nil {
+	if in.Token, err = s.raise(ctx, tx, begun.ID, c); err != nil {
 		return err
 	}
 	if signed.Session, err = s.d.Sessions.Get(ctx, tx, begun.ID); err != nil {

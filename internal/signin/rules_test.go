@@ -35,7 +35,7 @@ func someone(change func(*signin.Signed)) signin.Signed {
 // passed lets somebody in by a pass that an administrator issued.
 func passed(s *signin.Signed) {
 	s.Methods = []method.Method{mailbox, {ID: "pass", Kind: method.TemporaryAccessPass, Proved: true, ProvedAt: now.Add(-time.Minute), Spent: true}}
-	s.Session.FactorID, s.Session.FactorAt = "pass", now.Add(-time.Second)
+	s.Session.FactorID, s.Session.PassID, s.Session.FactorAt = "pass", "pass", now.Add(-time.Second)
 }
 
 func TestWhatAnInterruptAsks(t *testing.T) {
@@ -93,18 +93,22 @@ func TestWhatAnInterruptAsks(t *testing.T) {
 			s.Account.RegisteredAt = now.Add(-day(900))
 			s.Org.Policy.Registration.RequiredAtSignIn = false
 		}, signin.Interrupt{}},
-		"let in by a pass": {func(s *signin.Signed) { passed(s) }, signin.Interrupt{Ask: signin.AskRegister, CanSkip: true, SkipsLeft: 3}},
+		"let in by a pass": {func(s *signin.Signed) { passed(s) }, signin.Interrupt{Ask: signin.AskRegister, SkipsLeft: 3}},
 		"let in by a pass, nothing is asked at sign-in": {func(s *signin.Signed) {
 			passed(s)
 			s.Org.Policy.Registration.RequiredAtSignIn = false
-		}, signin.Interrupt{Ask: signin.AskRegister, CanSkip: true, SkipsLeft: 3}},
+		}, signin.Interrupt{Ask: signin.AskRegister, SkipsLeft: 3}},
 		"let in by a pass, registered since": {func(s *signin.Signed) {
 			passed(s)
 			s.Methods[0].ProvedAt = now
 		}, signin.Interrupt{}},
 		"a pass nobody used": {func(s *signin.Signed) {
 			passed(s)
-			s.Session.FactorID = ""
+			s.Session.FactorID, s.Session.PassID = "", ""
+		}, signin.Interrupt{}},
+		"let in by a pass, and proved by something else since": {func(s *signin.Signed) {
+			passed(s)
+			s.Session.FactorID = "app"
 		}, signin.Interrupt{}},
 		"registered before we knew": {func(s *signin.Signed) { s.Account.RegisteredAt = time.Time{} }, signin.Interrupt{}},
 	} {

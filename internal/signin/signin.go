@@ -100,7 +100,8 @@ type Signed struct {
 func (s Signed) Factors() []method.Method {
 	var all []method.Method
 	for _, m := range s.Methods {
-		// A phone that nothing can be sent to here still asks, and cannot answer.
+		// A phone that nothing can be sent to here cannot answer, and still asks
+		// unless nobody ever used it.
 		if m.Usable() && factor(m) && s.Org.Offers(m.Kind) {
 			all = append(all, m)
 		}
@@ -120,7 +121,13 @@ func (s Signed) Factors() []method.Method {
 // HasFactor tells whether the account asks for a second factor, which may be one
 // that nobody can prove any more.
 func (s Signed) HasFactor() bool {
-	return method.AskForFactor(s.Methods)
+	return method.AskForFactor(s.Methods, s.Org.Offers)
+}
+
+// HasPassword tells whether the person can type a password at all. Only our own
+// directory says; every other account is taken to have one.
+func (s Signed) HasPassword() bool {
+	return s.Org.Directory.Kind != org.Embedded || s.Account.Entry.HasPassword
 }
 
 func factor(m method.Method) bool {
@@ -193,7 +200,7 @@ func (s *Service) step(ctx context.Context, found *Signed) error {
 	if err := s.d.DB.Read(ctx, read); err != nil {
 		return err
 	}
-	if p := found.pass(); p.ID != "" && !p.ValidUntil.After(found.Now) {
+	if p := found.pass(); found.OnPass() && !p.ValidUntil.After(found.Now) {
 		return problem.New(problem.SignedOut) // what a pass opened closes with it
 	}
 	if !found.Session.Stale(found.Now) {

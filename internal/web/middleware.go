@@ -148,9 +148,10 @@ func (s *server) admit(next http.Handler) http.Handler {
 	})
 }
 
-// pageFor tells pages people look at from files and machines' addresses.
+// pageFor tells pages people look at from files and machines' addresses. The help
+// is text that every browser shows, and says what to do about an old one.
 func pageFor(path string) bool {
-	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/api/", "/healthz", "/readyz", "/unsupported-browser", "/favicon.ico"} {
+	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/api/", "/healthz", "/readyz", "/unsupported-browser", "/help", "/favicon.ico"} {
 		if strings.HasPrefix(path, prefix) {
 			return false
 		}

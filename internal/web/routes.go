@@ -18,6 +18,10 @@ func (s *server) mux() *http.ServeMux {
 	for _, route := range s.Console.Routes() {
 		mux.Handle(route.Pattern, s.Pages.Handle(s.Console.Handler(route)))
 	}
+	mux.Handle("GET /console/{$}", s.redirect(http.StatusSeeOther, "/console"))
+	for _, route := range s.Help.Routes() {
+		mux.Handle(route.Pattern, s.Pages.Handle(route.Handler))
+	}
 	for pattern, handler := range s.Extra {
 		mux.Handle(pattern, handler)
 	}

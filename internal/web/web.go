@@ -12,6 +12,7 @@ import (
 
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/web/console"
+	"kunci.dev/kunci/internal/web/help"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/web/portal"
 )
@@ -23,6 +24,7 @@ type Deps struct {
 	TrustedProxies []netip.Prefix
 	Portal         *portal.Portal
 	Console        *console.Console
+	Help           *help.Help
 	API            http.Handler // everything below /api/
 	Pages          *page.Renderer
 	// Extra adds handlers by pattern, behind the same checks and headers: the
@@ -41,7 +43,7 @@ type server struct {
 
 // New gives the handler of the whole product.
 func New(d Deps) (http.Handler, error) {
-	if d.Portal == nil || d.Console == nil || d.API == nil || d.Pages == nil || d.Log == nil || d.Now == nil {
+	if d.Portal == nil || d.Console == nil || d.Help == nil || d.API == nil || d.Pages == nil || d.Log == nil || d.Now == nil {
 		return nil, errors.New("web: a part is missing")
 	}
 	u, err := url.Parse(d.PublicURL)

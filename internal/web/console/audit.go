@@ -1,9 +1,12 @@
 package console
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/admin"
@@ -18,6 +21,7 @@ type auditPage struct {
 	Kind      audit.Kind
 	Kinds     []audit.Kind
 	From, To  string
+	Person    string // whose events; empty: everybody's
 	Events    []audit.Record
 	Next      string
 	MayExport bool
@@ -26,14 +30,37 @@ type auditPage struct {
 const pageOfEvents = 50
 
 func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, d desk) error {
-	q, err := auditQuery(r.URL.Query().Get, d)
+	return c.audit(w, r, d, r.URL.Query().Get)
+}
+
+// postAudit is a POST because whoever is looked for stands in no address.
+func (c *Console) postAudit(w http.ResponseWriter, r *http.Request, d desk) error {
+	form, err := page.ReadForm(r)
 	if err != nil {
 		return err
 	}
-	q.Before, q.Limit = r.URL.Query().Get("before"), pageOfEvents
+	return c.audit(w, r, d, func(name string) string { return form[name] })
+}
+
+func (c *Console) audit(w http.ResponseWriter, r *http.Request, d desk, get func(string) string) error {
+	q, err := auditQuery(get, d)
+	if err != nil {
+		return err
+	}
+	q.Before, q.Limit = get("before"), pageOfEvents
 	view := &auditPage{
 		Base: d.base(r, "audit", "audit"), Kind: q.Kind, Kinds: audit.Kinds,
 		From: dateText(q.From), To: dateText(q.To.AddDate(0, 0, -1)), MayExport: d.as.May(admin.ExportAudit),
+	}
+	if r.Method == http.MethodPost {
+		view.Person = strings.TrimSpace(get("user_id"))
+	}
+	err = c.pick(r, d, &q, view.Person)
+	if problem.Has(err, problem.NotFound) {
+		return c.Pages.Write(w, r, http.StatusOK, "console_audit", view)
+	}
+	if err != nil {
+		return err
 	}
 	err = c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		view.Events, err = c.Audit.List(r.Context(), tx, q)
@@ -46,6 +73,41 @@ func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, d desk) error
 		view.Next = view.Events[pageOfEvents-1].ID
 	}
 	return c.Pages.Write(w, r, http.StatusOK, "console_audit", view)
+}
+
+// pick narrows a query down to what happened to one person; an empty user ID to
+// nobody in particular.
+func (c *Console) pick(r *http.Request, d desk, q *audit.Query, userID string) error {
+	if userID == "" {
+		return nil
+	}
+	a, err := c.Accounts.Find(r.Context(), d.Org, userID)
+	q.Target = a.ID
+	return err
+}
+
+// getProof gives what shows, without this program, that an event is in the log.
+func (c *Console) getProof(w http.ResponseWriter, r *http.Request, d desk) error {
+	proof, err := c.Audit.ProveFor(r.Context(), d.Org.ID, r.PathValue("id"))
+	if errors.Is(err, store.ErrNoRows) {
+		return problem.New(problem.NotFound)
+	}
+	if err != nil {
+		return err
+	}
+	public, err := c.Audit.PublicKey()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="kunci-proof.json"`)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(struct { // the client may be gone
+		audit.Proof
+		PublicKey string `json:"public_key"`
+	}{proof, public})
+	return nil
 }
 
 // auditQuery reads the filter. Days are whole ones of UTC, the last one included.
@@ -86,6 +148,9 @@ func (c *Console) postExport(w http.ResponseWriter, r *http.Request, d desk) err
 	}
 	q, err := auditQuery(func(name string) string { return form[name] }, d)
 	if err != nil {
+		return err
+	}
+	if err := c.pick(r, d, &q, strings.TrimSpace(form["user_id"])); err != nil {
 		return err
 	}
 	q.WithoutPeople = form["people"] == ""

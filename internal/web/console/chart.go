@@ -22,6 +22,7 @@ type bar struct {
 const (
 	chartWidth  = 720
 	chartHeight = 160
+	widestBar   = 36 // a single day is a bar, not a wall
 )
 
 // draw places bars side by side, the highest over the whole height.
@@ -38,7 +39,7 @@ func draw(bars []bar) chart {
 	for i := range bars {
 		b := &bars[i]
 		b.X = i * chartWidth / len(bars)
-		b.Width = max(1, (i+1)*chartWidth/len(bars)-b.X-2)
+		b.Width = min(max(1, (i+1)*chartWidth/len(bars)-b.X-2), widestBar)
 		b.Height = b.Value * chartHeight / c.Max
 		if b.Value > 0 {
 			b.Height = max(b.Height, 2) // seen at all

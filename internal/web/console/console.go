@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -20,6 +21,7 @@ import (
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 //go:embed templates
@@ -33,12 +35,14 @@ type Deps struct {
 	DB       *store.DB
 	Orgs     *org.Service
 	Accounts *account.Service
+	Methods  *method.Service
 	SignIn   *signin.Service
 	Admin    *admin.Service
 	Helpdesk *helpdesk.Service
 	Report   *report.Service
 	Audit    *audit.Service
 	Notify   *notify.Service
+	Webhooks *webhook.Service
 	Pages    *page.Renderer
 	Secure   bool // people come over https
 }
@@ -48,8 +52,8 @@ type Console struct{ Deps }
 
 // New refuses missing parts.
 func New(d Deps) (*Console, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
-		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Pages == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Methods == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
+		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Pages == nil {
 		return nil, errors.New("console: a part is missing")
 	}
 	return &Console{d}, nil
@@ -84,9 +88,13 @@ func (c *Console) Routes() []Route {
 		{"GET /console/reports", admin.SeeReports, c.getReports},
 		{"GET /console/reports.csv", admin.SeeReports, c.getReportsCSV},
 		{"GET /console/audit", admin.SeeAudit, c.getAudit},
+		{"POST /console/audit", admin.SeeAudit, c.postAudit},
+		{"GET /console/audit/events/{id}/proof", admin.SeeAudit, c.getProof},
 		{"POST /console/audit/export", admin.ExportAudit, c.postExport},
 		{"GET /console/audit/checkpoint", admin.SeeAudit, c.getCheckpoint},
 		{"GET /console/messages", admin.SeeMessages, c.getMessages},
+		{"GET /console/settings", admin.SeeSettings, c.getSettings},
+		{"POST /console/settings", admin.ManageKeys, c.postSettings},
 	}
 }
 
@@ -146,7 +154,7 @@ func (c *Console) needFactor(w http.ResponseWriter, r *http.Request, s signin.Si
 }
 
 func brandOf(o *org.Organization) page.Brand {
-	b := page.Brand{Name: o.Name, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
+	b := page.Brand{Name: o.Name, Slug: o.Slug, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
 	if len(o.Branding.Logo) > 0 {
 		b.Logo = "/logo/" + o.Slug
 	}
@@ -165,6 +173,7 @@ var places = []struct {
 	{"/console/reports", "reports", admin.SeeReports},
 	{"/console/audit", "audit", admin.SeeAudit},
 	{"/console/messages", "messages", admin.SeeMessages},
+	{"/console/settings", "settings", admin.SeeSettings},
 }
 
 // base is the frame of a page. place is the navigation's name for it.
@@ -177,6 +186,7 @@ func (d desk) base(r *http.Request, name, place string) page.Base {
 			b.Nav = append(b.Nav, page.NavItem{Path: p.path, Title: "console.nav." + p.name, Current: p.name == place})
 		}
 	}
+	b.Nav = append(b.Nav, page.NavItem{Path: "/security-info", Title: "console.nav.security-info"})
 	if notice := r.URL.Query().Get("done"); notice != "" && strings.Trim(notice, "abcdefghijklmnopqrstuvwxyz_-") == "" {
 		b.Notice = "console.done." + notice
 	}
@@ -188,7 +198,7 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, template string
 	base.Refuse(refusal, page.Lang(r))
 	page.RetryAfter(w, refusal.RetryAfter)
 	status := page.Status(refusal.Code)
-	if status == http.StatusBadRequest {
+	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}
 	return c.Pages.Write(w, r, status, template, view)

@@ -19,6 +19,7 @@ type overviewPage struct {
 	// Failed are messages given up in the last day.
 	Failed   int
 	Warnings []warning
+	Off      int // webhooks that were switched off
 }
 
 // warning is something to mend, and where.
@@ -48,6 +49,15 @@ func (c *Console) getOverview(w http.ResponseWriter, r *http.Request, d desk) er
 		view.Open = len(open)
 		counts, err := c.Notify.CountFor(r.Context(), tx, d.Org.ID, tx.Now().AddDate(0, 0, -1))
 		view.Failed = counts[notify.Failed]
+		if err != nil {
+			return err
+		}
+		hooks, err := c.Webhooks.List(r.Context(), tx, d.Org.ID)
+		for _, h := range hooks {
+			if !h.DisabledAt.IsZero() {
+				view.Off++
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -75,6 +85,7 @@ func warnings(v *overviewPage, d desk) []warning {
 	add(missing > 0, "not-registered", missing, "/console/people?show=not-registered", admin.SeePeople)
 	add(v.Open > 0, "requests", v.Open, "/console/requests", admin.SeeRequests)
 	add(v.Failed > 0, "messages", v.Failed, "/console/messages", admin.SeeMessages)
+	add(v.Off > 0, "webhooks", v.Off, "/console/settings", admin.SeeSettings)
 	add(d.Org.Policy.Reset.Scope == "none", "off", 0, "/console/policy", admin.SeePolicy)
 	add(d.Org.Support.Email == "", "support", 0, "", admin.SeeOverview)
 	return all

@@ -83,6 +83,7 @@ type personPage struct {
 	Person admin.Person
 	Acts   []admin.Action
 	Events []audit.Record // nil where the role does not see them
+	Help   helpView
 }
 
 // recent is how many events of a person their page shows.
@@ -103,6 +104,9 @@ func (c *Console) person(r *http.Request, d desk) (*personPage, error) {
 		return nil, err
 	}
 	view.Acts = d.as.Acts(view.Person)
+	if view.Help, err = c.help(r, d, view.Person); err != nil {
+		return nil, err
+	}
 	if !d.as.May(admin.SeeAudit) {
 		return view, nil
 	}
@@ -123,12 +127,15 @@ func (c *Console) postPerson(w http.ResponseWriter, r *http.Request, d desk) err
 		return err
 	}
 	what := admin.Action(form["act"])
-	err = c.Admin.Do(r.Context(), d.as, d.Org, view.Person, what)
+	shown, err := c.act(r, d, view, what, form)
 	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
 		return c.refuse(w, r, "console_person", view, &view.Base, refusal)
 	}
 	if err != nil {
 		return err
+	}
+	if shown {
+		return c.Pages.Write(w, r, http.StatusOK, "console_person", view)
 	}
 	return page.See(w, r, "/console/people/"+url.PathEscape(view.Key)+"?"+url.Values{"done": {string(what)}}.Encode())
 }

@@ -16,6 +16,7 @@ import (
 // Brand is what people recognize their organization by.
 type Brand struct {
 	Name    string // the organization's, or the product's where none is known
+	Slug    string // the organization's short name, empty: none is known
 	Logo    string // address of the picture, empty: none
 	Style   string // address of the style sheet with its color, empty: none
 	Support Support
@@ -44,8 +45,6 @@ type Base struct {
 	NoticeArgs []any
 	// Nav is the navigation of pages that belong together; a page with one is wide.
 	Nav []NavItem
-	// Refresh reloads the page after so many seconds where no script runs; 0: never.
-	Refresh int
 
 	printer *i18n.Printer
 	path    string
@@ -163,8 +162,10 @@ func (b *Base) Refuse(p *problem.Error, lang string) {
 // Status is the HTTP status of a refusal.
 func Status(code problem.Code) int {
 	switch code {
-	case problem.BadInput, problem.TooLong:
+	case problem.BadInput:
 		return http.StatusBadRequest
+	case problem.TooLong:
+		return http.StatusRequestEntityTooLarge
 	case problem.NotFound:
 		return http.StatusNotFound
 	case problem.Forbidden, problem.CrossOrigin:

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"kunci.dev/kunci/internal/audit"
@@ -58,18 +59,56 @@ const (
 // ReadForm reads the body of a POST. A field that stands twice, a name with
 // brackets, text that is not UTF-8 or too long is refused: a form of ours
 // sends none (CWE-235). What the address line holds is not part of a form.
-func ReadForm(r *http.Request) (Form, error) { return readForm(r, longest) }
+func ReadForm(r *http.Request) (Form, error) {
+	if err := parseForm(r); err != nil {
+		return nil, err
+	}
+	return readForm(r, longest)
+}
 
 // ReadLongForm is ReadForm for a form that holds a document.
-func ReadLongForm(r *http.Request) (Form, error) { return readForm(r, longestDocument) }
+func ReadLongForm(r *http.Request) (Form, error) {
+	if err := parseForm(r); err != nil {
+		return nil, err
+	}
+	return readForm(r, longestDocument)
+}
+
+// longestList bounds the values of a field that may stand several times.
+const longestList = 20
+
+// ReadListForm is ReadForm for a form with one field that may stand several
+// times, as boxes to tick do; its name ends in "[]". Its values come apart from
+// the others, in the order in which they were sent.
+func ReadListForm(r *http.Request, list string) (Form, []string, error) {
+	if err := parseForm(r); err != nil {
+		return nil, nil, err
+	}
+	values := r.PostForm[list]
+	delete(r.PostForm, list)
+	if len(values) > longestList {
+		return nil, nil, problem.New(problem.TooLong).On(list)
+	}
+	for _, value := range values {
+		if len(value) > longest || !utf8.ValidString(value) {
+			return nil, nil, problem.New(problem.BadInput).On(list)
+		}
+	}
+	form, err := readForm(r, longest)
+	return form, values, err
+}
+
+func parseForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return problem.New(problem.BadInput).Because(err)
+	}
+	return nil
+}
 
 func readForm(r *http.Request, longest int) (Form, error) {
-	if err := r.ParseForm(); err != nil {
-		return nil, problem.New(problem.BadInput).Because(err)
-	}
 	form := make(Form, len(r.PostForm))
 	for name, values := range r.PostForm {
-		if len(values) != 1 || !utf8.ValidString(values[0]) {
+		if len(values) != 1 || !utf8.ValidString(values[0]) || strings.ContainsAny(name, "[]") {
 			return nil, problem.New(problem.BadInput).On(name)
 		}
 		most := longest

@@ -32,17 +32,6 @@ func deliveryOf(o *org.Organization, k method.Kind, to string, c challenge.Chall
 	}
 }
 
-// refreshSeconds is how often a page without scripts looks whether a code has left.
-const refreshSeconds = 4
-
-// refresh is how soon the page is to be looked at again; 0: never.
-func (d delivery) refresh() int {
-	if d.Waiting && !d.Late {
-		return refreshSeconds
-	}
-	return 0
-}
-
 // channelOf is how a person wants the code of a mobile phone.
 func channelOf(form page.Form) notify.Channel {
 	switch c := notify.Channel(form["channel"]); c {

@@ -16,6 +16,8 @@ type changePage struct {
 	Must      bool // it has to be changed before anything else
 	Elsewhere bool // it is kept elsewhere, or cannot be changed here
 	Changed   bool
+	OnPass    bool // a pass is what let the person in
+	None      bool // there is none yet
 	Org       string
 	Next      string // where Changed leads
 }
@@ -56,6 +58,7 @@ func (p *Portal) changePage(r *http.Request, who visitor) (*changePage, error) {
 	return &changePage{
 		Base:  page.Base{Name: "password", Title: "change.title", Brand: brandOf(who.Org), UserID: who.Account.Entry.UserID},
 		Rules: ruleLines(r, p.SignIn.Rules(r.Context(), who.Signed)), Must: who.Session.MustChange, Elsewhere: !can, Org: who.Org.Name,
+		OnPass: who.OnPass(), None: can && !who.HasPassword(),
 	}, nil
 }
 

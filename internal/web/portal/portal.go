@@ -100,11 +100,11 @@ func brandOf(o *org.Organization) page.Brand {
 	if o == nil {
 		return page.Brand{}
 	}
-	b := page.Brand{Name: o.Name, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
+	b := page.Brand{Name: o.Name, Slug: o.Slug, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
 	if len(o.Branding.Logo) > 0 {
 		b.Logo = "/logo/" + o.Slug
 	}
-	if css := colors(o.Branding.Color); css != "" {
+	if css := page.ColorStyle(o.Branding.Color); css != "" {
 		// The address changes with the color, so that the file may be kept.
 		b.Style = "/brand/" + o.Slug + ".css?v=" + strings.TrimPrefix(o.Branding.Color, "#")
 	}
@@ -124,6 +124,25 @@ func (p *Portal) onlyOrg(ctx context.Context) *org.Organization {
 		return nil
 	}
 	return all[0]
+}
+
+// Brand is how the organization of that short name is shown; without a name the
+// only organization, else the product itself.
+func (p *Portal) Brand(ctx context.Context, slug string) (brand page.Brand, orgID string) {
+	o := p.onlyOrg(ctx)
+	if o == nil && slug != "" {
+		err := p.DB.Read(ctx, func(tx *store.Tx) (err error) { o, err = p.Orgs.BySlug(ctx, tx, slug); return err })
+		if err != nil && !problem.Has(err, problem.NotFound) {
+			p.Log.Warn("the organization cannot be read", "error", err)
+		}
+		if err != nil {
+			o = nil
+		}
+	}
+	if o == nil {
+		return page.Brand{}, ""
+	}
+	return brandOf(o), o.ID
 }
 
 // Language is that of the only organization; where there are several, the product's first.

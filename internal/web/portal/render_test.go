@@ -80,7 +80,7 @@ func stories() []story {
 		if kind.Typed() {
 			all = append(all, story{"hidden " + string(kind), "reset_verify", "/reset/verify", func() page.Page {
 				return &verifyPage{Base: base("reset-verify", "reset.verify.title."+string(kind)), Hidden: true, Chosen: reset.Choice{ID: "kind:x", Kind: kind},
-					delivery: delivery{Sends: challenge.Sends(kind)}, NeedsNumber: challenge.Sends(kind), Numeric: numeric(kind), Digits: 8, Minutes: 10}
+					delivery: delivery{Sends: challenge.Sends(kind)}, Numeric: numeric(kind), NeedsNumber: challenge.Sends(kind), Digits: 8, Minutes: 10}
 			}})
 		}
 		if !challenge.Sends(kind) {

@@ -153,7 +153,7 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, template string,
 
 func (p *Portal) refused(w http.ResponseWriter, r *http.Request, template string, view page.Page, refusal *problem.Error) error {
 	status := page.Status(refusal.Code)
-	if status == http.StatusBadRequest {
+	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}
 	page.RetryAfter(w, refusal.RetryAfter)

@@ -63,7 +63,6 @@ func (p *Portal) getVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := p.verifyPage(r, view)
-	shown.Refresh = shown.refresh()
 	return p.Pages.Write(w, r, http.StatusOK, "reset_verify", shown)
 }
 
@@ -77,10 +76,10 @@ func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	shown.BackTo = ""
 	shown.Passkey.Options = v.Options
 	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
+	shown.NeedsNumber = v.Challenge.NeedsDestination() || v.NeedsDestination
 	if shown.Hidden = v.Flow.Hidden(); shown.Hidden {
 		shown.To = v.Flow.SentTo()
 	}
-	shown.NeedsNumber = v.Challenge.NeedsDestination() || v.NeedsDestination
 	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
 	for i, q := range v.Questions {
 		shown.Questions = append(shown.Questions, questionLine{fmt.Sprintf("answer_%d", i+1), q.Text(page.Lang(r))})

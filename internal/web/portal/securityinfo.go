@@ -81,6 +81,8 @@ type infoPage struct {
 	Deleted []deletedRow
 	Reset   securityinfo.Reset
 	Org     string
+	// Console tells that the person is an administrator.
+	Console bool
 	// Passkeys tells the browser which ones still count.
 	Passkeys string
 }
@@ -119,6 +121,7 @@ func (p *Portal) infoPage(r *http.Request, v visitor) (*infoPage, error) {
 		return nil, err
 	}
 	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name, Passkeys: view.Passkeys}
+	_, shown.Console = v.Org.RoleOf(v.Account.Entry.UserID)
 	for _, row := range view.Methods {
 		shown.Methods = append(shown.Methods, infoRow{row, row.ProvedBy == method.ByAdministrator})
 	}

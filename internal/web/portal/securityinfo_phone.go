@@ -37,6 +37,6 @@ func showPhone(p *Portal, r *http.Request, s adding) (string, page.Page, *page.B
 	}
 	shown.addForm = s.form("verify.title")
 	shown.delivery = deliveryOf(s.v.Org, s.kind, method.ShowPhone(s.pending.Method.Value), s.pending.Challenge, s.pending.Progress, p.DB.Now())
-	shown.Digits, shown.Minutes, shown.Refresh = s.v.Org.Policy.Codes.Digits, s.v.Org.Policy.Codes.Minutes, shown.refresh()
+	shown.Digits, shown.Minutes = s.v.Org.Policy.Codes.Digits, s.v.Org.Policy.Codes.Minutes
 	return "securityinfo_phone", shown, &shown.Base, nil
 }

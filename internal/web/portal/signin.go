@@ -19,6 +19,8 @@ func (p *Portal) signinRoutes() []Route {
 		{"POST /signin", p.postSignIn},
 		{"GET /signin/password", p.getSignInPassword},
 		{"POST /signin/password", p.postSignInPassword},
+		{"GET /signin/pass", p.getSignInPass},
+		{"POST /signin/pass", p.postSignInPass},
 		{"GET /signin/verify", p.getSignInVerify},
 		{"POST /signin/verify", p.postSignInVerify},
 		{"GET /accounts", p.getAccounts},

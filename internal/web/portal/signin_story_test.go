@@ -33,8 +33,14 @@ func signinStories(base func(name, title string) page.Base) []story {
 		{"signin password", "signin_password", "/signin/password", func() page.Page {
 			return &signinPasswordPage{Base: base("signin-password", "signin.password.title"), Forgot: true}
 		}},
+		{"signin pass", "signin_pass", "/signin/pass", func() page.Page {
+			return &signinPassPage{base("signin-pass", "signin.pass.title")}
+		}},
+		{"signin again, by pass", "signin_verify", "/signin/verify", verify("signin.verify.password.title", func(p *signinVerifyPage) { p.StepUp, p.ByPassword, p.OnPass = true, true, true })},
+		{"signin stuck, by pass", "signin_verify", "/signin/verify", verify("signin.verify.pass.title", func(p *signinVerifyPage) { p.StepUp, p.OnPass = true, true })},
 		{"signin again", "signin_verify", "/signin/verify", verify("signin.verify.password.title", func(p *signinVerifyPage) { p.StepUp, p.ByPassword = true, true })},
 		{"signin stuck", "signin_verify", "/signin/verify", verify("signin.verify.stuck.title", func(*signinVerifyPage) {})},
+		{"signin unsent", "signin_verify", "/signin/verify", verify("signin.verify.stuck.title", func(p *signinVerifyPage) { p.Unsent = true })},
 		{"signin choose", "signin_verify", "/signin/verify?other", verify("reset.choose.title", func(p *signinVerifyPage) {
 			p.Choose = true
 			p.Choices = []factorLine{{"1", method.AuthenticatorCode, "Phone", ""}, {"2", method.RecoveryCode, "", ""}}
@@ -57,6 +63,12 @@ func signinStories(base func(name, title string) page.Base) []story {
 		}},
 		{"change", "password", "/password", func() page.Page {
 			return &changePage{Base: base("password", "change.title"), Rules: rules, Must: true, Org: "Contoso"}
+		}},
+		{"change on a pass", "password", "/password", func() page.Page {
+			return &changePage{Base: base("password", "change.title"), Rules: rules, OnPass: true, Org: "Contoso"}
+		}},
+		{"change of none", "password", "/password", func() page.Page {
+			return &changePage{Base: base("password", "change.title"), None: true, OnPass: true, Org: "Contoso"}
 		}},
 		{"changed", "password", "/password?changed", func() page.Page {
 			return &changePage{Base: base("password", "change.done.title"), Changed: true, Next: "/security-info"}

@@ -23,6 +23,8 @@ type signinVerifyPage struct {
 	Numeric         bool // the code is digits
 	Digits, Minutes int
 	ByPassword      bool
+	Unsent          bool // a factor is left, but nothing can be sent to it here
+	OnPass          bool // a pass is what let the person in
 	Passkey         page.Passkey
 }
 
@@ -47,13 +49,15 @@ func linesOf(all []method.Method) []factorLine {
 func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose bool) *signinVerifyPage {
 	shown := &signinVerifyPage{
 		Base: page.Base{Name: "signin-verify", Title: "signin.verify.title", Brand: brandOf(v.Signed.Org), UserID: v.Signed.Account.Entry.UserID},
-		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
+		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, OnPass: v.Signed.OnPass(), Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
 	}
 	switch {
 	case v.ByPassword:
 		shown.Title = "signin.verify.password.title"
+	case len(v.Choices) == 0 && shown.OnPass:
+		shown.Title = "signin.verify.pass.title"
 	case len(v.Choices) == 0:
-		shown.Title = "signin.verify.stuck.title"
+		shown.Title, shown.Unsent = "signin.verify.stuck.title", v.Unsent
 	case choose && shown.Several:
 		shown.Choose, shown.Title = true, "reset.choose.title"
 	default:
@@ -79,7 +83,6 @@ func (p *Portal) getSignInVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := p.signinVerifyPage(v, query.Get("next"), query.Has("other"))
-	shown.Refresh = shown.refresh()
 	return p.Pages.Write(w, r, http.StatusOK, "signin_verify", shown)
 }
 
@@ -103,6 +106,9 @@ func (p *Portal) postSignInVerify(w http.ResponseWriter, r *http.Request) error 
 		return page.See(w, r, to)
 	}
 	v, failed := p.SignIn.Verification(r.Context(), token, form["method"])
+	if problem.Has(failed, problem.SignedOut) {
+		return page.See(w, r, withNext("/signin", next))
+	}
 	if failed != nil {
 		return failed
 	}

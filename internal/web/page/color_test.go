@@ -1,4 +1,4 @@
-package portal
+package page
 
 import (
 	"regexp"
@@ -19,7 +19,7 @@ func read(t *testing.T, text string) rgb {
 
 func TestEveryColorCanBeRead(t *testing.T) {
 	for _, color := range []string{"#0f6cbd", "#ffff00", "#000000", "#ffffff", "#777777", "#ff0000", "#00ff00", "#1d2329", "#c0ffee"} {
-		found := colorInCSS.FindAllString(colors(color), -1)
+		found := colorInCSS.FindAllString(ColorStyle(color), -1)
 		if len(found) != 4 {
 			t.Fatalf("%s: %v", color, found)
 		}
@@ -32,13 +32,22 @@ func TestEveryColorCanBeRead(t *testing.T) {
 			}
 		}
 	}
-	if found := colorInCSS.FindString(colors("#0f6cbd")); found != "#0f6cbd" {
+	if found := colorInCSS.FindString(ColorStyle("#0f6cbd")); found != "#0f6cbd" {
 		t.Errorf("a color that can be read was changed to %s", found)
 	}
 	for _, none := range []string{"", "red", "#fff", "#12345g", "#0f6cbd}body{"} {
-		if css := colors(none); css != "" {
+		if css := ColorStyle(none); css != "" {
 			t.Errorf("%q: %s", none, css)
 		}
+	}
+}
+
+func TestShadesTellTheirContrast(t *testing.T) {
+	if s, ok := ShadesOf("#0f6cbd"); !ok || s.Changed() || s.Light != "#0f6cbd" || s.OnLight != s.Asked || s.OnDark < enough {
+		t.Errorf("%+v", s)
+	}
+	if s, ok := ShadesOf("#ffff00"); !ok || !s.Changed() || s.Light == "#ffff00" || s.OnLight < enough || s.Dark != "#ffff00" {
+		t.Errorf("%+v", s)
 	}
 }
 
