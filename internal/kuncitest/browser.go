@@ -20,6 +20,8 @@ type Browser struct {
 	client *http.Client
 	// Header is added to every request, for example Accept-Language.
 	Header http.Header
+	// heard takes down every answer; nil: nobody does.
+	heard *Log
 }
 
 // NewBrowser gives a browser with no cookies, for the server at base.
@@ -67,7 +69,7 @@ func (b *Browser) SetCookie(name, value string) {
 func (b *Browser) Clone() *Browser {
 	other := NewBrowser(b.t, b.base.String())
 	other.client.Jar.SetCookies(b.base, b.Cookies())
-	other.Header = b.Header.Clone()
+	other.Header, other.heard = b.Header.Clone(), b.heard
 	return other
 }
 
@@ -132,6 +134,10 @@ func (b *Browser) Do(method, path string, form url.Values) (*Page, error) {
 	data, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
 	if err != nil {
 		return nil, err
+	}
+	if b.heard != nil {
+		_ = response.Header.Write(b.heard) // a log in memory takes everything
+		_, _ = b.heard.Write(data)
 	}
 	page := &Page{t: b.t, Status: response.StatusCode, Path: response.Request.URL.Path, Header: response.Header, Body: string(data)}
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") {

@@ -36,6 +36,8 @@ type Product struct {
 	// Push is where a browser's notifications go; nil where Options.Push is false.
 	Push   *notifytest.PushService
 	Logged *Log
+	// Answered is every answer that Browser's browsers got, headers and bodies.
+	Answered *Log
 
 	t    testing.TB
 	stop func()
@@ -109,7 +111,7 @@ func Start(t testing.TB, o Options) *Product {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Product{t: t, Clock: storetest.NewClock(), Mail: notifytest.Start(t, o.Mail), Logged: &Log{}, URL: "http://" + listener.Addr().String()}
+	p := &Product{t: t, Clock: storetest.NewClock(), Mail: notifytest.Start(t, o.Mail), Logged: &Log{}, Answered: &Log{}, URL: "http://" + listener.Addr().String()}
 	if o.Localhost {
 		p.URL = strings.Replace(p.URL, "127.0.0.1", "localhost", 1)
 	}
@@ -241,6 +243,7 @@ func (p *Product) run(ready <-chan struct{}) {
 func (p *Product) Browser() *Browser {
 	b := NewBrowser(p.t, p.URL)
 	b.Header.Set("Accept-Language", "id")
+	b.heard = p.Answered
 	return b
 }
 

@@ -113,6 +113,10 @@ func TestAForgottenPasswordIsReset(t *testing.T) {
 			t.Error("the support code on the page finds no event")
 		}
 		noSecret(t, p, code, newPassword, kuncitest.OldPassword, "alain@example.net")
+		noEcho(t, p, code, spaced, newPassword, "another one entirely", kuncitest.OldPassword, "alain@example.net")
+		if !p.Holds("reset.completed") || !strings.Contains(p.Answered.String(), "reset-done") {
+			t.Error("what is searched for secrets is not what was stored and answered")
+		}
 	})
 }
 
@@ -126,6 +130,23 @@ func noSecret(t *testing.T, p *kuncitest.Product, secrets ...string) {
 		}
 		if strings.Contains(events, s) {
 			t.Errorf("an event holds a secret of %d characters", len(s))
+		}
+		if len(s) >= shortestSought && p.Holds(s) {
+			t.Errorf("the database holds a secret of %d characters", len(s))
+		}
+	}
+}
+
+// shortestSought keeps what is too short to be told from chance out of the search
+// of a whole database, where identifiers and hashes are written in hexadecimal.
+const shortestSought = 8
+
+// noEcho fails when an answer to any browser of the test said one of the secrets.
+func noEcho(t *testing.T, p *kuncitest.Product, secrets ...string) {
+	t.Helper()
+	for _, s := range secrets {
+		if strings.Contains(p.Answered.String(), s) {
+			t.Errorf("an answer holds a secret of %d characters", len(s))
 		}
 	}
 }
