@@ -93,10 +93,10 @@ func (c *checker) directory(d *DirectoryConfig) {
 		c.onlyForLDAP(*d)
 		return
 	}
-	if d.Dialect == DS389 || d.Dialect == FreeIPA {
-		c.refuse("directory.dialect", "this version does not speak %s yet; expected openldap or active_directory", d.Dialect)
+	if d.Dialect == FreeIPA {
+		c.refuse("directory.dialect", "this version does not speak freeipa yet; expected openldap, 389ds or active_directory")
 	} else {
-		c.oneOf("directory.dialect", d.Dialect, OpenLDAP, ActiveDirectory)
+		c.oneOf("directory.dialect", d.Dialect, OpenLDAP, DS389, ActiveDirectory)
 	}
 	c.servers(d)
 	if d.BindDN == "" || strings.ContainsFunc(d.BindDN, notPrintable) {

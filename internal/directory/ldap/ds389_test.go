@@ -117,7 +117,7 @@ func TestDS389(t *testing.T) {
 			t.Errorf("%v, %v", rules, err)
 		}
 		s.Modify(t, "cn=config", map[string][]string{"aci": {`(targetattr="objectClass || passwordMinLength || passwordCheckSyntax || passwordHistory || passwordInHistory || passwordLockout || passwordLockoutDuration")` +
-			`(targetfilter="(cn=config)")(version 3.0; acl "kunci reads the policy"; allow (read,search) userdn="ldap:///` + ldaptest.DS389Service + `";)`}})
+			`(targetfilter="(cn=config)")(version 3.0; acl "Kunci reads the policy"; allow (read,search) userdn="ldap:///` + ldaptest.DS389Service + `";)`}})
 		rules, err := ruled.Rules(t.Context(), key)
 		if err != nil || len(rules) != 2 || rules[0].Args["count"] != 8 || rules[1].Args["count"] != 3 {
 			t.Errorf("%v, %v", rules, err)

@@ -35,10 +35,10 @@ const (
 // DS389Rights are the access rules that a service account needs on 389 Directory
 // Server: what docs/directories/389ds.md tells administrators to write.
 var DS389Rights = []string{
-	`(targetattr!="userPassword || aci")(version 3.0; acl "kunci reads"; allow (read,search,compare) userdn="ldap:///` + DS389Service + `";)`,
-	`(targetattr="userPassword")(version 3.0; acl "kunci sets passwords"; allow (search,write) userdn="ldap:///` + DS389Service + `";)`,
+	`(targetattr!="userPassword || aci")(version 3.0; acl "Kunci reads"; allow (read,search,compare) userdn="ldap:///` + DS389Service + `";)`,
+	`(targetattr="userPassword")(version 3.0; acl "Kunci sets passwords"; allow (search,write) userdn="ldap:///` + DS389Service + `";)`,
 	`(targetattr="accountUnlockTime || passwordRetryCount || passwordExpirationTime")` +
-		`(version 3.0; acl "kunci unlocks"; allow (write) userdn="ldap:///` + DS389Service + `";)`,
+		`(version 3.0; acl "Kunci unlocks"; allow (write) userdn="ldap:///` + DS389Service + `";)`,
 	`(targetattr="userPassword")(version 3.0; acl "people change their own"; allow (write) userdn="ldap:///self";)`,
 }
 
