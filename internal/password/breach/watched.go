@@ -19,13 +19,8 @@ type Watched struct {
 
 	mu     sync.RWMutex
 	filter *Filter
-	seen   state // of the file that was looked at last
+	seen   os.FileInfo // of the file that was looked at last; nil: there was none
 	next   time.Time
-}
-
-type state struct {
-	changed time.Time
-	size    int64
 }
 
 // Watch opens the filter at path.
@@ -39,11 +34,23 @@ func Watch(path string, log *slog.Logger, now func() time.Time) (*Watched, error
 	return w, nil
 }
 
-func (w *Watched) look() (s state) {
-	if info, err := os.Stat(w.path); err == nil {
-		s = state{info.ModTime(), info.Size()}
+func (w *Watched) look() os.FileInfo {
+	info, err := os.Stat(w.path)
+	if err != nil {
+		return nil
 	}
-	return s
+	return info
+}
+
+// same tells whether a file is the one that was seen before. Time and size alone
+// do not: the clock of a file system stands still for milliseconds, and filters of
+// as many passwords have one size. A new one is another file, because Build
+// renames it into place.
+func same(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // Contains tells whether a password is in the list; it is what package password
@@ -76,11 +83,11 @@ func (w *Watched) refresh() {
 		return
 	}
 	w.next = now.Add(lookAgain)
-	s := w.look()
-	if s == w.seen {
+	found := w.look()
+	if same(found, w.seen) {
 		return
 	}
-	w.seen = s
+	w.seen = found
 	fresh, err := Open(w.path)
 	if err != nil {
 		w.log.Error("the changed filter of breached passwords cannot be used; the one before stays", "file", w.path, "error", err)
