@@ -36,9 +36,14 @@ type Problem struct {
 	Key  string `json:"key"`
 	Line int    `json:"line,omitempty"`
 	Text string `json:"text"`
+
+	code string // of the catalogues' sentence, with what fills it
+	args map[string]any
 }
 
-func (p Problem) fault() config.Fault { return config.Fault{Line: p.Line, Key: p.Key, Text: p.Text} }
+func (p Problem) fault() config.Fault {
+	return config.Fault{Line: p.Line, Key: p.Key, Text: p.Text, Code: p.code, Args: p.args}
+}
 
 // Parse reads the organizations of a file, one a document. The error holds
 // everything that is wrong, by key and line. Files it names are looked for in folder.
@@ -69,10 +74,10 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 	if name == "" {
 		name = PresetKunci
 	}
-	start, ok := preset(name)
+	start, ok := PresetPolicy(name)
 	if !ok {
 		return d, config.Faults{{Line: part.Line("policy", "preset"), Key: "policy.preset",
-			Text: "expected kunci, entra, nist_aal2 or asvs"}}
+			Text: noPreset.Text, Code: noPreset.code}}
 	}
 	d.Policy = start
 	d.Directory.WriteBack = part.Text("directory", "kind") == LDAP
