@@ -76,8 +76,7 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 	}
 	start, ok := PresetPolicy(name)
 	if !ok {
-		return d, config.Faults{{Line: part.Line("policy", "preset"), Key: "policy.preset",
-			Text: noPreset.Text, Code: noPreset.code}}
+		return d, config.Faults{noPreset("policy.preset", part.Line("policy", "preset"))}
 	}
 	d.Policy = start
 	d.Directory.WriteBack = part.Text("directory", "kind") == LDAP

@@ -25,7 +25,7 @@ func ParsePolicy(r io.Reader) (Policy, error) {
 	name := cmp.Or(part.Text("preset"), PresetKunci)
 	p, ok := PresetPolicy(name)
 	if !ok {
-		return Policy{}, config.Faults{{Line: part.Line("preset"), Key: "preset", Text: noPreset.Text, Code: noPreset.code}}
+		return Policy{}, config.Faults{noPreset("preset", part.Line("preset"))}
 	}
 	var faults config.Faults
 	if err := part.Decode(&p); err != nil && !errors.As(err, &faults) {

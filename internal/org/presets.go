@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -18,7 +19,11 @@ const (
 )
 
 // noPreset is said of a name that is none of them.
-var noPreset = sentence("policy.preset", "one_of", "choices", strings.Join(Presets(), ", "))
+func noPreset(key string, line int) config.Fault {
+	p := sentence(key, "one_of", "choices", strings.Join(Presets(), ", "))
+	p.Line = line
+	return p.fault()
+}
 
 // Presets lists the names.
 func Presets() []string { return []string{PresetKunci, PresetEntra, PresetNIST, PresetASVS} }

@@ -85,6 +85,8 @@ func (c *Console) Routes() []Route {
 		{"POST /console/requests/{id}", admin.ResolveRequest, c.postRequest},
 		{"GET /console/policy", admin.SeePolicy, c.getPolicy},
 		{"POST /console/policy", admin.ChangePolicy, c.postPolicy},
+		{"GET /console/policy/document", admin.SeePolicy, c.getPolicyDocument},
+		{"POST /console/policy/document", admin.ChangePolicy, c.postPolicyDocument},
 		{"GET /console/reports", admin.SeeReports, c.getReports},
 		{"GET /console/reports.csv", admin.SeeReports, c.getReportsCSV},
 		{"GET /console/audit", admin.SeeAudit, c.getAudit},

@@ -29,7 +29,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	}
 	structs := map[string]any{
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
-		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{},
+		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_messages": &messagesPage{}, "console_settings": &settingsPage{},
 	}
 	for name, data := range structs {
