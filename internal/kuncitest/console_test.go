@@ -58,6 +58,7 @@ func startConsole(t *testing.T, kind store.Kind) *kuncitest.Product {
 // eachConsole runs a walk through the console on both databases.
 func eachConsole(t *testing.T, walk func(t *testing.T, p *kuncitest.Product)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range []store.Kind{store.SQLite, store.PostgreSQL} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
