@@ -167,9 +167,15 @@ func (p *Portal) postSignInPassword(w http.ResponseWriter, r *http.Request) erro
 		shown := p.signinPasswordPage(r, pending)
 		return p.refuseStep(w, r, "signin_password", shown, &shown.Base, err)
 	}
+	return p.signedIn(w, r, in, pending.Next)
+}
+
+// signedIn is how every way in ends: the browser gets its session, forgets who
+// was about to sign in, and goes on.
+func (p *Portal) signedIn(w http.ResponseWriter, r *http.Request, in signin.In, next string) error {
 	p.setSession(w, in.Token)
 	p.setCookie(w, signinCookie, "", -time.Second)
-	return page.See(w, r, onward(in.Step, pending.Next))
+	return page.See(w, r, onward(in.Step, next))
 }
 
 // refuseStep shows a refusal on its page, those of what is underneath too: the
