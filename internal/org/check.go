@@ -74,6 +74,7 @@ func (d *Document) checkNames(c *checker) {
 		c.refuse("branding.color", `expected a colour like "#0f6cbd"`)
 	}
 	c.directory(&d.Directory)
+	c.provider(&d.IdentityProvider)
 }
 
 func notPrintable(r rune) bool {

@@ -47,17 +47,19 @@ type Support struct {
 
 // Organization is a tenant as it is stored.
 type Organization struct {
-	ID             string // opaque, never used again
-	Slug           string // the name in commands and files: contoso
-	Name           string
-	Domains        []string
-	Language       string
-	Branding       Branding
-	Support        Support
-	Directory      DirectoryConfig
-	Administrators []Administrator
-	Policy         Policy
-	Version        int64 // goes up with every change
+	ID        string // opaque, never used again
+	Slug      string // the name in commands and files: contoso
+	Name      string
+	Domains   []string
+	Language  string
+	Branding  Branding
+	Support   Support
+	Directory DirectoryConfig
+	// IdentityProvider is where people can sign in instead of here; empty: nowhere.
+	IdentityProvider IdentityProvider `json:"identity_provider,omitzero"`
+	Administrators   []Administrator
+	Policy           Policy
+	Version          int64 // goes up with every change
 
 	// Channels is what this installation can send over; no document says it.
 	Channels Channels `json:"-"`

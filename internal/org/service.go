@@ -120,7 +120,7 @@ func (d Document) organization(before *Organization) *Organization {
 	return &Organization{
 		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language,
 		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color}, Support: d.Support,
-		Directory: d.Directory, Administrators: d.Administrators, Policy: d.Policy, Version: before.Version + 1,
+		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators, Policy: d.Policy, Version: before.Version + 1,
 	}
 }
 
