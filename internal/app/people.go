@@ -156,6 +156,16 @@ func (a *App) RequireRegistration(ctx context.Context, p Person) error {
 	return a.do(ctx, p, admin.RequireRegistration)
 }
 
+// Unlink lets the account belong to whoever next signs in with its user ID at the
+// organization's identity provider.
+func (a *App) Unlink(ctx context.Context, p Person) error {
+	err := a.do(ctx, p, admin.Unlink)
+	if problem.Has(err, problem.NotFound) {
+		return fmt.Errorf("%s is linked to no identity", p.Account.Entry.UserID)
+	}
+	return err
+}
+
 // Freeze stops the person's resets; lift allows them again.
 func (a *App) Freeze(ctx context.Context, p Person, lift bool) error {
 	if lift {

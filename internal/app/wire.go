@@ -137,7 +137,7 @@ func (a *App) wire() (err error) {
 		return err
 	}
 	a.Admin, err = admin.New(admin.Deps{
-		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
 		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
 	})
 	if err != nil {

@@ -380,3 +380,53 @@ func TestOIDCWithoutAProvider(t *testing.T) {
 	wantAt(t, b.Get("/signin/provider/contoso?state=a&code=b"), "/signin/password")
 	wantAt(t, p.Browser().Get("/signin/provider/contoso?state=a&code=b"), "/signin")
 }
+
+// An identity that was lost or is the wrong one is let go by whoever may, for
+// their own organization's people, and what it opened ends.
+func TestOIDCAnAdministratorLetsAnIdentityGo(t *testing.T) {
+	t.Parallel()
+	oidcEach(t, func(t *testing.T, p *kuncitest.Product, op *providertest.Provider) {
+		op.SignIn("sub-old", oidcPerson("citra@contoso.com"))
+		old := p.Browser()
+		oidcSignIn(t, old, "citra@contoso.com")
+		op.SignIn("sub-new", oidcPerson("citra@contoso.com"))
+		if page := oidcSignIn(t, p.Browser(), "citra@contoso.com"); page.Alert() != "provider-taken" {
+			t.Fatalf("alert %q", page.Alert())
+		}
+		_, shows := app(t, p, "adele@contoso.com")
+		desk := p.Browser()
+		signIn(t, desk, "adele@contoso.com", kuncitest.OldPassword)
+		wantAt(t, desk.Post("/signin/verify", "code", shows()), "/security-info")
+		address := "/console/people/" + find(t, p, "citra@contoso.com").Account.Entry.Key
+		if page := desk.Get(address).Want(http.StatusOK, "console-person"); !slices.Contains(page.Choices("act"), "unlink") {
+			t.Fatalf("acts %q", page.Choices("act"))
+		}
+		if page := desk.Get("/console/people/" + find(t, p, "alain@contoso.com").Account.Entry.Key); slices.Contains(page.Choices("act"), "unlink") {
+			t.Error("somebody who is linked to nothing can be unlinked")
+		}
+		desk.Post(address, "act", "unlink").Want(http.StatusOK, "console-person")
+		if isIn(old) {
+			t.Error("what the old identity opened is open")
+		}
+		wantAt(t, oidcSignIn(t, p.Browser(), "citra@contoso.com"), "/interrupt")
+		op.SignIn("sub-old", oidcPerson("citra@contoso.com"))
+		if page := oidcSignIn(t, p.Browser(), "citra@contoso.com"); page.Alert() != "provider-taken" {
+			t.Errorf("the old identity opens the account again: %q", page.Alert())
+		}
+		if err := p.App.Unlink(t.Context(), find(t, p, "citra@contoso.com")); err != nil {
+			t.Error(err)
+		}
+		if err := p.App.Unlink(t.Context(), find(t, p, "citra@contoso.com")); err == nil {
+			t.Error("unlinked twice")
+		}
+		n := 0
+		for _, e := range oidcEvents(p, audit.MethodDeleted) {
+			if e.MethodKind == "identity_provider" && e.TargetUserID == "citra@contoso.com" {
+				n++
+			}
+		}
+		if n != 2 {
+			t.Errorf("recorded %d times", n)
+		}
+	})
+}
