@@ -114,7 +114,7 @@ func (s *Service) ByUserID(ctx context.Context, as Authority, o *org.Organizatio
 
 func (s *Service) person(ctx context.Context, o *org.Organization, a account.Account) (Person, error) {
 	p := Person{Account: a}
-	p.Role, _ = o.RoleOf(a.Entry.UserID)
+	p.Role, _ = o.RoleOf(a.Entry.UserID, a.Entry.Groups)
 	d, err := s.d.Accounts.Directory(o)
 	if err != nil {
 		return p, err

@@ -112,7 +112,7 @@ func (a *App) Person(ctx context.Context, slug, userID string) (p Person, err er
 	case err != nil:
 		return p, err
 	}
-	p.Role, _ = p.Org.RoleOf(p.Account.Entry.UserID)
+	p.Role, _ = p.Org.RoleOf(p.Account.Entry.UserID, p.Account.Entry.Groups)
 	err = a.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		p.Methods, err = a.Methods.List(ctx, tx, p.Org.ID, p.Account.ID)
 		return err

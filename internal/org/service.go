@@ -113,7 +113,7 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Doc
 }
 
 func (o *Organization) hasOwner() bool {
-	return slices.ContainsFunc(o.Administrators, func(a Administrator) bool { return a.Role == Owner })
+	return slices.ContainsFunc(o.Administrators, func(a Administrator) bool { return a.Role == Owner && a.Group == "" })
 }
 
 func (d Document) organization(before *Organization) *Organization {

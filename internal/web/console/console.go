@@ -125,7 +125,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (desk, bool, err
 	if err != nil {
 		return desk{}, true, err
 	}
-	role, ok := signed.Org.RoleOf(signed.Account.Entry.UserID)
+	role, ok := signed.Org.RoleOf(signed.Account.Entry.UserID, signed.Account.Entry.Groups)
 	switch {
 	case signed.Session.MustChange:
 		return desk{}, true, page.See(w, r, "/password")
