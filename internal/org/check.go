@@ -89,6 +89,7 @@ func (d *Document) checkNames(c *checker) {
 		c.refuse("branding.color", `expected a colour like "#0f6cbd"`)
 	}
 	c.directory(&d.Directory)
+	c.provider(&d.IdentityProvider)
 }
 
 func notPrintable(r rune) bool {
@@ -114,23 +115,33 @@ func (d *Document) checkPeople(c *checker) {
 		a := &d.Administrators[i]
 		a.UserID = normalize(a.UserID)
 		key := fmt.Sprintf("administrators[%d]", i)
-		if !slices.Contains(d.Domains, DomainOf(a.UserID)) {
+		switch {
+		case a.UserID != "" && a.Group != "", a.UserID == "" && a.Group == "":
+			c.refuse(key, "expected either a user_id or a group")
+		case a.Group != "":
+			if a.Group != strings.TrimSpace(a.Group) || utf8.RuneCountInString(a.Group) > 256 || strings.ContainsFunc(a.Group, notPrintable) {
+				c.refuse(key, "expected the name of a group as the directory spells it")
+			}
+		case !slices.Contains(d.Domains, DomainOf(a.UserID)):
 			c.refuse(key, "the user ID %q is not in a domain of the organization", a.UserID)
 		}
 		if !slices.Contains(Roles, a.Role) {
 			c.refuse(key, "expected a role: owner, policy_admin, authentication_admin, helpdesk, auditor")
 		}
 		for _, before := range d.Administrators[:i] {
-			if before.UserID == a.UserID {
+			switch {
+			case a.Group != "" && before.Group == a.Group:
+				c.refuse(key, "the group %s stands twice; a group has one role", a.Group)
+			case a.Group == "" && a.UserID != "" && before.UserID == a.UserID:
 				c.refuse(key, "%s stands twice; a person has one role", a.UserID)
 			}
 		}
-		if a.Role == Owner {
+		if a.Role == Owner && a.Group == "" {
 			owners++
 		}
 	}
 	if len(d.Administrators) > 0 && owners == 0 {
-		c.refuse("administrators", "expected at least one owner")
+		c.refuse("administrators", "expected at least one owner with a user_id: a group can become empty")
 	}
 }
 

@@ -11,15 +11,16 @@ import (
 
 // Document is an organization as an administrator writes it down.
 type Document struct {
-	Slug           string          `yaml:"organization"`
-	Name           string          `yaml:"name"`
-	Domains        []string        `yaml:"domains"`
-	Language       string          `yaml:"language"`
-	Branding       BrandingFile    `yaml:"branding"`
-	Support        Support         `yaml:"support"`
-	Directory      DirectoryConfig `yaml:"directory"`
-	Administrators []Administrator `yaml:"administrators"`
-	Policy         Policy          `yaml:"policy"`
+	Slug             string           `yaml:"organization"`
+	Name             string           `yaml:"name"`
+	Domains          []string         `yaml:"domains"`
+	Language         string           `yaml:"language"`
+	Branding         BrandingFile     `yaml:"branding"`
+	Support          Support          `yaml:"support"`
+	Directory        DirectoryConfig  `yaml:"directory"`
+	IdentityProvider IdentityProvider `yaml:"identity_provider"`
+	Administrators   []Administrator  `yaml:"administrators"`
+	Policy           Policy           `yaml:"policy"`
 
 	logo     []byte
 	logoType string
@@ -92,7 +93,7 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 	if err := d.readLogo(folder); err != nil {
 		faults = append(faults, config.Fault{Line: part.Line("branding", "logo"), Key: "branding.logo", Text: err.Error()})
 	}
-	for _, p := range append(d.Directory.locate(folder), d.Check()...) {
+	for _, p := range slices.Concat(d.Directory.locate(folder), d.IdentityProvider.locate(folder), d.Check()) {
 		if unread[p.Key] {
 			continue
 		}
@@ -125,7 +126,7 @@ func (o *Organization) Document() Document {
 	return Document{
 		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
 		Branding: BrandingFile{Logo: o.Branding.asDataURL(), Color: o.Branding.Color},
-		Support:  o.Support, Directory: o.Directory,
+		Support:  o.Support, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
 		Administrators: slices.Clone(o.Administrators), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}
