@@ -57,7 +57,9 @@ func TestStreamsOfTheConfiguration(t *testing.T) {
 	}
 	for _, bad := range []func(*config.Config){
 		func(c *config.Config) { c.Audit.Syslog.URL, c.Audit.Syslog.CAFile = "tls://127.0.0.1:1", c.Keyset },
-		func(c *config.Config) { c.Audit.OTLP.URL, c.Audit.OTLP.CertFile, c.Audit.OTLP.KeyFile = "https://localhost", c.Keyset, c.Keyset },
+		func(c *config.Config) {
+			c.Audit.OTLP.URL, c.Audit.OTLP.CertFile, c.Audit.OTLP.KeyFile = "https://localhost", c.Keyset, c.Keyset
+		},
 	} {
 		other := *c
 		bad(&other)

@@ -35,15 +35,29 @@ func addDaily(ctx context.Context, tx *store.Tx, k key, n int64) error {
 	return err
 }
 
+// eachDaily gives the counts of every day, of what is shown by day.
 func eachDaily(ctx context.Context, tx *store.Tx, orgID string, from, to Day, fn func(key, int)) error {
-	rows, err := tx.Query(ctx, `SELECT day, kind, outcome, reason, method_kind, n FROM report_daily
- WHERE org_id = $1 AND day >= $2 AND day <= $3`, orgID, int64(from), int64(to))
+	return each(ctx, tx, fn, `SELECT day, kind, outcome, CASE WHEN kind = 'recovery.ended' THEN reason ELSE '' END AS how, '', CAST(SUM(n) AS BIGINT)
+ FROM report_daily WHERE org_id = $1 AND day >= $2 AND day <= $3
+ AND kind IN ('recovery.ended', 'password.changed', 'request.opened', 'signin.succeeded', 'signin.failed')
+ GROUP BY day, kind, outcome, how`, orgID, int64(from), int64(to))
+}
+
+// eachSum gives the counts of the whole span.
+func eachSum(ctx context.Context, tx *store.Tx, orgID string, from, to Day, fn func(key, int)) error {
+	return each(ctx, tx, fn, `SELECT 0, kind, outcome, reason, method_kind, CAST(SUM(n) AS BIGINT)
+ FROM report_daily WHERE org_id = $1 AND day >= $2 AND day <= $3
+ GROUP BY kind, outcome, reason, method_kind`, orgID, int64(from), int64(to))
+}
+
+func each(ctx context.Context, tx *store.Tx, fn func(key, int), statement string, args ...any) error {
+	rows, err := tx.Query(ctx, statement, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		k := key{org: orgID}
+		var k key
 		var day, n int64
 		var kind, outcome string
 		if err := rows.Scan(&day, &kind, &outcome, &k.reason, &k.methodKind, &n); err != nil {

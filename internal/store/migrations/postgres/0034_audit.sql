@@ -8,3 +8,8 @@ CREATE TABLE audit_stream (
   last_error    TEXT NOT NULL DEFAULT '',
   sent_at       BIGINT NOT NULL DEFAULT 0
 );
+
+-- How ways back in ended is counted from here on: everything is counted again from
+-- the log, which has all that was ever counted.
+DELETE FROM report_daily;
+DELETE FROM report_cursor;
