@@ -30,7 +30,7 @@ func (s *Service) count(ctx context.Context) (n int, err error) {
 			return nil
 		}
 		for key, times := range tally(events) {
-			if err := addDaily(ctx, tx, key, times); err != nil {
+			if err := add(ctx, tx, key, times); err != nil {
 				return err
 			}
 		}

@@ -352,3 +352,26 @@ func TestLongSpansAreGrouped(t *testing.T) {
 		t.Error("steps")
 	}
 }
+
+// Whole months are read as such, and give what their days give.
+func TestMonthsAreTheSumOfTheirDays(t *testing.T) {
+	each(t, same, func(h *house) {
+		first := report.DayOf(h.clock.Now())
+		for range 100 {
+			h.record(audit.Event{Kind: audit.ResetCompleted, Org: h.org.ID, Detail: map[string]string{"methods": "email", "seconds": "10"}})
+			h.clock.Advance(24 * time.Hour)
+		}
+		h.count()
+		for _, span := range [][2]report.Day{{0, 99}, {1, 1}, {0, 7}, {0, 8}, {7, 45}, {8, 38}, {8, 37}, {3, 70}, {20, 25}, {39, 99}} {
+			var p report.Period
+			err := h.db.Read(t.Context(), func(tx *store.Tx) (err error) {
+				p, err = h.Activity(t.Context(), tx, h.org.ID, first+span[0], first+span[1])
+				return err
+			})
+			want := int(span[1]-span[0]) + 1
+			if err != nil || p.Total.Completed != want || len(p.Ways) != 1 || p.Ways[0].Reset != want || p.Times.Count != want {
+				t.Errorf("%v: %d by day, %+v by month, want %d, %v", span, p.Total.Completed, p.Ways, want, err)
+			}
+		}
+	})
+}

@@ -29,6 +29,7 @@ const (
 	chartHeight = 160
 	widestBar   = 36 // a single day is a bar, not a wall
 	shareWidth  = 100
+	dash        = 8
 )
 
 // draw places bars side by side, the highest over the whole height.
@@ -68,8 +69,6 @@ type lines struct {
 type line struct {
 	Key    string
 	Points string // of a polyline
-	// X and Y are the end, which alone is seen where there is one point.
-	X, Y int
 }
 
 // point is the values of one moment, at a place from 0 to 1 along the time.
@@ -98,9 +97,12 @@ func drawLines(keys []string, points []point) lines {
 		l := line{Key: key}
 		var text strings.Builder
 		for _, p := range points {
-			l.X = int(p.At * chartWidth)
-			l.Y = chartHeight - p.Values[i]*chartHeight/c.Max
-			text.WriteString(strconv.Itoa(l.X) + "," + strconv.Itoa(l.Y) + " ")
+			x, y := int(p.At*chartWidth), strconv.Itoa(chartHeight-p.Values[i]*chartHeight/c.Max)
+			if len(points) == 1 { // a single one is a short line
+				text.WriteString(strconv.Itoa(x-dash) + "," + y + " ")
+				x += dash
+			}
+			text.WriteString(strconv.Itoa(x) + "," + y + " ")
 		}
 		l.Points = strings.TrimSpace(text.String())
 		c.Lines = append(c.Lines, l)
