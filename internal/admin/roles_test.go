@@ -34,6 +34,10 @@ revoke_pass           + - + + -
 see_values            + - + - -
 see_settings          + + - - +
 manage_keys           + - - - -
+change_messages       + + - - -
+change_settings       + + - - -
+manage_domains        + - - - -
+manage_administrators + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

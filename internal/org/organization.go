@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // Role is what an administrator may do.
@@ -56,6 +57,7 @@ type Organization struct {
 	Support        Support
 	Directory      DirectoryConfig
 	Administrators []Administrator
+	Messages       []wording.Text `json:",omitempty"` // its own texts, in the order of their names
 	Policy         Policy
 	Version        int64 // goes up with every change
 
