@@ -94,6 +94,8 @@ type Deps struct {
 	Pushes   Pushes // nil: devices have to look for themselves
 	// PublicURL is the address passkeys are bound to; without one there are none.
 	PublicURL string
+	// RelatedOrigins are other origins at which they are believed too.
+	RelatedOrigins []string
 }
 
 // Service proves methods.
@@ -118,7 +120,7 @@ func New(d Deps) (*Service, error) {
 	case d.Messages == nil:
 		return nil, errors.New("challenge: no messages")
 	}
-	passkeys, err := webAuthn(d.PublicURL)
+	passkeys, err := webAuthn(d.PublicURL, d.RelatedOrigins)
 	if err != nil {
 		return nil, err
 	}

@@ -135,7 +135,7 @@ func (c composer) password(b PasswordNotice) (string, []block) {
 }
 
 func (c composer) method(b MethodNotice) (string, []block) {
-	key := "notify.method." + oneOf(b.Action, MethodAdded, MethodChanged, MethodDeleted, MethodDisabled, MethodCopied, MethodIssued)
+	key := "notify.method." + oneOf(b.Action, MethodAdded, MethodChanged, MethodDeleted, MethodDisabled, MethodCopied, MethodIssued, MethodConfirmed)
 	facts := c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At})
 	about := []fact{{c.t("notify.fact.method"), c.t("notify.kind." + kindName(b.Kind))}}
 	if masked := plain(b.Masked, maxName); masked != "" {

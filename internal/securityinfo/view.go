@@ -29,6 +29,9 @@ type Row struct {
 	Args map[string]any
 	// CanBeDefault: a sign-in could offer it first, and there is something to choose between.
 	CanBeDefault bool
+	// Given: the organization entered it, and the person has not confirmed it.
+	// CanConfirm: a code can be sent to it now.
+	Given, CanConfirm bool
 	// Early: codes that were made when the password alone was enough to make them.
 	Early bool
 }
@@ -95,7 +98,8 @@ func (f facts) rows() []Row {
 			if m.Kind != k || !m.Proved {
 				continue
 			}
-			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default, Early: f.early(m)}
+			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default, Early: f.early(m), Given: given(m)}
+			r.CanConfirm = r.Given && f.reachable(m)
 			r.Why, r.Args = f.need.Refusal(m, f.now)
 			all = append(all, r)
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"kunci.dev/kunci/internal/config"
@@ -165,6 +166,9 @@ func forPrograms(path string) bool { return strings.HasPrefix(path, "/api/") }
 // ours tells whether a request came under our own name.
 func (s *server) ours(r *http.Request) bool {
 	if strings.EqualFold(r.Host, s.host) || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return true
+	}
+	if slices.ContainsFunc(s.also, func(host string) bool { return strings.EqualFold(r.Host, host) }) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.Host)
