@@ -182,6 +182,49 @@ func (p *Policy) checkMethods(c *checker) {
 	if slices.Contains(p.Reset.Methods, method.SecurityQuestions) && p.Reset.Gates < 2 {
 		c.refuse("policy.reset.methods", "security_questions count only beside something the person has: set gates to 2")
 	}
+	p.checkPairs(c)
+}
+
+// checkPairs refuses two gates that nobody could pass: of the kinds that are
+// named, no two may stand together. It says which would help.
+func (p *Policy) checkPairs(c *checker) {
+	usable := slices.DeleteFunc(slices.Clone(p.Reset.Methods), func(k method.Kind) bool {
+		return !k.Known() || !k.Built() || k.Class() == method.PhoneLine && len(p.Phone.Countries) == 0
+	})
+	if p.Reset.Gates < 2 || len(usable) == 0 || p.pairs(usable, usable) {
+		return
+	}
+	var named, help []string
+	for _, k := range usable {
+		named = append(named, string(k))
+	}
+	for _, k := range method.Kinds() {
+		if slices.Contains(nameable(), string(k)) && k.Class() != method.PhoneLine && p.pairs(usable, []method.Kind{k}) {
+			help = append(help, string(k))
+		}
+	}
+	why := "are of one sort"
+	if p.Preset != PresetKunci && len(named) > 1 {
+		why = "cannot stand together under the preset " + p.Preset
+	}
+	if len(named) == 1 {
+		why = "stands alone"
+	}
+	text := fmt.Sprintf("two gates need two methods that may stand together, and %s %s: nobody could reset", strings.Join(named, ", "), why)
+	if len(help) > 0 {
+		text += "; add one of " + strings.Join(help, ", ")
+	}
+	c.refuse("policy.reset.methods", "%s", text)
+}
+
+// pairs tells whether one kind of each list may pass the two gates of one reset.
+func (p *Policy) pairs(some, others []method.Kind) bool {
+	for _, a := range some {
+		if slices.ContainsFunc(others, func(b method.Kind) bool { return p.PairAllowed(a, b) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // presetMethods tells whether the list of methods is the preset's own. It names
