@@ -65,14 +65,14 @@ func judge(f facts) []Rule {
 	say("managed", e.Source == directory.Managed && (f.can.SetPassword || f.unlocks()), problem.NotManaged, nil)
 	say("active", !e.Disabled, problem.NotVerified, nil)
 	say("frozen", !f.account.Frozen(), problem.NotVerified, nil)
+	registered := f
+	registered.locked = nil // what waits for a lock to end is registered all the same; "throttle" tells of it
 	usable := 0
 	for _, m := range f.methods {
-		if why, _ := f.refusal(m); why == "" {
+		if why, _ := registered.refusal(m); why == "" {
 			usable++
 		}
 	}
-	registered := f
-	registered.locked = nil
 	say("methods", registered.enough(f.passed), problem.NotVerified, map[string]any{"count": usable, "gates": f.gates()})
 	wait := f.wait()
 	say("throttle", wait == 0, problem.Blocked, map[string]any{"count": int((wait + time.Minute - 1) / time.Minute)})

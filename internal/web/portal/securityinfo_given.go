@@ -39,7 +39,7 @@ func (p *Portal) givenPage(r *http.Request, v visitor) (*givenPage, error) {
 	shown := &givenPage{
 		Base: v.base("security-info-confirm", "given.title", infoPath), Method: g.Method, Org: v.Org.Name,
 		delivery: deliveryOf(v.Org, g.Method.Kind, g.Method.Masked(), g.Challenge, g.Progress, p.DB.Now()),
-		Digits:   v.Org.Policy.Codes.Digits, Minutes: v.Org.Policy.Codes.Minutes,
+		Digits:   v.Org.Policy.Codes.Digits, Minutes: g.Challenge.MinutesLeft(p.DB.Now(), v.Org.Policy.Codes.Minutes),
 	}
 	if shown.Sent = shown.Sent && g.Challenge.State == challenge.Open && g.Challenge.ExpiresAt.After(p.DB.Now()); shown.Sent {
 		shown.Title = "given.verify.title"
