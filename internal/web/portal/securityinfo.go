@@ -104,7 +104,7 @@ type deletedRow struct {
 var doneNotices = map[string]string{
 	"added": "securityinfo.done.added", "changed": "securityinfo.done.changed", "deleted": "securityinfo.done.deleted",
 	"undone": "securityinfo.done.undone", "default": "securityinfo.done.default", "renamed": "securityinfo.done.renamed",
-	"confirmed": "securityinfo.done.confirmed",
+	"confirmed": "securityinfo.done.confirmed", "added-codes": "securityinfo.done.added-codes",
 }
 
 func (p *Portal) getSecurityInfo(w http.ResponseWriter, r *http.Request) error {
