@@ -114,4 +114,3 @@ func TestNothingIsLeftUnderAnOldKey(t *testing.T) {
 		})
 	}
 }
-
