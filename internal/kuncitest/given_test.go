@@ -11,6 +11,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/store"
 )
 
 // marked gives the ids of the methods that the list marks as entered by the
@@ -112,5 +113,18 @@ func TestGivenMethodsCanBeDeclined(t *testing.T) {
 	other := signedIn(t, p, "citra@contoso.com", "")
 	for _, id := range []string{phone.ID, "nothing", other.account.ID} {
 		other.Get("/security-info/"+id+"/confirm").Want(http.StatusNotFound, "error")
+	}
+}
+
+// proveNow proves the session again, as /signin/verify does.
+func (me *person) proveNow(factor string) {
+	me.t.Helper()
+	err := me.p.App.DB.Write(me.t.Context(), func(tx *store.Tx) error {
+		token, err := me.p.App.Sessions.Prove(me.t.Context(), tx, me.session.ID, factor)
+		me.SetCookie("kunci-session", token)
+		return err
+	})
+	if err != nil {
+		me.t.Fatal(err)
 	}
 }

@@ -48,7 +48,7 @@ func TestTwoGatesNeedAPair(t *testing.T) {
 	}
 	// What the sentence names does help, under every preset and for every single kind.
 	for _, name := range []string{PresetKunci, PresetEntra, PresetNIST, PresetASVS} {
-		p, _ := preset(name)
+		p, _ := PresetPolicy(name)
 		for _, k := range method.Kinds() {
 			if !slices.Contains(nameable(), string(k)) || k.Class() == method.Knowledge {
 				continue
