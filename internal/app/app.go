@@ -33,6 +33,7 @@ import (
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/stream"
 	"kunci.dev/kunci/internal/token"
 	"kunci.dev/kunci/internal/webhook"
 )
@@ -82,6 +83,7 @@ type App struct {
 	SignIn       *signin.Service
 	Report       *report.Service
 	Webhooks     *webhook.Service
+	Streams      *stream.Service
 	Admin        *admin.Service
 	API          *api.API
 	Captcha      *captcha.Service

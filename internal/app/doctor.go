@@ -165,6 +165,7 @@ func (d *doctor) rooms(ctx context.Context) {
 	default:
 		d.good("organizations", "%d served", len(all))
 	}
+	d.streams(ctx, a)
 	for _, o := range all {
 		if o.Directory.Kind == org.LDAP {
 			d.directory(ctx, a, o)

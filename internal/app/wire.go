@@ -136,6 +136,9 @@ func (a *App) wire() (err error) {
 	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Log: a.Log}); err != nil {
 		return err
 	}
+	if err = a.streams(); err != nil {
+		return err
+	}
 	a.Admin, err = admin.New(admin.Deps{
 		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
 		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
@@ -187,6 +190,7 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
 	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
+	a.Jobs.Every("audit.stream", 2*time.Second, a.Streams.Run)
 	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)

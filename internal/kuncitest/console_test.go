@@ -163,6 +163,7 @@ GET /console/policy/document    + + + - +
 POST /console/policy/document   + + - - -
 GET /console/reports            + + + - +
 GET /console/reports.csv        + + + - +
+GET /console/reports.json       + + + - +
 GET /console/audit              + + + - +
 POST /console/audit             + + + - +
 GET /console/audit/events/{id}/proof + + + - +
@@ -438,7 +439,7 @@ func TestReportsAndTheLog(t *testing.T) {
 			t.Error(page.Text())
 		}
 		today := p.Clock.Now().UTC().Format("2006-01-02")
-		if page := b.Get("/console/reports.csv"); !strings.Contains(page.Body, today+",1,0,0,0,0,0,0") {
+		if page := b.Get("/console/reports.csv"); !strings.Contains(page.Body, today+",1,0,0,0,0,0,0,0,0,") {
 			t.Errorf("CSV: %s", page.Body)
 		}
 		if page := b.Get("/console/reports?from=2026-13-40"); page.Status != http.StatusBadRequest {

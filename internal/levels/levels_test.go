@@ -22,7 +22,7 @@ var levels = [][]string{
 	{"internal/web/portal", "internal/web/console", "internal/web/help", "internal/api"},
 	{"internal/web/page"},
 	{"internal/admin"},
-	{"internal/reset", "internal/signin", "internal/report", "internal/webhook"},
+	{"internal/reset", "internal/signin", "internal/report", "internal/webhook", "internal/stream"},
 	{"internal/securityinfo", "internal/helpdesk", "internal/token"},
 	{"internal/challenge"},
 	{"internal/account"},

@@ -89,6 +89,7 @@ func (c *Console) Routes() []Route {
 		{"POST /console/policy/document", admin.ChangePolicy, c.postPolicyDocument},
 		{"GET /console/reports", admin.SeeReports, c.getReports},
 		{"GET /console/reports.csv", admin.SeeReports, c.getReportsCSV},
+		{"GET /console/reports.json", admin.SeeReports, c.getReportsJSON},
 		{"GET /console/audit", admin.SeeAudit, c.getAudit},
 		{"POST /console/audit", admin.SeeAudit, c.postAudit},
 		{"GET /console/audit/events/{id}/proof", admin.SeeAudit, c.getProof},

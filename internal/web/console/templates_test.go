@@ -13,6 +13,7 @@ import (
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
 )
 
@@ -76,6 +77,12 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	}
 	for _, s := range shows[1:] {
 		keys = append(keys, "console.show."+string(s), "console.state."+string(s))
+	}
+	for _, code := range reasonCodes {
+		keys = append(keys, "report.reason."+code)
+	}
+	for _, s := range []report.Step{report.ByDay, report.ByWeek, report.ByMonth} {
+		keys = append(keys, "report.resets."+string(s), "report.from."+string(s))
 	}
 	for _, lang := range i18n.Languages() {
 		for _, key := range keys {
