@@ -45,7 +45,7 @@ func (c *cli) accountCommand() *cobra.Command {
 				}
 				return say(cmd.OutOrStdout(), "%s will be asked to register at the next sign-in.", p.Account.Entry.UserID)
 			}),
-		freeze)
+		freeze, c.accountExport(), c.accountErase())
 }
 
 // person is a command about one account.

@@ -11,6 +11,7 @@ import (
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
@@ -29,6 +30,7 @@ type Deps struct {
 	Helpdesk   *helpdesk.Service
 	Report     *report.Service
 	Audit      *audit.Service
+	Privacy    *privacy.Service
 }
 
 // Service acts for administrators.
@@ -37,7 +39,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Privacy == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil

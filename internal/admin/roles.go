@@ -25,6 +25,8 @@ const (
 	IssuePass           Action = "issue_pass"
 	RevokePass          Action = "revoke_pass"
 	SeeValues           Action = "see_values"
+	ExportPerson        Action = "export_person"
+	ErasePerson         Action = "erase_person"
 	SeeRequests         Action = "see_requests"
 	ResolveRequest      Action = "resolve_request"
 	SeePolicy           Action = "see_policy"
@@ -40,7 +42,7 @@ const (
 // Actions lists every action.
 var Actions = []Action{
 	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-	VerifyCaller, IssuePass, RevokePass, SeeValues,
+	VerifyCaller, IssuePass, RevokePass, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
 }
 
@@ -49,7 +51,7 @@ var allowed = map[org.Role][]Action{
 	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		VerifyCaller, IssuePass, RevokePass, SeeValues, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		VerifyCaller, IssuePass, RevokePass, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,

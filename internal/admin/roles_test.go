@@ -32,6 +32,8 @@ verify_caller         + - + + -
 issue_pass            + - + + -
 revoke_pass           + - + + -
 see_values            + - + - -
+export_person         + - + - -
+erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
 `

@@ -106,7 +106,7 @@ func BenchmarkHashing(b *testing.B) {
 			buffer = rows[i].appendLeaf(append(buffer[:0], 0))
 			s.records[i] = leafRecord{rows[i].leaf, rows[i].id, sha256.Sum256(buffer)}
 		}
-		v := &verification{keys: make(map[string]int64), erasures: make(map[string]bool)}
+		v := &verification{keys: make(map[string]use), erasures: make(map[string]bool)}
 		if err := v.judge(s); err != nil || len(v.report.Faults) > 0 {
 			b.Fatal(err, v.report.Faults)
 		}

@@ -182,6 +182,18 @@ func (s *Service) FromFor(ctx context.Context, tx *store.Tx, leaf int64, orgID s
 	return records, next, err
 }
 
+// About gives the next events of a person after an identifier, oldest first: what
+// happened to them and what they did.
+func (s *Service) About(ctx context.Context, tx *store.Tx, orgID, account, after string) ([]Record, error) {
+	var rows []row
+	err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
+		`WHERE org_id = $1 AND (target = $2 OR actor = $2) AND id > $3 ORDER BY id LIMIT $4`, orgID, account, after, mostListed)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return s.openAll(ctx, tx, Query{}, rows)
+}
+
 // Size is how many events have their place in the log.
 func (s *Service) Size(ctx context.Context, tx *store.Tx) (int64, error) {
 	c, err := newestCheckpoint(ctx, tx)

@@ -28,6 +28,7 @@ type Config struct {
 	Voice          Gateway  `yaml:"voice"`
 	Breach         Breach   `yaml:"breach"`
 	Audit          Audit    `yaml:"audit"`
+	Keep           Keep     `yaml:"keep"`
 
 	file  string // where it was read from
 	lines Document
@@ -70,6 +71,12 @@ type Breach struct {
 	Filter string `yaml:"filter"`
 }
 
+// Keep says for how many days what is kept longest is kept; 0: for ever.
+type Keep struct {
+	EventsDays   int `yaml:"events_days"`   // what identifies people in events
+	RequestsDays int `yaml:"requests_days"` // requests that are done
+}
+
 // Defaults are the values of keys that a file does not name.
 func Defaults() Config {
 	return Config{
@@ -82,6 +89,7 @@ func Defaults() Config {
 		SMS:       gatewayDefaults(),
 		Voice:     gatewayDefaults(),
 		Audit:     auditDefaults(),
+		Keep:      Keep{EventsDays: 730, RequestsDays: 365},
 	}
 }
 

@@ -59,7 +59,7 @@ metrics: {listen: "127.0.0.1:9090"}
 		SMTP: SMTP{Host: "smtp.contoso.com", Port: 587, TLS: "starttls", Username: "kunci",
 			PasswordFile: filepath.Join(folder, "smtp.password"), From: "Kunci <no-reply@contoso.com>", Password: " s3cret "},
 		Log: Log{"debug", "json"}, Metrics: Metrics{"127.0.0.1:9090"}, file: path,
-		SMS: gatewayDefaults(), Voice: gatewayDefaults(), Audit: auditDefaults(),
+		SMS: gatewayDefaults(), Voice: gatewayDefaults(), Audit: auditDefaults(), Keep: Keep{730, 365},
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("got  %+v\nwant %+v", *c, want)
@@ -138,6 +138,8 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"sms: {provider: smpp}", "sms.provider"},
 		{"voice: {provider: twilio}", "voice.account_sid"},
 		{"breach: {filter: gone.kbf}", "breach.filter"},
+		{"keep: {events_days: -1}", "keep.events_days"},
+		{"keep: {requests_days: 99999}", "keep.requests_days"},
 		{"audit: {syslog: {url: logs.contoso.com}}", "audit.syslog.url"},
 		{"audit: {syslog: {url: \"tls://logs.contoso.com\"}}", "audit.syslog.url"},
 		{"audit: {syslog: {url: \"tcp://logs.contoso.com:601\", identifiers: true}}", "audit.syslog.url"},

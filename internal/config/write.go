@@ -65,6 +65,10 @@ voice:
 # The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
 breach: {filter: {{q .Breach.Filter}}}
 
+# For how many days what identifies people in events, and requests that are done,
+# are kept; 0 is for ever. The log itself stays, and stays provable.
+keep: {events_days: {{.Keep.EventsDays}}, requests_days: {{.Keep.RequestsDays}}}
+
 # Where the audit log goes besides the database, event by event; empty: nowhere.
 # What identifies people is left out unless identifiers is true. All keys are in
 # docs/operators.md.
