@@ -35,6 +35,6 @@ func (s *Service) Erase(ctx context.Context, as Authority, o *org.Organization, 
 
 // MayBeErased tells whether no file names the person.
 func MayBeErased(o *org.Organization, p Person) bool {
-	_, named := o.RoleOf(p.Account.Entry.UserID)
+	_, named := o.RoleOf(p.Account.Entry.UserID, p.Account.Entry.Groups)
 	return !named
 }

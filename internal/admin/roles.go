@@ -24,6 +24,7 @@ const (
 	VerifyCaller        Action = "verify_caller"
 	IssuePass           Action = "issue_pass"
 	RevokePass          Action = "revoke_pass"
+	Unlink              Action = "unlink" // from the identity at the organization's provider
 	SeeValues           Action = "see_values"
 	ExportPerson        Action = "export_person"
 	ErasePerson         Action = "erase_person"
@@ -42,7 +43,7 @@ const (
 // Actions lists every action.
 var Actions = []Action{
 	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-	VerifyCaller, IssuePass, RevokePass, SeeValues, ExportPerson, ErasePerson,
+	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
 }
 
@@ -51,7 +52,7 @@ var allowed = map[org.Role][]Action{
 	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		VerifyCaller, IssuePass, RevokePass, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,

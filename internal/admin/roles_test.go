@@ -31,6 +31,7 @@ see_messages          + + + - +
 verify_caller         + - + + -
 issue_pass            + - + + -
 revoke_pass           + - + + -
+unlink                + - + - -
 see_values            + - + - -
 export_person         + - + - -
 erase_person          + - - - -

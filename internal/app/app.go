@@ -26,6 +26,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/privacy"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
@@ -79,6 +80,7 @@ type App struct {
 	Feedback     *feedback.Service
 	Tokens       *token.Service
 	Reset        *reset.Service
+	Provider     *provider.Service
 	SignIn       *signin.Service
 	Report       *report.Service
 	Webhooks     *webhook.Service

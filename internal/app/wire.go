@@ -24,6 +24,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/privacy"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
@@ -113,9 +114,12 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.Provider, err = provider.New(provider.Deps{DB: a.DB, Keys: a.Keys, Log: a.Log, PublicURL: a.Config.PublicURL}); err != nil {
+		return err
+	}
 	a.SignIn, err = signin.New(signin.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Breached: a.Breached, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
+		Provider: a.Provider, Audit: a.Audit, Breached: a.Breached, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -138,14 +142,14 @@ func (a *App) wire() (err error) {
 	}
 	a.Privacy, err = privacy.New(privacy.Deps{
 		DB: a.DB, Audit: a.Audit, Accounts: a.Accounts, Methods: a.Methods, Sessions: a.Sessions, Challenges: a.Challenges,
-		Reset: a.Reset, Helpdesk: a.Helpdesk, Notify: a.Notify, Log: a.Log,
+		Provider: a.Provider, Reset: a.Reset, Helpdesk: a.Helpdesk, Notify: a.Notify, Log: a.Log,
 		Keep: privacy.Keep{Events: a.Config.Keep.EventsDays, Requests: a.Config.Keep.RequestsDays},
 	})
 	if err != nil {
 		return err
 	}
 	a.Admin, err = admin.New(admin.Deps{
-		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
 		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Privacy: a.Privacy,
 	})
 	if err != nil {
@@ -212,6 +216,7 @@ func (a *App) keepHouse() {
 	})
 	a.purge("session.purge", a.Sessions.Purge)
 	a.purge("signin.purge", a.SignIn.Purge)
+	a.purge("provider.purge", a.Provider.Purge)
 	a.purge("feedback.purge", a.Feedback.Purge)
 }
 

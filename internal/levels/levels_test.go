@@ -28,7 +28,7 @@ var levels = [][]string{
 	{"internal/challenge"},
 	{"internal/account"},
 	{"internal/directory/embedded", "internal/directory/ldap"},
-	{"internal/password", "internal/notify", "internal/directory", "internal/captcha"},
+	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider"},
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
 	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle"},
 	{"internal/store", "internal/secret", "internal/i18n", "internal/config"},
@@ -47,6 +47,7 @@ var testsOnly = []string{
 	"internal/levels",
 	"internal/notify/notifytest",
 	"internal/org/orgtest",
+	"internal/provider/providertest",
 	"internal/secret/secrettest",
 	"internal/store/storetest",
 }
@@ -64,7 +65,9 @@ var doors = map[string][]string{
 	"github.com/go-ldap/":           {"internal/directory/ldap", "internal/directory/ldap/ldaptest"},
 	"github.com/go-webauthn/":       {"internal/challenge"},
 	"github.com/nyaruka/":           {"internal/method"},
-	"code.dny.dev/ssrf":             {"internal/webhook", "internal/notify"},
+	"code.dny.dev/ssrf":             {"internal/webhook", "internal/notify", "internal/provider"},
+	"github.com/coreos/go-oidc":     {"internal/provider"},
+	"golang.org/x/oauth2":           {"internal/provider"},
 	"github.com/SherClockHolmes/":   {"internal/notify"},
 	"github.com/FastFilter/":        {"internal/password/breach"},
 }

@@ -14,6 +14,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
@@ -35,6 +36,7 @@ type Deps struct {
 	Methods    *method.Service
 	Sessions   *session.Service
 	Challenges *challenge.Service
+	Provider   *provider.Service
 	Reset      *reset.Service
 	Helpdesk   *helpdesk.Service
 	Notify     *notify.Service
@@ -47,7 +49,7 @@ type Service struct{ d Deps }
 
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
-	if d.DB == nil || d.Audit == nil || d.Accounts == nil || d.Methods == nil || d.Sessions == nil || d.Challenges == nil ||
+	if d.DB == nil || d.Audit == nil || d.Accounts == nil || d.Methods == nil || d.Sessions == nil || d.Challenges == nil || d.Provider == nil ||
 		d.Reset == nil || d.Helpdesk == nil || d.Notify == nil || d.Log == nil {
 		return nil, errors.New("privacy: a part is missing")
 	}
@@ -66,6 +68,9 @@ func (s *Service) Erase(ctx context.Context, by audit.Actor, o *org.Organization
 			if err := erase(ctx, tx, o.ID, a.ID); err != nil {
 				return err
 			}
+		}
+		if _, err := s.d.Provider.Release(ctx, tx, o.ID, a.ID); err != nil {
+			return err
 		}
 		return s.d.Audit.Erase(ctx, tx, by, o.ID, a.ID)
 	})
