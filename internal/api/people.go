@@ -151,7 +151,7 @@ type eraseInput struct {
 	orgPath
 	Key  string `path:"id" maxLength:"200"`
 	Body struct {
-		Confirm string `json:"confirm" minLength:"1" maxLength:"320" doc:"The person's user ID"`
+		Confirm string `json:"confirm,omitempty" maxLength:"320" doc:"The person's user ID"`
 	}
 }
 

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -476,5 +477,49 @@ func TestErasingAPersonOfManyMonths(t *testing.T) {
 			t.Errorf("%d events tell of it", told)
 		}
 		audittest.CheckLog(t, s)
+	})
+}
+
+// A spreadsheet executes nothing of what strangers typed.
+func TestAnExportedTableHoldsNoFormula(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := audittest.New(t, db)
+		bad := []string{"=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1", "a,\"b\"", "'x"}
+		for _, agent := range bad {
+			record(t, db, s, audit.Actor{Kind: audit.Anonymous, UserAgent: agent, Correlation: "c-1"}, audit.Event{
+				Kind: audit.ResetRefused, Org: "contoso", Outcome: audit.Denied, Reason: agent, Detail: map[string]string{"x": agent},
+			})
+		}
+		var out strings.Builder
+		n, err := s.Export(t.Context(), &out, audit.Actor{Kind: audit.CLI}, audit.Query{Org: "contoso", Format: audit.CSV})
+		if err != nil || n != len(bad)+1 {
+			t.Fatalf("%d, %v", n, err)
+		}
+		rows, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
+		if err != nil || len(rows) != n+1 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		for i, row := range rows {
+			for _, text := range row {
+				if strings.IndexAny(text, "=+-@\t\r\uff1d") == 0 {
+					t.Errorf("a formula: %q", text)
+				}
+			}
+			if i > 0 && i <= len(bad) && strings.TrimPrefix(row[11], "'") != strings.TrimPrefix(bad[i-1], "'") {
+				t.Errorf("%q became %q", bad[i-1], row[11])
+			}
+		}
+		for q, want := range map[audit.Query]int{{Correlation: "c-1"}: len(bad), {Outcome: audit.Denied}: len(bad), {Outcome: audit.Failure}: 0, {Correlation: "c"}: 0} {
+			err := db.Read(t.Context(), func(tx *store.Tx) error {
+				found, err := s.List(t.Context(), tx, q)
+				if len(found) != want {
+					t.Errorf("%+v finds %d", q, len(found))
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }

@@ -286,6 +286,12 @@ func (q Query) where() (string, []any) {
 	if q.Kind != "" {
 		add("kind = $%d", string(q.Kind))
 	}
+	if q.Outcome != "" {
+		add("outcome = $%d", string(q.Outcome))
+	}
+	if q.Correlation != "" {
+		add("correlation = $%d AND correlation <> ''", q.Correlation)
+	}
 	if !q.From.IsZero() {
 		add("at >= $%d", store.Micros(q.From))
 	}

@@ -8,3 +8,6 @@ CREATE INDEX audit_person_owner ON audit_person (owner) WHERE erased_at = 0;
 CREATE INDEX audit_person_last_day ON audit_person (last_day) WHERE erased_at = 0;
 
 CREATE INDEX helpdesk_request_resolved ON helpdesk_request (resolved_at) WHERE resolved_at > 0;
+
+-- The support code that somebody reads out leads to what happened.
+CREATE INDEX audit_event_correlation ON audit_event (correlation) WHERE correlation <> '';
