@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -89,16 +90,19 @@ func (s *Service) readSpan(ctx context.Context, from, to int64) span {
 		}
 		var keys keySet
 		var buffer []byte
-		err = eachEvent(ctx, tx, func(r row) error {
-			buffer = r.appendLeaf(append(buffer[:0], 0)) // RFC 6962, 2.1: a leaf is hashed behind a zero byte
-			read.records = append(read.records, leafRecord{r.leaf, r.id, sha256.Sum256(buffer)})
-			keys.add(r.actorKey, r.leaf, r.at)
-			keys.add(r.targetKey, r.leaf, r.at)
-			if e := r.erasure(); len(e.keys) > 0 || e.before > 0 {
-				read.erasures = append(read.erasures, e)
+		err = eachPacked(ctx, tx, from, to, func(p *packed) error {
+			buffer = p.appendLeaf(append(buffer[:0], 0)) // RFC 6962, 2.1: a leaf is hashed behind a zero byte
+			read.records = append(read.records, leafRecord{p.leaf, p.text(packedID), sha256.Sum256(buffer)})
+			keys.add(p.text(packedActorKey), p.leaf, p.at)
+			keys.add(p.text(packedTargetKey), p.leaf, p.at)
+			if p.text(packedReason) == erased {
+				r := row{kind: p.text(packedKind), reason: erased, detail: p.text(packedDetail)}
+				if e := r.erasure(); len(e.keys) > 0 || e.before > 0 {
+					read.erasures = append(read.erasures, e)
+				}
 			}
 			return nil
-		}, inSpan+` ORDER BY leaf`, from, to)
+		})
 		read.keys = keys.all
 		return err
 	})
@@ -136,8 +140,8 @@ func (k *keySet) add(id string, leaf, at int64) {
 	place, there := k.at[id]
 	if !there {
 		place = len(k.all)
-		k.at[id] = place
-		k.all = append(k.all, usedKey{id, leaf, at})
+		k.at[strings.Clone(id)] = place
+		k.all = append(k.all, usedKey{strings.Clone(id), leaf, at})
 	}
 	k.last = place
 	k.all[place].last = max(k.all[place].last, at)
