@@ -37,18 +37,42 @@ events; never a secret, nor who else had a part in it. It is recorded.`,
 }
 
 func (c *cli) accountErase() *cobra.Command {
-	var typed string
-	cmd := c.person("erase USER_ID --confirm USER_ID", "Erase a person for good", `Erases account, methods, requests, messages and sessions of a person, and destroys
+	var slug, typed string
+	var left bool
+	cmd := &cobra.Command{
+		Use: "erase USER_ID --confirm USER_ID", Short: "Erase a person for good", Args: arguments(1, "USER_ID"),
+		Long: `Erases account, methods, requests, messages and sessions of a person, and destroys
 the keys that say who they are in the audit log. The log stays, and stays provable:
 run "kunci audit verify" afterwards. There is no way back. Where the directory is
 your own, the account stays there, and whoever signs in with it is somebody new.
-Backups and what a collector or a webhook got are beyond its reach.`,
-		func(cmd *cobra.Command, a *app.App, p app.Person) error {
-			if err := a.ErasePerson(cmd.Context(), p, typed); err != nil {
-				return err
+Backups and what a collector or a webhook got are beyond its reach.
+
+Somebody whom the directory has no more is named by the account's identifier, which
+is the target of their events: kunci account erase --left --org ORG ID --confirm ID`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if left && slug == "" {
+				return misuse(cmd, "name the organization: --org ORG")
 			}
-			return say(cmd.OutOrStdout(), "The person is erased. The audit log says that it was done, and no longer who it was.")
-		})
+			return c.open(cmd.Context(), func(a *app.App) error {
+				if left {
+					if err := a.EraseLeft(cmd.Context(), slug, args[0], typed); err != nil {
+						return err
+					}
+				} else {
+					p, err := a.Person(cmd.Context(), slug, args[0])
+					if err == nil {
+						err = a.ErasePerson(cmd.Context(), p, typed)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return say(cmd.OutOrStdout(), "The person is erased. The audit log says that it was done, and no longer who it was.")
+			})
+		},
+	}
+	cmd.Flags().StringVar(&slug, "org", "", "organization (default: the one with the user ID's domain)")
 	cmd.Flags().StringVar(&typed, "confirm", "", "the user ID again")
+	cmd.Flags().BoolVar(&left, "left", false, "the directory has this person no more; name the account's identifier")
 	return cmd
 }

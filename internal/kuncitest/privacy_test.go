@@ -1,6 +1,7 @@
 package kuncitest_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -176,4 +177,49 @@ func between(s, first, last string) string {
 	_, s, _ = strings.Cut(s, first)
 	s, _, _ = strings.Cut(s, last)
 	return s
+}
+
+// Somebody whom the directory has no more is erased by the account's identifier.
+func TestSomebodyWhoLeftIsErased(t *testing.T) {
+	t.Parallel()
+	p := startConsole(t, store.SQLite)
+	privacyLife(t, p)
+	ctx, o := t.Context(), p.Organization()
+	a, err := p.App.Accounts.Find(ctx, o, "alain@contoso.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.App.EraseLeft(ctx, "contoso", a.ID, a.ID); err == nil || !strings.Contains(err.Error(), "still has this person") {
+		t.Errorf("somebody who is there: %v", err)
+	}
+	d, err := p.App.Accounts.Directory(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.App.DB.Write(ctx, func(tx *store.Tx) error {
+		return d.(interface {
+			Remove(ctx context.Context, tx *store.Tx, key string) error
+		}).Remove(ctx, tx, a.Entry.Key)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.App.EraseLeft(ctx, "fabrikam", a.ID, a.ID); err == nil {
+		t.Error("another organization's account was erased")
+	}
+	if err := p.App.EraseLeft(ctx, "contoso", a.ID, ""); err == nil || !strings.Contains(err.Error(), "repeat the identifier") {
+		t.Errorf("nothing typed again: %v", err)
+	}
+	if err := p.App.EraseLeft(ctx, "contoso", a.ID, a.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range p.Events() {
+		if e.TargetUserID == "alain@contoso.com" || e.Actor.UserID == "alain@contoso.com" {
+			t.Errorf("%+v", e)
+		}
+	}
+	if err := p.App.Audit.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	audittest.CheckLog(t, p.App.Audit)
 }
