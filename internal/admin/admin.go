@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
@@ -33,6 +34,7 @@ type Deps struct {
 	Report     *report.Service
 	Audit      *audit.Service
 	Messages   *notify.Service
+	Privacy    *privacy.Service
 }
 
 // Service acts for administrators.
@@ -41,7 +43,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Privacy == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil

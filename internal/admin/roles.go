@@ -26,6 +26,8 @@ const (
 	RevokePass          Action = "revoke_pass"
 	Unlink              Action = "unlink" // from the identity at the organization's provider
 	SeeValues           Action = "see_values"
+	ExportPerson        Action = "export_person"
+	ErasePerson         Action = "erase_person"
 	SeeRequests         Action = "see_requests"
 	ResolveRequest      Action = "resolve_request"
 	SeePolicy           Action = "see_policy"
@@ -45,7 +47,7 @@ const (
 // Actions lists every action.
 var Actions = []Action{
 	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues,
+	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
 	ChangeMessages, ChangeSettings, ManageDomains, ManageAdmins,
 }
@@ -55,7 +57,7 @@ var allowed = map[org.Role][]Action{
 	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, ChangeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,

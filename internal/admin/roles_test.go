@@ -33,6 +33,8 @@ issue_pass            + - + + -
 revoke_pass           + - + + -
 unlink                + - + - -
 see_values            + - + - -
+export_person         + - + - -
+erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
 change_messages       + + - - -

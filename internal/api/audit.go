@@ -18,6 +18,8 @@ import (
 type eventsInput struct {
 	orgPath
 	Kind   string    `query:"kind" maxLength:"40"`
+	Result string    `query:"outcome" enum:"success,failure,denied" doc:"Only these"`
+	Code   string    `query:"support_code" maxLength:"64" doc:"Only the events of one request"`
 	From   time.Time `query:"from"`
 	To     time.Time `query:"to"`
 	Before string    `query:"before" maxLength:"40" doc:"next of the page before"`
@@ -41,6 +43,7 @@ type findEventsInput struct {
 	Body struct {
 		UserID string    `json:"user_id" minLength:"1" maxLength:"320" doc:"Whose events"`
 		Kind   string    `json:"kind,omitempty" maxLength:"40"`
+		Result string    `json:"outcome,omitempty" enum:"success,failure,denied"`
 		From   time.Time `json:"from,omitempty"`
 		To     time.Time `json:"to,omitempty"`
 		Before string    `json:"before,omitempty" maxLength:"40" doc:"next of the page before"`
@@ -78,7 +81,7 @@ func (a *API) auditOperations() {
 			limit = usualEvents
 		}
 		return a.listEvents(ctx, audit.Query{
-			Kind: audit.Kind(in.Body.Kind), From: in.Body.From, To: in.Body.To, Before: in.Body.Before, Limit: limit, Target: person.ID,
+			Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Before: in.Body.Before, Limit: limit, Target: person.ID,
 		})
 	})
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
@@ -100,7 +103,9 @@ func (a *API) auditOperations() {
 const usualEvents = 100
 
 func (a *API) events(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
-	return a.listEvents(ctx, audit.Query{Kind: audit.Kind(in.Kind), From: in.From, To: in.To, Before: in.Before, Limit: in.Limit})
+	return a.listEvents(ctx, audit.Query{
+		Kind: audit.Kind(in.Kind), Outcome: audit.Outcome(in.Result), Correlation: in.Code, From: in.From, To: in.To, Before: in.Before, Limit: in.Limit,
+	})
 }
 
 func (a *API) listEvents(ctx context.Context, q audit.Query) (*eventsOutput, error) {

@@ -25,6 +25,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
@@ -84,6 +85,7 @@ type App struct {
 	Report       *report.Service
 	Webhooks     *webhook.Service
 	Streams      *stream.Service
+	Privacy      *privacy.Service
 	Admin        *admin.Service
 	API          *api.API
 	Captcha      *captcha.Service

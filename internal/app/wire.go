@@ -23,6 +23,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
@@ -139,9 +140,17 @@ func (a *App) wire() (err error) {
 	if err = a.streams(); err != nil {
 		return err
 	}
+	a.Privacy, err = privacy.New(privacy.Deps{
+		DB: a.DB, Audit: a.Audit, Accounts: a.Accounts, Methods: a.Methods, Sessions: a.Sessions, Challenges: a.Challenges,
+		Provider: a.Provider, Reset: a.Reset, Helpdesk: a.Helpdesk, Notify: a.Notify, Log: a.Log,
+		Keep: privacy.Keep{Events: a.Config.Keep.EventsDays, Requests: a.Config.Keep.RequestsDays},
+	})
+	if err != nil {
+		return err
+	}
 	a.Admin, err = admin.New(admin.Deps{
 		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
-		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Messages: a.Notify,
+		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Messages: a.Notify, Privacy: a.Privacy,
 	})
 	if err != nil {
 		return err
@@ -190,6 +199,7 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
 	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
+	a.Jobs.Every("privacy.forget", time.Hour, a.Privacy.Run)
 	a.Jobs.Every("audit.stream", 2*time.Second, a.Streams.Run)
 	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {

@@ -190,3 +190,8 @@ func endAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) erro
 func purge(ctx context.Context, tx *store.Tx, before time.Time) (int64, error) {
 	return tx.Exec(ctx, `DELETE FROM challenge WHERE begun_at < $1`, store.Micros(before))
 }
+
+func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM challenge WHERE org_id = $1 AND account_id = $2`, orgID, accountID)
+	return err
+}

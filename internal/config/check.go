@@ -42,6 +42,11 @@ func (c *Config) Check() Faults {
 	k.smtp()
 	k.pair("tls", c.TLS.CertFile, c.TLS.KeyFile)
 	k.audit()
+	for key, days := range map[string]int{"keep.events_days": c.Keep.EventsDays, "keep.requests_days": c.Keep.RequestsDays} {
+		if days < 0 || days > 36500 {
+			k.refuse(key, "expected a number of days, or 0 for ever")
+		}
+	}
 	k.readable("breach.filter", c.Breach.Filter)
 	k.relatedOrigins()
 	return k.faults

@@ -29,6 +29,7 @@ type Config struct {
 	Breach         Breach   `yaml:"breach"`
 	Passkeys       Passkeys `yaml:"passkeys"`
 	Audit          Audit    `yaml:"audit"`
+	Keep           Keep     `yaml:"keep"`
 
 	file  string // where it was read from
 	lines Document
@@ -77,6 +78,12 @@ type Passkeys struct {
 	RelatedOrigins []string `yaml:"related_origins"`
 }
 
+// Keep says for how many days what is kept longest is kept; 0: for ever.
+type Keep struct {
+	EventsDays   int `yaml:"events_days"`   // what identifies people in events
+	RequestsDays int `yaml:"requests_days"` // requests that are done
+}
+
 // Defaults are the values of keys that a file does not name.
 func Defaults() Config {
 	return Config{
@@ -89,6 +96,7 @@ func Defaults() Config {
 		SMS:       gatewayDefaults(),
 		Voice:     gatewayDefaults(),
 		Audit:     auditDefaults(),
+		Keep:      Keep{EventsDays: 730, RequestsDays: 365},
 	}
 }
 

@@ -59,7 +59,7 @@ metrics: {listen: "127.0.0.1:9090"}
 		SMTP: SMTP{Host: "smtp.contoso.com", Port: 587, TLS: "starttls", Username: "kunci",
 			PasswordFile: filepath.Join(folder, "smtp.password"), From: "Kunci <no-reply@contoso.com>", Password: " s3cret "},
 		Log: Log{"debug", "json"}, Metrics: Metrics{"127.0.0.1:9090"}, file: path,
-		SMS: gatewayDefaults(), Voice: gatewayDefaults(), Audit: auditDefaults(),
+		SMS: gatewayDefaults(), Voice: gatewayDefaults(), Audit: auditDefaults(), Keep: Keep{730, 365},
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("got  %+v\nwant %+v", *c, want)
@@ -154,6 +154,8 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"public_url: https://reset.test\npasskeys: {related_origins: [\"https://reset.test\"]}", "passkeys.related_origins"},
 		{"public_url: https://192.0.2.1\npasskeys: {related_origins: [\"https://reset.test\"]}", "passkeys.related_origins"},
 		{"passkeys: {origins: []}", "passkeys.origins"},
+		{"keep: {events_days: -1}", "keep.events_days"},
+		{"keep: {requests_days: 99999}", "keep.requests_days"},
 		{"audit: {syslog: {url: logs.contoso.com}}", "audit.syslog.url"},
 		{"audit: {syslog: {url: \"tls://logs.contoso.com\"}}", "audit.syslog.url"},
 		{"audit: {syslog: {url: \"tcp://logs.contoso.com:601\", identifiers: true}}", "audit.syslog.url"},

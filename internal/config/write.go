@@ -69,6 +69,10 @@ breach: {filter: {{q .Breach.Filter}}}
 # such as [https://akun.contoso.com]. They stay bound to the host of public_url.
 passkeys: {related_origins: [{{range $i, $o := .Passkeys.RelatedOrigins}}{{if $i}}, {{end}}{{q $o}}{{end}}]}
 
+# For how many days what identifies people in events, and requests that are done,
+# are kept; 0 is for ever. The log itself stays, and stays provable.
+keep: {events_days: {{.Keep.EventsDays}}, requests_days: {{.Keep.RequestsDays}}}
+
 # Where the audit log goes besides the database, event by event; empty: nowhere.
 # What identifies people is left out unless identifiers is true. All keys are in
 # docs/operators.md.

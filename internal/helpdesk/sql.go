@@ -128,3 +128,30 @@ func waiting(ctx context.Context, tx *store.Tx, orgID string) (open, unassigned 
 		FROM helpdesk_request WHERE org_id = $1 AND state = $2`, orgID, string(StateOpen)).Scan(&open, &unassigned, &first)
 	return open, unassigned, store.Time(first), err
 }
+
+func selectAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]row, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request WHERE org_id = $1 AND account_id = $2 ORDER BY id`, orgID, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []row
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM helpdesk_request WHERE org_id = $1 AND account_id = $2`, orgID, accountID)
+	return err
+}
+
+func deleteResolved(ctx context.Context, tx *store.Tx, before time.Time, most int) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM helpdesk_request WHERE id IN
+		(SELECT id FROM helpdesk_request WHERE resolved_at > 0 AND resolved_at < $1 ORDER BY resolved_at LIMIT $2)`, store.Micros(before), most)
+}

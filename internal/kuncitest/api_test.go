@@ -89,6 +89,8 @@ POST /people/find               + + + + +
 POST /people/{id}/{act}         + - + + -
 POST /people/{id}/pass          + - + + -
 POST /people/{id}/value         + - + - -
+POST /people/{id}/export        + - + - -
+POST /people/{id}/erase         + - - - -
 POST /people/{id}/caller        + - + + -
 POST /people/{id}/caller/verify + - + + -
 GET /requests                   + - + + -

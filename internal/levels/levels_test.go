@@ -22,6 +22,7 @@ var levels = [][]string{
 	{"internal/web/portal", "internal/web/console", "internal/web/help", "internal/api"},
 	{"internal/web/page"},
 	{"internal/admin"},
+	{"internal/privacy"},
 	{"internal/reset", "internal/signin", "internal/report", "internal/webhook", "internal/stream"},
 	{"internal/securityinfo", "internal/helpdesk", "internal/token"},
 	{"internal/challenge"},

@@ -234,3 +234,13 @@ func undoSince(tx *store.Tx) int64 { return store.Micros(tx.Now().Add(-UndoFor))
 func updateResealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET sealed = $3 WHERE id = $1 AND sealed = $2`, id, old, sealed)
 }
+
+// erase drops every method of an account, deleted ones too, and takes hardware
+// tokens back from it.
+func erase(ctx context.Context, tx *store.Tx, org, account string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM method WHERE org_id = $1 AND account_id = $2`, org, account); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE token SET account_id = '', method_id = '' WHERE org_id = $1 AND account_id = $2`, org, account)
+	return err
+}

@@ -5,6 +5,7 @@ package problem
 const (
 	// General.
 	BadInput      Code = "bad-input"      // the form or document cannot be read
+	ConfirmWrong  Code = "confirm-wrong"  // what was typed again is not the same
 	Required      Code = "required"       // a field is empty that must not be
 	TooLong       Code = "too-long"       // a field is longer than it may be
 	NotFound      Code = "not-found"      // no such thing, or not for this person

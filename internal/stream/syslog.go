@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -104,7 +103,7 @@ func (s *syslog) Send(ctx context.Context, events []Event) error {
 	defer stop()
 	if s.c.Network == "udp" {
 		for _, e := range events {
-			if _, err := conn.Write(s.message(e, longestDatagram)); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
+			if _, err := conn.Write(s.message(e, longestDatagram)); err != nil { // nobody listens there, where a host says so
 				return fail("unreachable", err)
 			}
 		}

@@ -57,7 +57,7 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, a := range []admin.Action{admin.Unlock, admin.ClearLimits, admin.RequireRegistration, admin.RevokeSessions, admin.RevokePass, admin.Unlink, admin.Freeze, admin.Unfreeze} {
 		keys = append(keys, "console.act."+string(a), "console.act."+string(a)+".hint", "console.done."+string(a))
 	}
-	keys = append(keys, "console.done."+string(admin.ResolveRequest), "console.done.revoke_key", "console.done.assign", "console.done.release", "console.done.answer", "console.done.send_code", "console.done.verify_code", "console.done."+string(admin.ChangePolicy))
+	keys = append(keys, "console.done."+string(admin.ResolveRequest), "console.done.revoke_key", "console.done.assign", "console.done.release", "console.done.answer", "console.done.send_code", "console.done.verify_code", "console.done.erase_person", "console.done."+string(admin.ChangePolicy))
 	for _, m := range wording.Messages() {
 		keys = append(keys, "messages.name."+m.Name)
 		for _, v := range m.Variables {
