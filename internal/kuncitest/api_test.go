@@ -91,6 +91,12 @@ POST /people/{id}/pass          + - + + -
 POST /people/{id}/value         + - + - -
 POST /people/{id}/caller        + - + + -
 POST /people/{id}/caller/verify + - + + -
+POST /imports                   + - + - -
+GET /imports/{id}               + - + - -
+GET /imports/{id}/bad           + - + - -
+POST /imports/{id}/apply        + - + - -
+POST /imports/{id}/cancel       + - + - -
+POST /exports                   + - + - +
 GET /requests                   + - + + -
 GET /requests/{id}              + - + + -
 POST /requests/{id}/resolve     + - + + -
