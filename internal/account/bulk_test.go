@@ -93,45 +93,47 @@ func crowd(n int, format account.Format) string {
 // A run that dies in the middle, runs at the same time on two nodes, and a run
 // again afterwards: every row is applied once, and the file is erased.
 func TestAnImportGoesOnWhereItDied(t *testing.T) {
-	const people = 1700
+	const people = 700
 	for _, format := range []account.Format{account.CSV, account.NDJSON} {
 		each(t, func(h house, _ *storetest.Clock) {
 			b := h.receive(crowd(people, format), format, anybody)
 			if b = h.work(b.ID, anybody); b.State != account.BulkChecked || b.Rows != people || b.Created != people || b.Methods != people || b.Bad != 0 {
-				t.Fatalf("checked: %+v", b)
+				h.t.Fatalf("checked: %+v", b)
 			}
 			if h.parts() == 0 {
-				t.Error("nothing is kept of the file")
+				h.t.Error("nothing is kept of the file")
 			}
 			if err := h.decide(b.ID, false); err != nil {
-				t.Fatal(err)
+				h.t.Fatal(err)
 			}
-			ctx, kill := context.WithCancel(t.Context())
+			ctx, kill := context.WithCancel(h.t.Context())
 			var rows atomic.Int64
 			dying := func(string, []string) bool {
-				if rows.Add(1) == 800 {
+				if rows.Add(1) == 600 {
 					kill()
 				}
 				return true
 			}
-			if err := h.Work(ctx, h.org, desk, b.ID, dying, func(*store.Tx) error { return nil }); err == nil {
-				t.Fatal("the run did not die")
+			for ctx.Err() == nil { // a slow machine may need more than one run for so many
+				if err := h.Work(ctx, h.org, desk, b.ID, dying, func(*store.Tx) error { return nil }); (err == nil) != (ctx.Err() == nil) {
+					h.t.Fatalf("a run ended with %v", err)
+				}
 			}
 			if b = h.bulk(b.ID); b.State != account.BulkApplying || b.DoneRows == 0 || b.DoneRows >= people || b.DoneRows != b.Created {
-				t.Fatalf("dead: %+v", b)
+				h.t.Fatalf("dead: %+v", b)
 			}
 			var group sync.WaitGroup
 			for range 2 {
 				group.Go(func() {
-					if err := h.Work(t.Context(), h.org, desk, b.ID, anybody, func(*store.Tx) error { return nil }); err != nil {
-						t.Error(err)
+					if err := h.Work(h.t.Context(), h.org, desk, b.ID, anybody, func(*store.Tx) error { return nil }); err != nil {
+						h.t.Error(err)
 					}
 				})
 			}
 			group.Wait()
 			b = h.work(b.ID, anybody)
 			if b.State != account.BulkDone || b.Created != people || b.Updated+b.Unchanged != 0 || b.Methods != people || h.parts() != 0 {
-				t.Errorf("done: %+v, %d parts", b, h.parts())
+				h.t.Errorf("done: %+v, %d parts", b, h.parts())
 			}
 			imports := 0
 			for _, kind := range h.events() {
@@ -140,12 +142,12 @@ func TestAnImportGoesOnWhereItDied(t *testing.T) {
 				}
 			}
 			if imports != 1 {
-				t.Errorf("%d events say that the directory changed", imports)
+				h.t.Errorf("%d events say that the directory changed", imports)
 			}
 			// The same file again would change nothing.
 			again := h.receive(crowd(people, format), format, anybody)
 			if again = h.work(again.ID, anybody); again.Unchanged != people || again.Methods != 0 {
-				t.Errorf("again: %+v", again)
+				h.t.Errorf("again: %+v", again)
 			}
 		})
 	}
@@ -157,62 +159,62 @@ func TestAnImportWithBadRows(t *testing.T) {
 	each(t, func(h house, clock *storetest.Clock) {
 		file := "user_id,display_name,email\nalain@contoso.com,Alain,alain@example.net\nalain@contoso.com,Twice,\nbudi@else.example,Budi,\ncitra@contoso.com,Citra,nothing\n"
 		b := h.receive(file, account.CSV, anybody)
-		_, err := h.Receive(t.Context(), h.org, desk, strings.NewReader(file), account.CSV, anybody, func(*store.Tx, string) error { return nil })
+		_, err := h.Receive(h.t.Context(), h.org, desk, strings.NewReader(file), account.CSV, anybody, func(*store.Tx, string) error { return nil })
 		if !problem.Has(err, problem.ImportLive) {
-			t.Errorf("a second one at once: %v", err)
+			h.t.Errorf("a second one at once: %v", err)
 		}
 		if b = h.work(b.ID, anybody); b.Bad != 3 || b.Created != 1 {
-			t.Fatalf("%+v", b)
+			h.t.Fatalf("%+v", b)
 		}
-		rows, err := h.BadRows(t.Context(), h.org.ID, b.ID, 10)
+		rows, err := h.BadRows(h.t.Context(), h.org.ID, b.ID, 10)
 		want := []account.BadRow{{Line: 3, Column: "user_id", Reason: account.ReasonUserIDTwice}, {Line: 4, Column: "user_id", Reason: account.ReasonDomain}, {Line: 5, Column: "email", Reason: account.ReasonEmail}}
 		if err != nil || fmt.Sprint(rows) != fmt.Sprint(want) {
-			t.Errorf("%v, %v", rows, err)
+			h.t.Errorf("%v, %v", rows, err)
 		}
-		if _, err := h.Bulk(t.Context(), "org-2", b.ID); !problem.Has(err, problem.NotFound) {
-			t.Errorf("another organization sees it: %v", err)
+		if _, err := h.Bulk(h.t.Context(), "org-2", b.ID); !problem.Has(err, problem.NotFound) {
+			h.t.Errorf("another organization sees it: %v", err)
 		}
-		if _, err := h.BadRows(t.Context(), "org-2", b.ID, 10); !problem.Has(err, problem.NotFound) {
-			t.Errorf("another organization sees its rows: %v", err)
+		if _, err := h.BadRows(h.t.Context(), "org-2", b.ID, 10); !problem.Has(err, problem.NotFound) {
+			h.t.Errorf("another organization sees its rows: %v", err)
 		}
 		for _, org := range []string{"org-2"} {
 			err := h.write(func(ctx context.Context, tx *store.Tx) error { return h.Cancel(ctx, tx, org, b.ID) })
 			if !problem.Has(err, problem.NotFound) {
-				t.Errorf("another organization stops it: %v", err)
+				h.t.Errorf("another organization stops it: %v", err)
 			}
 		}
 		if err := h.decide(b.ID, false); !problem.Has(err, problem.BadRows) {
-			t.Errorf("applied with bad rows: %v", err)
+			h.t.Errorf("applied with bad rows: %v", err)
 		}
-		if _, err := h.Find(t.Context(), h.org, alain); !problem.Has(err, problem.NotFound) {
-			t.Errorf("something was applied before the yes: %v", err)
+		if _, err := h.Find(h.t.Context(), h.org, alain); !problem.Has(err, problem.NotFound) {
+			h.t.Errorf("something was applied before the yes: %v", err)
 		}
 		if err := h.decide(b.ID, true); err != nil {
-			t.Fatal(err)
+			h.t.Fatal(err)
 		}
 		if err := h.decide(b.ID, true); !problem.Has(err, problem.Conflict) {
-			t.Errorf("decided twice: %v", err)
+			h.t.Errorf("decided twice: %v", err)
 		}
 		if b = h.work(b.ID, anybody); b.State != account.BulkDone || b.Created != 1 {
-			t.Errorf("%+v", b)
+			h.t.Errorf("%+v", b)
 		}
 		if got := h.find(alain).Entry.DisplayName; got != "Alain" {
-			t.Errorf("the second row of the same person won: %q", got)
+			h.t.Errorf("the second row of the same person won: %q", got)
 		}
 		// A header that cannot be used ends it at once.
 		if b = h.receive("user_id,salary\n", account.CSV, anybody); h.bulk(b.ID).State != account.BulkUnreadable || h.parts() != 0 {
-			t.Errorf("%+v", h.bulk(b.ID))
+			h.t.Errorf("%+v", h.bulk(b.ID))
 		}
 		// One lost quotation mark does not take the rest of the file into memory.
 		if b = h.receive("user_id,display_name\na@contoso.com,\""+strings.Repeat("x", 3<<20), account.CSV, anybody); h.bulk(b.ID).State != account.BulkUnreadable {
-			t.Errorf("%+v", h.bulk(b.ID))
+			h.t.Errorf("%+v", h.bulk(b.ID))
 		}
 		// What nobody decides on is erased, and the organization is free.
 		b = h.receive("user_id\na@contoso.com\n", account.CSV, anybody)
 		h.work(b.ID, anybody)
 		clock.Advance(25 * time.Hour)
 		if err := h.write(h.PurgeBulk); err != nil || h.bulk(b.ID).State != account.BulkCancelled || h.parts() != 0 {
-			t.Errorf("%v, %+v", err, h.bulk(b.ID))
+			h.t.Errorf("%v, %+v", err, h.bulk(b.ID))
 		}
 	})
 }
@@ -233,8 +235,8 @@ func TestAnImportMayNotDoEverything(t *testing.T) {
 			"new@contoso.com,another ladder window,staff\n"
 		b := h.receive(file, account.CSV, guard)
 		h.work(b.ID, guard)
-		err := h.db.Read(t.Context(), func(tx *store.Tx) error {
-			rows, err := tx.Query(t.Context(), `SELECT sealed FROM bulk_part`)
+		err := h.db.Read(h.t.Context(), func(tx *store.Tx) error {
+			rows, err := tx.Query(h.t.Context(), `SELECT sealed FROM bulk_part`)
 			if err != nil {
 				return err
 			}
@@ -245,32 +247,32 @@ func TestAnImportMayNotDoEverything(t *testing.T) {
 					return err
 				}
 				if bytes.Contains(sealed, []byte("ladder")) || bytes.Contains(sealed, []byte("contoso")) {
-					t.Error("the file is kept in clear")
+					h.t.Error("the file is kept in clear")
 				}
 			}
 			return rows.Err()
 		})
 		if err != nil {
-			t.Fatal(err)
+			h.t.Fatal(err)
 		}
 		if b := h.bulk(b.ID); b.Bad != 2 {
-			t.Errorf("checked: %+v", b)
+			h.t.Errorf("checked: %+v", b)
 		}
 		if err := h.decide(b.ID, true); err != nil {
-			t.Fatal(err)
+			h.t.Fatal(err)
 		}
 		if b = h.work(b.ID, guard); b.State != account.BulkDone || b.Created != 1 || b.Updated != 0 || b.Bad != 4 || h.parts() != 0 {
-			t.Errorf("done: %+v", b)
+			h.t.Errorf("done: %+v", b)
 		}
-		rows, err := h.BadRows(t.Context(), h.org.ID, b.ID, 10)
+		rows, err := h.BadRows(h.t.Context(), h.org.ID, b.ID, 10)
 		want := "[line 2, password: password-kept line 3, user_id: rank line 4, user_id: rank line 5, user_id: rank]"
 		if err != nil || fmt.Sprint(rows) != want {
-			t.Errorf("%v, %v", rows, err)
+			h.t.Errorf("%v, %v", rows, err)
 		}
 		h.checkPassword(alain, "teapot harbour violin", "ok")
 		h.checkPassword("new@contoso.com", "another ladder window", "ok")
 		if groups := h.find("boss@contoso.com").Entry.Groups; len(groups) != 1 || groups[0] != "bosses" {
-			t.Errorf("the boss is in %v", groups)
+			h.t.Errorf("the boss is in %v", groups)
 		}
 	})
 }
