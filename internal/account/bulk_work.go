@@ -17,8 +17,10 @@ import (
 const (
 	// slice is how long one run of the job works before it hands on to the next.
 	slice = 6 * time.Second
-	// slowRows is how many passwords that have to be hashed one batch holds.
-	slowRows = 50
+	// What a password to hash and a method to register cost beside a plain row: a
+	// batch of either is smaller, so that others come to SQLite's writer in between.
+	passwordCost = 9
+	methodCost   = 4
 )
 
 // errOvertaken: somebody else did the batch, or the import was ended.
@@ -69,7 +71,7 @@ func (w *bulkWork) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, slow, read := make([]row, 0, batch), 0, 0
+	rows, cost, read := make([]row, 0, batch), 0, 0
 	for {
 		at := in.offset() + shift
 		rec, err := in.next()
@@ -83,16 +85,17 @@ func (w *bulkWork) run(ctx context.Context) error {
 			in.renumber(w.b.line - rec.line)
 			rec.line, w.b.line = w.b.line, 0
 		}
-		if read >= batch || slow >= slowRows {
+		if cost >= batch {
 			if err := w.commit(ctx, rows, at, rec.line, read, false); err != nil {
 				return err
 			}
-			rows, slow, read = rows[:0], 0, 0
+			rows, cost, read = rows[:0], 0, 0
 			if time.Now().After(w.until) {
 				return nil
 			}
 		}
 		read++
+		cost++
 		if w.bad[rec.line] {
 			continue
 		}
@@ -101,8 +104,9 @@ func (w *bulkWork) run(ctx context.Context) error {
 			continue // the check kept it, or counted it beyond what it keeps
 		}
 		if good.password != "" {
-			slow++
+			cost += passwordCost
 		}
+		cost += methodCost * len(good.methods)
 		rows = append(rows, good)
 	}
 }
