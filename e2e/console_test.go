@@ -36,6 +36,7 @@ func TestTheConsoleInChromium(t *testing.T) {
 			b.leave().click(`button[value="send_code"]`).at("console-person").shot("c12-caller")
 			b.fill("minutes", "60").leave().click(`button[value="issue_pass"]`).at("console-person").shot("c13-pass")
 			b.leave().click(`button[value="see_values"]`).at("console-person").shot("c14-value")
+			b.open("/console/people/import", "console-import").shot("c19-import")
 			b.open("/console/requests", "console-requests").shot("c5-requests")
 			b.leave().click(`tbody a`).at("console-request").fill("note", "Sudah ditelepon").shot("c6-request")
 			b.press().at("console-requests")

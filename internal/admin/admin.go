@@ -9,6 +9,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
@@ -33,6 +34,8 @@ type Deps struct {
 	Helpdesk   *helpdesk.Service
 	Report     *report.Service
 	Audit      *audit.Service
+	Orgs       *org.Service
+	Jobs       *jobs.Service
 	Messages   *notify.Service
 	Privacy    *privacy.Service
 }
@@ -43,7 +46,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Privacy == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil

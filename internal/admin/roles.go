@@ -15,6 +15,8 @@ type Action string
 const (
 	SeeOverview         Action = "see_overview"
 	SeePeople           Action = "see_people"
+	ImportPeople        Action = "import_people"
+	ExportPeople        Action = "export_people"
 	Unlock              Action = "unlock"
 	ClearLimits         Action = "clear_limits"
 	RequireRegistration Action = "require_registration"
@@ -46,7 +48,7 @@ const (
 
 // Actions lists every action.
 var Actions = []Action{
-	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
+	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
 	ChangeMessages, ChangeSettings, ManageDomains, ManageAdmins,
@@ -57,12 +59,12 @@ var allowed = map[org.Role][]Action{
 	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, ChangeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		ImportPeople, ExportPeople, VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,
 	},
-	org.Auditor: {SeeOverview, SeePeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings},
+	org.Auditor: {SeeOverview, SeePeople, ExportPeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings},
 }
 
 // May tells whether a role may do something at all.

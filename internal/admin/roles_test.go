@@ -14,6 +14,8 @@ import (
 const grid = `
 see_overview          + + + + +
 see_people            + + + + +
+import_people         + - + - -
+export_people         + - + - +
 unlock                + - + + -
 clear_limits          + - + + -
 require_registration  + - + - -

@@ -75,6 +75,7 @@ func (a *API) build() {
 	a.doc = humago.New(a.mux, c)
 	a.policyOperations()
 	a.peopleOperations()
+	a.bulkOperations()
 	a.helpOperations()
 	a.requestOperations()
 	a.reportOperations()
@@ -196,7 +197,7 @@ func slugIn(path string) string {
 // strict refuses a body whose objects hold a name twice, or the same name in
 // another spelling: readers differ in which of them counts.
 func strict(r *http.Request) error {
-	if r.Body == nil || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Body == nil || TakesFiles(r) || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, longestBody+1))

@@ -89,7 +89,7 @@ func (a *App) wire() (err error) {
 		return err
 	}
 	a.ldap = ldap.New(ldap.Deps{Log: a.Log})
-	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: a.directories(own), Log: a.Log})
+	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: a.directories(own), Keys: a.Keys, Log: a.Log})
 	if err != nil {
 		return err
 	}
@@ -150,11 +150,12 @@ func (a *App) wire() (err error) {
 	}
 	a.Admin, err = admin.New(admin.Deps{
 		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
-		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Messages: a.Notify, Privacy: a.Privacy,
+		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Orgs: a.Orgs, Jobs: a.Jobs, Messages: a.Notify, Privacy: a.Privacy,
 	})
 	if err != nil {
 		return err
 	}
+	a.Admin.HandleImports()
 	if a.Feedback, err = feedback.New(a.DB); err != nil {
 		return err
 	}
@@ -215,6 +216,7 @@ func (a *App) keepHouse() {
 		return err
 	})
 	a.purge("session.purge", a.Sessions.Purge)
+	a.purge("account.bulk", a.Accounts.PurgeBulk)
 	a.purge("signin.purge", a.SignIn.Purge)
 	a.purge("provider.purge", a.Provider.Purge)
 	a.purge("feedback.purge", a.Feedback.Purge)

@@ -93,6 +93,12 @@ POST /people/{id}/export        + - + - -
 POST /people/{id}/erase         + - - - -
 POST /people/{id}/caller        + - + + -
 POST /people/{id}/caller/verify + - + + -
+POST /imports                   + - + - -
+GET /imports/{id}               + - + - -
+GET /imports/{id}/bad           + - + - -
+POST /imports/{id}/apply        + - + - -
+POST /imports/{id}/cancel       + - + - -
+POST /exports                   + - + - +
 GET /requests                   + - + + -
 GET /requests/{id}              + - + + -
 POST /requests/{id}/resolve     + - + + -

@@ -154,6 +154,12 @@ GET /console/people             + + + + +
 POST /console/people            + + + + +
 GET /console/people/{key}       + + + + +
 POST /console/people/{key}      + - + + -
+GET /console/people/import + - + - -
+POST /console/people/import + - + - -
+GET /console/people/import/{id} + - + - -
+POST /console/people/import/{id} + - + - -
+GET /console/people/import/{id}/bad.csv + - + - -
+POST /console/people/export + - + - +
 GET /console/requests           + - + + -
 GET /console/requests/{id}      + - + + -
 POST /console/requests/{id}     + - + + -

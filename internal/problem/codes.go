@@ -20,6 +20,9 @@ const (
 	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
 	DocumentWrong Code = "document-wrong" // a document has faults, which are listed
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
+	ImportLive    Code = "import-live"    // an import of the organization is under way already
+	FileKind      Code = "file-kind"      // a file whose kind cannot be told
+	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
 	// Proving.
 	CodeWrong        Code = "code-wrong"         // the answer is not the right one

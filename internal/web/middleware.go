@@ -11,9 +11,12 @@ import (
 	"slices"
 	"strings"
 
+	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/web/console"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/web/portal"
 )
@@ -27,6 +30,15 @@ const (
 	maxBody = 64 << 10
 	maxPath = 2048
 )
+
+// mostBody is maxBody, but for the two addresses that take account files. Both
+// ask who sends one before they read it, and read it as it comes.
+func mostBody(r *http.Request) int64 {
+	if r.Method == http.MethodPost && (r.URL.Path == console.ImportPath || api.TakesFiles(r)) {
+		return account.MaxBulk + maxBody
+	}
+	return maxBody
+}
 
 // answer remembers what was answered, for the log.
 type answer struct {
@@ -150,14 +162,14 @@ func (s *server) admit(next http.Handler) http.Handler {
 		case !s.ours(r):
 			s.Pages.Fail(w, r, problem.New(problem.WrongHost))
 			return
-		case len(r.URL.Path) > maxPath || r.ContentLength > maxBody:
+		case len(r.URL.Path) > maxPath || r.ContentLength > mostBody(r):
 			s.Pages.Fail(w, r, problem.New(problem.TooLong))
 			return
 		case r.Method == http.MethodGet && pageFor(r.URL.Path) && portal.Unsupported(r.UserAgent()):
 			http.Redirect(w, r, "/unsupported-browser", http.StatusSeeOther)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, mostBody(r))
 		next.ServeHTTP(w, r)
 	})
 }

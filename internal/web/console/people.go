@@ -21,6 +21,8 @@ type peoplePage struct {
 	Kind  method.Kind
 	Kinds []method.Kind
 	List  admin.List
+	// What is offered beside the list.
+	MayImport, MayExport bool
 }
 
 var shows = []admin.Show{admin.ShowAll, admin.ShowCapable, admin.ShowNotRegistered, admin.ShowNotEnabled}
@@ -48,6 +50,7 @@ func (c *Console) people(w http.ResponseWriter, r *http.Request, d desk, q admin
 	view := &peoplePage{
 		Base: d.base(r, "people", "people"), Query: q.Prefix, Show: q.Show, Shows: shows, Kind: q.Kind, Kinds: built(), List: list,
 	}
+	view.allow(d, c.Admin.Listable(d.Org))
 	return c.Pages.Write(w, r, http.StatusOK, "console_people", view)
 }
 

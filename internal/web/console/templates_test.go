@@ -7,6 +7,7 @@ import (
 
 	"github.com/jba/templatecheck"
 
+	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/helpdesk"
@@ -32,7 +33,8 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	structs := map[string]any{
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
-		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{},
+		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -90,6 +92,9 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	}
 	for _, c := range strings.Fields("not-enabled not-verified not-managed blocked directory-unavailable directory-refused expired cookies update-browser " + string(helpdesk.ProblemDispute)) {
 		keys = append(keys, "console.problem."+c)
+	}
+	for _, s := range account.BulkStates {
+		keys = append(keys, "console.import.state."+string(s), "console.import.text."+string(s))
 	}
 	for _, s := range shows[1:] {
 		keys = append(keys, "console.show."+string(s), "console.state."+string(s))
