@@ -82,6 +82,7 @@ func (a *API) build() {
 	a.reportOperations()
 	a.auditOperations()
 	a.resetOperations()
+	a.keyOperations()
 }
 
 // Operations lists every operation.

@@ -286,3 +286,25 @@ func TestAFrontEndIsAskedForWorkByThePersonsAddress(t *testing.T) {
 		t.Errorf("after the wait: %+v", s)
 	}
 }
+
+func TestTheAPIListsKeysOfItsOrganization(t *testing.T) {
+	t.Parallel()
+	p := startConsole(t, store.SQLite)
+	p.Import("fabrikam", "user_id,password\nowner@fabrikam.com,teapot harbour violin\n")
+	newProgram(t, p, "fabrikam", org.Owner)
+	newProgram(t, p, "contoso", admin.FrontEnd)
+	c := newProgram(t, p, "contoso", org.Auditor)
+	got := c.do(http.MethodGet, api+"/keys", "")
+	var all struct {
+		Keys []struct {
+			Role org.Role
+			Live bool
+		}
+	}
+	if err := json.Unmarshal([]byte(got.body), &all); err != nil || len(all.Keys) != 2 || all.Keys[0].Role != org.Auditor || all.Keys[1].Role != admin.FrontEnd || !all.Keys[0].Live {
+		t.Errorf("%d %s: %v", got.status, got.body, err)
+	}
+	if _, secret, _ := strings.Cut(strings.TrimPrefix(c.key, "kunci_"), "_"); strings.Contains(got.body, secret) {
+		t.Error("the list tells a key")
+	}
+}

@@ -104,6 +104,7 @@ GET /audit/events               + + + - +
 POST /audit/events/find         + + + - +
 GET /audit/events/{id}/proof    + + + - +
 GET /audit/checkpoint           + + + - +
+GET /keys                       + + - - +
 POST /resets                    - - - - -
 GET /resets/{id}                - - - - -
 POST /resets/{id}/choose        - - - - -
