@@ -19,6 +19,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
@@ -41,6 +42,7 @@ type Deps struct {
 	Audit    *audit.Service
 	Reset    *reset.Service
 	Captcha  *captcha.Service
+	Messages *notify.Service
 	Log      *slog.Logger
 	// From says who asks and from where, before a key is known.
 	From func(*http.Request) audit.Actor
@@ -56,7 +58,7 @@ type API struct {
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
@@ -83,6 +85,7 @@ func (a *API) build() {
 	a.auditOperations()
 	a.resetOperations()
 	a.keyOperations()
+	a.messageOperations()
 }
 
 // Operations lists every operation.

@@ -114,6 +114,11 @@ POST /resets/{id}/back          - - - - -
 POST /resets/{id}/password      - - - - -
 POST /resets/{id}/unlock        - - - - -
 POST /resets/{id}/contact       - - - - -
+GET /messages                              + + + - +
+GET /messages/{message}/{language}         + + + - +
+PUT /messages/{message}/{language}         + + - - -
+POST /messages/{message}/{language}/reset  + + - - -
+POST /messages/{message}/{language}/try    + + + - +
 `
 
 // apiResetBodies are what the operations of a reset take.
