@@ -70,6 +70,6 @@ func (a *App) wirePages() error {
 	if now == nil {
 		now = time.Now
 	}
-	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Console: administrators, Help: answers, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
+	a.Handler, err = web.New(web.Deps{PublicURL: public, RelatedOrigins: a.Config.Passkeys.RelatedOrigins, TrustedProxies: trusted, Portal: people, Console: administrators, Help: answers, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
 	return err
 }

@@ -92,7 +92,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, Pushes: a.Pushes, PublicURL: a.Config.PublicURL})
+	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, Pushes: a.Pushes, PublicURL: a.Config.PublicURL, RelatedOrigins: a.Config.Passkeys.RelatedOrigins})
 	if err != nil {
 		return err
 	}

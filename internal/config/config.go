@@ -27,6 +27,7 @@ type Config struct {
 	SMS            Gateway  `yaml:"sms"`
 	Voice          Gateway  `yaml:"voice"`
 	Breach         Breach   `yaml:"breach"`
+	Passkeys       Passkeys `yaml:"passkeys"`
 	Audit          Audit    `yaml:"audit"`
 
 	file  string // where it was read from
@@ -68,6 +69,12 @@ type Metrics struct {
 // Breach names the offline filter of breached passwords; empty is none.
 type Breach struct {
 	Filter string `yaml:"filter"`
+}
+
+// Passkeys names the other addresses at which the passkeys of public_url work.
+type Passkeys struct {
+	// RelatedOrigins are origins as browsers write them (WebAuthn Level 3, 5.11).
+	RelatedOrigins []string `yaml:"related_origins"`
 }
 
 // Defaults are the values of keys that a file does not name.

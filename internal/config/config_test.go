@@ -138,6 +138,22 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"sms: {provider: smpp}", "sms.provider"},
 		{"voice: {provider: twilio}", "voice.account_sid"},
 		{"breach: {filter: gone.kbf}", "breach.filter"},
+		{"passkeys: {related_origins: https://akun.contoso.com}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [akun.contoso.com]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://akun.contoso.com/\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://akun.contoso.com/path\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://Akun.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://akun.contoso.com:443\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"http://akun.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://*.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://a:b@akun.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://192.0.2.7\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://[2001:db8::1]\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"null\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://a.test\", \"https://a.test\"]}", "passkeys.related_origins"},
+		{"public_url: https://reset.test\npasskeys: {related_origins: [\"https://reset.test\"]}", "passkeys.related_origins"},
+		{"public_url: https://192.0.2.1\npasskeys: {related_origins: [\"https://reset.test\"]}", "passkeys.related_origins"},
+		{"passkeys: {origins: []}", "passkeys.origins"},
 		{"audit: {syslog: {url: logs.contoso.com}}", "audit.syslog.url"},
 		{"audit: {syslog: {url: \"tls://logs.contoso.com\"}}", "audit.syslog.url"},
 		{"audit: {syslog: {url: \"tcp://logs.contoso.com:601\", identifiers: true}}", "audit.syslog.url"},
@@ -322,5 +338,16 @@ func TestTheClosestKeyIsSuggested(t *testing.T) {
 		if got := unknownKey(fields, unknown).Text; !strings.HasPrefix(got, "this key is unknown; "+want) {
 			t.Errorf("%s: %s, want %s", unknown, got, want)
 		}
+	}
+}
+
+func TestOriginsBesideThePublicAddress(t *testing.T) {
+	c, err := Load(write(t, "kunci.yaml", "public_url: https://reset.contoso.com\npasskeys: {related_origins: [\"https://akun.contoso.com\", \"https://kunci.contoso.co.id:8443\"]}\n"), nil)
+	if err != nil || len(c.Passkeys.RelatedOrigins) != 2 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = Load("", []string{"KUNCI_PASSKEYS_RELATED_ORIGINS=https://akun.contoso.com/"})
+	if faults := faultsOf(t, err); len(faults) != 1 || faults[0].Key != "KUNCI_PASSKEYS_RELATED_ORIGINS" {
+		t.Errorf("in the environment: %v", err)
 	}
 }

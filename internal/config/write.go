@@ -65,6 +65,10 @@ voice:
 # The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
 breach: {filter: {{q .Breach.Filter}}}
 
+# Other addresses at which people open this installation and use the same passkeys,
+# such as [https://akun.contoso.com]. They stay bound to the host of public_url.
+passkeys: {related_origins: [{{range $i, $o := .Passkeys.RelatedOrigins}}{{if $i}}, {{end}}{{q $o}}{{end}}]}
+
 # Where the audit log goes besides the database, event by event; empty: nowhere.
 # What identifies people is left out unless identifiers is true. All keys are in
 # docs/operators.md.

@@ -104,7 +104,16 @@ func selectAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]
 // worked on meanwhile is left alone: it is found again the next time.
 func updateResealed(ctx context.Context, tx *store.Tx, r row, sealed, resolution, work []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE helpdesk_request SET sealed = $2, resolution = $3, work = $6 WHERE id = $1 AND sealed = $4 AND state = $5 AND work = $7`,
-		r.ID, sealed, resolution, r.sealed, string(r.State), work, r.work)
+		r.ID, sealed, resolution, r.sealed, string(r.State), filled(work), filled(r.work))
+}
+
+// filled makes nothing an empty value: read from SQLite it comes as nil, and nil
+// is NULL, which equals nothing.
+func filled(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 func updateWork(ctx context.Context, tx *store.Tx, r row) (int64, error) {

@@ -417,7 +417,7 @@ func TestRegistrationIsAskedForAtSignIn(t *testing.T) {
 		}
 		p.Clock.Advance(180 * 24 * time.Hour)
 		page := wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/interrupt").Want(http.StatusOK, "interrupt")
-		if got := page.Choices("action"); fmt.Sprint(got) != "[looks_good register]" || !strings.Contains(page.Text(), "a…@e…") || strings.Contains(page.Text(), "alain@example.net") {
+		if got := page.Choices("action"); fmt.Sprint(got) != "[register looks_good]" || !strings.Contains(page.Text(), "a…@e…") || strings.Contains(page.Text(), "alain@example.net") {
 			t.Errorf("actions %v\n%s", got, page.Text())
 		}
 		wantAt(t, b.Post("/interrupt", "action", "looks_good"), "/security-info")

@@ -138,6 +138,12 @@ func updateProved(ctx context.Context, tx *store.Tx, id, by string) (int64, erro
  WHERE id = $1 AND NOT proved AND deleted_at = 0 AND created_at > $4`, id, by, store.Micros(tx.Now()), pendingSince(tx))
 }
 
+func updateConfirmed(ctx context.Context, tx *store.Tx, org, account, id string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET proved_by = $4
+ WHERE id = $3 AND org_id = $1 AND account_id = $2 AND proved AND proved_by = $5 AND kind <> $6 AND deleted_at = 0`,
+		org, account, id, ByPerson, ByAdministrator, string(TemporaryAccessPass))
+}
+
 func updateSealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET sealed = $3 WHERE id = $1 AND sealed = $2 AND deleted_at = 0`, id, old, sealed)
 }

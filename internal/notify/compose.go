@@ -243,7 +243,7 @@ var purposes = []string{PurposeReset, PurposeSignIn, PurposeRegister, PurposeCal
 // one gets the last.
 var (
 	passwordNotices = []string{PasswordReset, PasswordChanged, PasswordUnlocked, PasswordFirst}
-	methodNotices   = []string{MethodAdded, MethodChanged, MethodDeleted, MethodDisabled, MethodCopied, MethodIssued}
+	methodNotices   = []string{MethodAdded, MethodChanged, MethodDeleted, MethodDisabled, MethodCopied, MethodIssued, MethodConfirmed}
 )
 
 // oneOf gives value when it is one of the known ones, else the last of them, so

@@ -84,6 +84,8 @@ const (
 	MethodDisabled = "disabled"
 	MethodIssued   = "issued" // by an administrator
 	MethodCopied   = "copied" // switched off because it seems to exist twice
+	// MethodConfirmed: the organization entered it, and the person proved that it is theirs.
+	MethodConfirmed = "confirmed"
 )
 
 // MethodNotice says that security info changed.

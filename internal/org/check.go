@@ -209,6 +209,45 @@ func (p *Policy) checkMethods(c *checker) {
 	if slices.Contains(p.Reset.Methods, method.SecurityQuestions) && p.Reset.Gates < 2 {
 		c.say("policy.reset.methods", "questions_alone")
 	}
+	p.checkPairs(c)
+}
+
+// checkPairs refuses two gates that nobody could pass: of the kinds that are
+// named, no two may stand together. It says which would help.
+func (p *Policy) checkPairs(c *checker) {
+	usable := slices.DeleteFunc(slices.Clone(p.Reset.Methods), func(k method.Kind) bool {
+		return !k.Known() || !k.Built() || k.Class() == method.PhoneLine && len(p.Phone.Countries) == 0
+	})
+	if p.Reset.Gates < 2 || len(usable) == 0 || p.pairs(usable, usable) {
+		return
+	}
+	var named, help []string
+	for _, k := range usable {
+		named = append(named, string(k))
+	}
+	for _, k := range method.Kinds() {
+		if slices.Contains(nameable(), string(k)) && k.Class() != method.PhoneLine && p.pairs(usable, []method.Kind{k}) {
+			help = append(help, string(k))
+		}
+	}
+	why := "pair_sort"
+	switch {
+	case len(named) == 1:
+		why = "pair_alone"
+	case p.Preset != PresetKunci:
+		why = "pair_preset"
+	}
+	c.say("policy.reset.methods", why, "methods", strings.Join(named, ", "), "preset", p.Preset, "help", strings.Join(help, ", "))
+}
+
+// pairs tells whether one kind of each list may pass the two gates of one reset.
+func (p *Policy) pairs(some, others []method.Kind) bool {
+	for _, a := range some {
+		if slices.ContainsFunc(others, func(b method.Kind) bool { return p.PairAllowed(a, b) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // presetMethods tells whether the list of methods is the preset's own. It names

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -144,7 +145,13 @@ func (s *Service) Explain(ctx context.Context, o *org.Organization, userID strin
 	if err != nil {
 		return nil, err
 	}
-	return judge(f), nil
+	rules := judge(f)
+	for i, r := range rules {
+		if pair, asked := f.pair(); r.Name == "methods" && asked {
+			return slices.Insert(rules, i+1, pair), nil
+		}
+	}
+	return rules, nil
 }
 
 // gather finds everything that decides, for a user ID. No transaction is open:

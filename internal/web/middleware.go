@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"kunci.dev/kunci/internal/config"
@@ -55,9 +56,17 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := s.Now()
-		correlation := supportCode(r)
+		visit := visitOf(r)
+		fresh := visit == ""
+		if fresh {
+			visit = rand.Text() // of the first page, if it plants the cookie
+		}
+		correlation := supportCode(visit)
 		address := clientAddress(r, s.TrustedProxies)
 		r = r.WithContext(page.WithRequest(r.Context(), s.language(w, r), correlation, address))
+		if fresh {
+			r = r.WithContext(page.WithVisit(r.Context(), visit))
+		}
 		a := &answer{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
@@ -77,16 +86,20 @@ func (s *server) observe(next http.Handler) http.Handler {
 }
 
 // supportCode is what people tell the helpdesk: the same on every page of a
-// visit, so that what a page shows is found in the events. It comes from the
-// hash of the visit's cookie; without one each request has its own.
-func supportCode(r *http.Request) string {
+// visit, the first one included, so that what a page shows is found in the events.
+func supportCode(visit string) string {
+	sum := sha256.Sum256([]byte("support code " + visit))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
+}
+
+// visitOf is the cookie of the visit; without one each request has its own.
+func visitOf(r *http.Request) string {
 	for _, name := range []string{"__Host-" + portal.VisitCookie, portal.VisitCookie} {
 		if c, err := r.Cookie(name); err == nil && len(c.Value) >= 20 && len(c.Value) <= 64 {
-			sum := sha256.Sum256([]byte("support code " + c.Value))
-			return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
+			return c.Value
 		}
 	}
-	return strings.ToLower(rand.Text()[:12])
+	return ""
 }
 
 const languageCookie = "kunci-lang"
@@ -166,6 +179,9 @@ func forPrograms(path string) bool { return strings.HasPrefix(path, "/api/") }
 // ours tells whether a request came under our own name.
 func (s *server) ours(r *http.Request) bool {
 	if strings.EqualFold(r.Host, s.host) || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return true
+	}
+	if slices.ContainsFunc(s.also, func(host string) bool { return strings.EqualFold(r.Host, host) }) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.Host)

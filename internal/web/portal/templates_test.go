@@ -25,7 +25,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	structs := map[string]any{
-		"securityinfo_phone": &phonePage{}, "reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
+		"securityinfo_phone": &phonePage{}, "securityinfo_given": &givenPage{}, "reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
 		"reset_problem": &problemPage{}, "reset_contact": &contactPage{}, "reset_dispute": &disputePage{}, "unsupported_browser": &unsupportedPage{},
 		"securityinfo_passkey": &passkeyPage{}, "securityinfo_push": &pushAddPage{}, "push": &pushPage{},
 		"securityinfo_list": &infoPage{}, "securityinfo_add": &addPage{}, "securityinfo_delete": &methodPage{}, "securityinfo_undo": &methodPage{},
