@@ -9,8 +9,8 @@ import (
 	"kunci.dev/kunci/internal/problem"
 )
 
-// Export gives everything that is kept of a person. Problem Forbidden.
-func (s *Service) Export(ctx context.Context, as Authority, o *org.Organization, p Person) (privacy.PersonData, error) {
+// DataOf gives everything that is kept of a person. Problem Forbidden.
+func (s *Service) DataOf(ctx context.Context, as Authority, o *org.Organization, p Person) (privacy.PersonData, error) {
 	if err := s.mayAct(as, o, p, ExportPerson); err != nil {
 		return privacy.PersonData{}, err
 	}

@@ -46,7 +46,16 @@ const (
 	ManageKeys          Action = "manage_keys"
 )
 
-// Actions lists every action.
+// FrontEnd is the role of a key, never of a person: its program leads people back
+// in on pages of its own, and administers nothing. It says from which address they
+// come, which is believed.
+const FrontEnd org.Role = "reset"
+
+// LeadResets is what FrontEnd may do, and no other role: an owner's key would
+// otherwise be believed where people come from.
+const LeadResets Action = "lead_resets"
+
+// Actions lists every action of administrators.
 var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
@@ -64,6 +73,7 @@ var allowed = map[org.Role][]Action{
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,
 	},
+	FrontEnd:    {LeadResets},
 	org.Auditor: {SeeOverview, SeePeople, ExportPeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings},
 }
 

@@ -130,3 +130,20 @@ func TestWhoManagesKeys(t *testing.T) {
 		}
 	}
 }
+
+// A front end's key leads resets and nothing else; nobody else leads any.
+func TestAFrontEndAdministersNothing(t *testing.T) {
+	for _, what := range Actions {
+		if May(FrontEnd, what) {
+			t.Errorf("a front end may %s", what)
+		}
+	}
+	for _, role := range append(org.Roles[:len(org.Roles):len(org.Roles)], "") {
+		if May(role, LeadResets) {
+			t.Errorf("%q leads resets", role)
+		}
+	}
+	if !May(FrontEnd, LeadResets) {
+		t.Error("a front end leads no resets")
+	}
+}

@@ -17,11 +17,13 @@ import (
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -38,6 +40,8 @@ type Deps struct {
 	Helpdesk *helpdesk.Service
 	Report   *report.Service
 	Audit    *audit.Service
+	Reset    *reset.Service
+	Captcha  *captcha.Service
 	Messages *notify.Service
 	Log      *slog.Logger
 	// From says who asks and from where, before a key is known.
@@ -54,7 +58,7 @@ type API struct {
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
@@ -66,7 +70,7 @@ func New(d Deps) (*API, error) {
 func (a *API) build() {
 	a.mux = http.NewServeMux()
 	c := huma.DefaultConfig("Kunci", "1")
-	c.Info.Description = "What administrators of an organization do, for programs. Send the key as: Authorization: Bearer KEY"
+	c.Info.Description = "What administrators of an organization do, and resets for front ends, for programs. Send the key as: Authorization: Bearer KEY"
 	// No page of scripts from elsewhere, and no address made from the Host header.
 	c.DocsPath, c.SchemasPath, c.OpenAPIPath, c.CreateHooks = "", "", "", nil
 	c.RejectUnknownQueryParameters = true
@@ -80,6 +84,8 @@ func (a *API) build() {
 	a.requestOperations()
 	a.reportOperations()
 	a.auditOperations()
+	a.resetOperations()
+	a.keyOperations()
 	a.messageOperations()
 }
 
@@ -127,8 +133,34 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
+	if err := a.unmatched(w, r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	a.mux.ServeHTTP(w, r.WithContext(ctx))
 }
+
+// unmatched refuses what is no operation, in our words and not in the library's.
+func (a *API) unmatched(w http.ResponseWriter, r *http.Request) error {
+	answers, pattern := a.mux.Handler(r)
+	if pattern != "" {
+		return nil
+	}
+	heads := onlyHeaders{}
+	answers.ServeHTTP(heads, r)
+	if allow := http.Header(heads).Get("Allow"); allow != "" {
+		w.Header().Set("Allow", allow)
+		return problem.New(problem.WrongMethod)
+	}
+	return problem.New(problem.NotFound)
+}
+
+// onlyHeaders keeps the headers of an answer that nobody gets.
+type onlyHeaders http.Header
+
+func (h onlyHeaders) Header() http.Header          { return http.Header(h) }
+func (onlyHeaders) Write(data []byte) (int, error) { return len(data), nil }
+func (onlyHeaders) WriteHeader(int)                {}
 
 func (a *API) document(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -16,7 +16,7 @@ import (
 )
 
 type eventsInput struct {
-	orgPath
+	OrgPath
 	Kind   string    `query:"kind" maxLength:"40"`
 	Result string    `query:"outcome" enum:"success,failure,denied" doc:"Only these"`
 	Code   string    `query:"support_code" maxLength:"64" doc:"Only the events of one request"`
@@ -39,7 +39,7 @@ type checkpointOutput struct {
 }
 
 type findEventsInput struct {
-	orgPath
+	OrgPath
 	Body struct {
 		UserID string    `json:"user_id" minLength:"1" maxLength:"320" doc:"Whose events"`
 		Kind   string    `json:"kind,omitempty" maxLength:"40"`
@@ -52,7 +52,7 @@ type findEventsInput struct {
 }
 
 type proofInput struct {
-	orgPath
+	OrgPath
 	ID string `path:"id" maxLength:"40"`
 }
 
@@ -87,7 +87,7 @@ func (a *API) auditOperations() {
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
 	get(a, "/audit/events", "list-events", "What was recorded, the newest first", admin.SeeAudit, a.events)
 	get(a, "/audit/checkpoint", "get-checkpoint", "The newest signed head of the log (C2SP tlog-checkpoint)", admin.SeeAudit,
-		func(ctx context.Context, _ *orgPath) (*checkpointOutput, error) {
+		func(ctx context.Context, _ *OrgPath) (*checkpointOutput, error) {
 			text, err := a.d.Audit.Checkpoint(ctx)
 			if err == nil && text == "" {
 				err = problem.New(problem.NotFound)

@@ -46,7 +46,7 @@ type messageOutput struct {
 }
 
 type messagePath struct {
-	orgPath
+	OrgPath
 	Message  string `path:"message" maxLength:"40"`
 	Language string `path:"language" maxLength:"10"`
 }
@@ -57,7 +57,7 @@ type messageBody struct {
 }
 
 type messageInput struct {
-	orgPath
+	OrgPath
 	Message  string `path:"message" maxLength:"40"`
 	Language string `path:"language" maxLength:"10"`
 	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
@@ -65,14 +65,14 @@ type messageInput struct {
 }
 
 type messageReset struct {
-	orgPath
+	OrgPath
 	Message  string `path:"message" maxLength:"40"`
 	Language string `path:"language" maxLength:"10"`
 	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
 }
 
 type messageTry struct {
-	orgPath
+	OrgPath
 	Message  string `path:"message" maxLength:"40"`
 	Language string `path:"language" maxLength:"10"`
 	Body     messageBody
@@ -90,7 +90,7 @@ type previewOutput struct {
 }
 
 func (a *API) messageOperations() {
-	get(a, "/messages", "list-messages", "What every message says, in every language", admin.SeeMessages, func(ctx context.Context, _ *orgPath) (*messagesOutput, error) {
+	get(a, "/messages", "list-messages", "What every message says, in every language", admin.SeeMessages, func(ctx context.Context, _ *OrgPath) (*messagesOutput, error) {
 		o, out := organization(ctx), &messagesOutput{}
 		out.ETag, out.Body.Messages = etag(o), []messageText{}
 		for _, m := range wording.Messages() {

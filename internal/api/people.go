@@ -29,7 +29,7 @@ type listed struct {
 }
 
 type listInput struct {
-	orgPath
+	OrgPath
 	Prefix string `query:"prefix" maxLength:"320" doc:"How the user ID begins; a whole one where the directory cannot be listed"`
 	Show   string `query:"show" enum:"capable,not-registered,not-enabled" doc:"Only these"`
 	Kind   string `query:"kind" maxLength:"40" doc:"Only who has a usable method of this kind"`
@@ -45,18 +45,18 @@ type listOutput struct {
 }
 
 type personInput struct {
-	orgPath
+	OrgPath
 	Key string `path:"id" maxLength:"200"`
 }
 
 type actInput struct {
-	orgPath
+	OrgPath
 	Key string `path:"id" maxLength:"200"`
 	Act string `path:"act" enum:"unlock,clear_limits,require_registration,revoke_sessions,freeze,unfreeze,revoke_pass,unlink"`
 }
 
 type findInput struct {
-	orgPath
+	OrgPath
 	Body struct {
 		UserID string `json:"user_id" minLength:"1" maxLength:"320"`
 	}
@@ -128,7 +128,7 @@ func (a *API) peopleOperations() {
 		if err != nil {
 			return nil, err
 		}
-		all, err := a.d.Admin.Export(ctx, as, o, p)
+		all, err := a.d.Admin.DataOf(ctx, as, o, p)
 		return &exportOutput{all}, err
 	})
 	register(a, huma.Operation{

@@ -23,7 +23,7 @@ type registrationOutput struct {
 }
 
 type activityInput struct {
-	orgPath
+	OrgPath
 	From string `query:"from" format:"date" doc:"The first day, UTC; 30 days ago when absent"`
 	To   string `query:"to" format:"date" doc:"The last day, UTC; today when absent"`
 }
@@ -95,7 +95,7 @@ type activityOutput struct {
 
 func (a *API) reportOperations() {
 	get(a, "/reports/registration", "report-registration", "How many people could help themselves", admin.SeeReports,
-		func(ctx context.Context, _ *orgPath) (*registrationOutput, error) {
+		func(ctx context.Context, _ *OrgPath) (*registrationOutput, error) {
 			r, err := a.d.Report.Registration(ctx, organization(ctx))
 			if err != nil {
 				return nil, err

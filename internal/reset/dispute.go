@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -96,6 +97,15 @@ func (s *Service) ConfirmDispute(ctx context.Context, by audit.Actor, token stri
 		return s.disputed(ctx, tx, by, d.Org, d.AccountID, d.UserID)
 	})
 	return d, err
+}
+
+// Contactable are the dead ends from which a request is sent. Where the
+// password is kept elsewhere, the helpdesk's own contact is shown instead.
+var Contactable = []problem.Code{problem.NotEnabled, problem.NotVerified, problem.Blocked, problem.DirectoryRefused}
+
+// Contactable tells whether a request can be sent from where the flow stands.
+func (f Flow) Contactable() bool {
+	return f.Hidden() || f.State == Problem && slices.Contains(Contactable, f.Problem)
 }
 
 // Contact sends "contact your administrator" from a dead end. It answers the

@@ -33,7 +33,7 @@ func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flo
 	default:
 		return Flow{}, "", problem.New(problem.BadInput).On("reason")
 	}
-	f, err := s.gather(ctx, userID, in.Reason)
+	f, err := s.gather(ctx, userID, in.Reason, in.Within)
 	unavailable := errors.Is(err, problem.New(problem.DirectoryUnavailable)) || errors.Is(err, problem.New(problem.DirectoryRefused))
 	if err != nil && !unavailable {
 		return Flow{}, "", err
@@ -156,7 +156,7 @@ func (s *Service) Explain(ctx context.Context, o *org.Organization, userID strin
 
 // gather finds everything that decides, for a user ID. No transaction is open:
 // the directory is asked.
-func (s *Service) gather(ctx context.Context, userID string, reason Reason) (facts, error) {
+func (s *Service) gather(ctx context.Context, userID string, reason Reason, within string) (facts, error) {
 	var o *org.Organization
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		o, err = s.d.Orgs.ForUserID(ctx, tx, userID)
@@ -164,6 +164,9 @@ func (s *Service) gather(ctx context.Context, userID string, reason Reason) (fac
 	})
 	if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
 		return facts{}, err
+	}
+	if o != nil && within != "" && o.ID != within {
+		o = nil
 	}
 	return s.gatherIn(ctx, o, userID, reason)
 }

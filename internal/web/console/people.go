@@ -157,7 +157,7 @@ func (c *Console) postPerson(w http.ResponseWriter, r *http.Request, d desk) err
 // exportPerson gives everything that is kept of a person as a file, in the answer to
 // a POST: that somebody asked is recorded.
 func (c *Console) exportPerson(w http.ResponseWriter, r *http.Request, d desk, view *personPage) error {
-	all, err := c.Admin.Export(r.Context(), d.as, d.Org, view.Person)
+	all, err := c.Admin.DataOf(r.Context(), d.as, d.Org, view.Person)
 	if err != nil {
 		return err
 	}

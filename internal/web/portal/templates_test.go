@@ -9,6 +9,7 @@ import (
 
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/web/page"
 )
 
@@ -53,7 +54,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 // Every page that can be a dead end has its words in every language.
 func TestEveryDeadEndHasItsWords(t *testing.T) {
 	for _, lang := range []string{"id", "en"} {
-		for _, code := range append(append([]string{"not-managed", "not-enabled", "not-verified", "expired", "cookies", "update-browser"}, codes(contactable)...), codes(faults)...) {
+		for _, code := range append(append([]string{"not-managed", "not-enabled", "not-verified", "expired", "cookies", "update-browser"}, codes(reset.Contactable)...), codes(faults)...) {
 			for _, part := range []string{"title", "text"} {
 				if key := "reset.problem." + code + "." + part; !printer(lang).Has(key) {
 					t.Errorf("%s lacks %s", lang, key)
