@@ -41,6 +41,7 @@ func TestTheConsoleInChromium(t *testing.T) {
 			b.press().at("console-requests")
 			b.open("/console/policy", "console-policy").shot("c7-policy")
 			b.leave().click(`button[value="preview"]`).at("console-policy").shot("c8-preview")
+			b.open("/console/policy/document", "console-policy-document").shot("c18-document")
 			b.open("/console/reports", "console-reports").shot("c9-reports")
 			b.open("/console/audit", "console-audit").shot("c10-audit")
 			b.open("/console/messages", "console-messages").shot("c11-messages")

@@ -45,6 +45,14 @@ func (c *cli) accountCommand() *cobra.Command {
 				}
 				return say(cmd.OutOrStdout(), "%s will be asked to register at the next sign-in.", p.Account.Entry.UserID)
 			}),
+		c.person("unlink USER_ID", "Let an account belong to whoever next signs in with it at the identity provider",
+			"An account belongs to the identity at the organization's provider that it was first used with. After this command it belongs to\nthe next one that signs in with its user ID there; all its sessions end.",
+			func(cmd *cobra.Command, a *app.App, p app.Person) error {
+				if err := a.Unlink(cmd.Context(), p); err != nil {
+					return err
+				}
+				return say(cmd.OutOrStdout(), "%s is linked to no identity any more.", p.Account.Entry.UserID)
+			}),
 		freeze)
 }
 

@@ -20,7 +20,7 @@ type Requirement struct {
 // RequirementOf reads the policy for an account. Administrators and accounts the
 // directory protects follow the administrators' rules.
 func RequirementOf(o *org.Organization, a Account) Requirement {
-	_, admin := o.RoleOf(a.Entry.UserID)
+	_, admin := o.RoleOf(a.Entry.UserID, a.Entry.Groups)
 	return Requirement{o, o.Policy, admin || a.Entry.Privileged}
 }
 

@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/session"
@@ -25,6 +26,7 @@ type Deps struct {
 	Methods    *method.Service
 	Challenges *challenge.Service
 	Sessions   *session.Service
+	Provider   *provider.Service
 	Reset      *reset.Service
 	Helpdesk   *helpdesk.Service
 	Report     *report.Service
@@ -36,7 +38,7 @@ type Service struct{ d Deps }
 
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
-	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil ||
+	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
 		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
@@ -48,6 +50,8 @@ type Person struct {
 	Account account.Account
 	Role    org.Role // empty: no administrator
 	Methods []Method
+	// Linked tells that the account belongs to an identity at the organization's provider.
+	Linked bool
 	// Rules are the answers to "can this person reset, and if not, why".
 	Rules []reset.Rule
 
@@ -73,8 +77,8 @@ func (p Person) CanReset() bool {
 // Acts are what the authority may do to this person now.
 func (a Authority) Acts(p Person) []Action {
 	var all []Action
-	for _, what := range []Action{Unlock, ClearLimits, RequireRegistration, RevokeSessions, RevokePass, Freeze, Unfreeze} {
-		if what == RevokePass && !p.HasPass() || what == Freeze && p.Account.Frozen() || what == Unfreeze && !p.Account.Frozen() {
+	for _, what := range []Action{Unlock, ClearLimits, RequireRegistration, RevokeSessions, RevokePass, Unlink, Freeze, Unfreeze} {
+		if what == RevokePass && !p.HasPass() || what == Unlink && !p.Linked || what == Freeze && p.Account.Frozen() || what == Unfreeze && !p.Account.Frozen() {
 			continue
 		}
 		if a.refuse(what, p.Account.ID, p.Role) == nil {
@@ -110,7 +114,7 @@ func (s *Service) ByUserID(ctx context.Context, as Authority, o *org.Organizatio
 
 func (s *Service) person(ctx context.Context, o *org.Organization, a account.Account) (Person, error) {
 	p := Person{Account: a}
-	p.Role, _ = o.RoleOf(a.Entry.UserID)
+	p.Role, _ = o.RoleOf(a.Entry.UserID, a.Entry.Groups)
 	d, err := s.d.Accounts.Directory(o)
 	if err != nil {
 		return p, err
@@ -121,6 +125,9 @@ func (s *Service) person(ctx context.Context, o *org.Organization, a account.Acc
 	}
 	var all []method.Method
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		if p.Linked, err = s.d.Provider.IsBound(ctx, tx, o.ID, a.ID); err != nil {
+			return err
+		}
 		all, err = s.d.Methods.List(ctx, tx, o.ID, a.ID)
 		return err
 	})
@@ -166,8 +173,30 @@ func (s *Service) Do(ctx context.Context, as Authority, o *org.Organization, p P
 			return s.d.Accounts.Unfreeze(ctx, tx, as.By, o.ID, id)
 		case RevokePass:
 			return s.d.Helpdesk.RevokePass(ctx, tx, as.By, as.Role, o, p.Account)
+		case Unlink:
+			return s.unlink(ctx, tx, as, o, p)
 		}
 		return problem.New(problem.BadInput).On("act")
+	})
+}
+
+// unlink lets the account belong to whoever next signs in with its user ID at the
+// organization's provider. What the identity before opened ends: it may have been
+// the wrong one. Problem NotFound: it belongs to none.
+func (s *Service) unlink(ctx context.Context, tx *store.Tx, as Authority, o *org.Organization, p Person) error {
+	had, err := s.d.Provider.Release(ctx, tx, o.ID, p.Account.ID)
+	if err != nil {
+		return err
+	}
+	if !had {
+		return problem.New(problem.NotFound)
+	}
+	if err := s.d.Sessions.EndAll(ctx, tx, as.By, o.ID, p.Account.ID); err != nil {
+		return err
+	}
+	return s.d.Audit.Record(ctx, tx, as.By, audit.Event{
+		Kind: audit.MethodDeleted, Org: o.ID, Target: p.Account.ID, TargetUserID: p.Account.Entry.UserID,
+		Outcome: audit.Success, Reason: "administrator", MethodKind: session.ByProvider,
 	})
 }
 

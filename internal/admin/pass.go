@@ -67,7 +67,7 @@ func (p Person) HasPass() bool {
 
 // mayAct asks the table of roles with the role that the person has at this moment.
 func (s *Service) mayAct(as Authority, o *org.Organization, p Person, what Action) error {
-	role, _ := o.RoleOf(p.Account.Entry.UserID)
+	role, _ := o.RoleOf(p.Account.Entry.UserID, p.Account.Entry.Groups)
 	return as.refuse(what, p.Account.ID, role)
 }
 

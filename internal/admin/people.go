@@ -135,7 +135,7 @@ func (p Person) Listed(o *org.Organization) Listed {
 }
 
 func listed(o *org.Organization, e directory.Entry, kinds []method.Kind, can directory.Capabilities) Listed {
-	role, _ := o.RoleOf(e.UserID)
+	role, _ := o.RoleOf(e.UserID, e.Groups)
 	return Listed{
 		Entry: e, Role: role, Kinds: kinds,
 		Enabled: report.Enabled(o, e, can), Registered: report.Registered(o, e, kinds),

@@ -24,6 +24,7 @@ const (
 	VerifyCaller        Action = "verify_caller"
 	IssuePass           Action = "issue_pass"
 	RevokePass          Action = "revoke_pass"
+	Unlink              Action = "unlink" // from the identity at the organization's provider
 	SeeValues           Action = "see_values"
 	SeeRequests         Action = "see_requests"
 	ResolveRequest      Action = "resolve_request"
@@ -40,7 +41,7 @@ const (
 // Actions lists every action.
 var Actions = []Action{
 	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-	VerifyCaller, IssuePass, RevokePass, SeeValues,
+	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
 }
 
@@ -49,7 +50,7 @@ var allowed = map[org.Role][]Action{
 	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		VerifyCaller, IssuePass, RevokePass, SeeValues, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,

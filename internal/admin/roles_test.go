@@ -31,6 +31,7 @@ see_messages          + + + - +
 verify_caller         + - + + -
 issue_pass            + - + + -
 revoke_pass           + - + + -
+unlink                + - + - -
 see_values            + - + - -
 see_settings          + + - - +
 manage_keys           + - - - -

@@ -51,7 +51,7 @@ type personInput struct {
 type actInput struct {
 	orgPath
 	Key string `path:"id" maxLength:"200"`
-	Act string `path:"act" enum:"unlock,clear_limits,require_registration,revoke_sessions,freeze,unfreeze,revoke_pass"`
+	Act string `path:"act" enum:"unlock,clear_limits,require_registration,revoke_sessions,freeze,unfreeze,revoke_pass,unlink"`
 }
 
 type findInput struct {

@@ -25,6 +25,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
@@ -32,6 +33,7 @@ import (
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/stream"
 	"kunci.dev/kunci/internal/token"
 	"kunci.dev/kunci/internal/webhook"
 )
@@ -77,9 +79,11 @@ type App struct {
 	Feedback     *feedback.Service
 	Tokens       *token.Service
 	Reset        *reset.Service
+	Provider     *provider.Service
 	SignIn       *signin.Service
 	Report       *report.Service
 	Webhooks     *webhook.Service
+	Streams      *stream.Service
 	Admin        *admin.Service
 	API          *api.API
 	Captcha      *captcha.Service

@@ -165,9 +165,13 @@ func (d *doctor) rooms(ctx context.Context) {
 	default:
 		d.good("organizations", "%d served", len(all))
 	}
+	d.streams(ctx, a)
 	for _, o := range all {
 		if o.Directory.Kind == org.LDAP {
 			d.directory(ctx, a, o)
+		}
+		if o.IdentityProvider.On() {
+			d.provider(ctx, a, o)
 		}
 	}
 }
@@ -179,6 +183,18 @@ func (d *doctor) directory(ctx context.Context, a *App, o *org.Organization) {
 	for _, f := range a.ldap.Examine(ctx, o) {
 		d.checks = append(d.checks, Check{Name: "directory " + o.Slug + ": " + f.Name, OK: f.OK, Text: f.Text, Mend: f.Mend})
 	}
+}
+
+// provider looks at an organization's identity provider.
+func (d *doctor) provider(ctx context.Context, a *App, o *org.Organization) {
+	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
+	defer cancel()
+	name := "identity provider " + o.Slug
+	if err := a.Provider.Check(ctx, o); err != nil {
+		d.bad(name, "see the keys below identity_provider; a provider that is not on a public address needs allowed_networks", "people cannot sign in there: %v", err)
+		return
+	}
+	d.good(name, "%s describes itself; register there the address %s to come back to", o.IdentityProvider.Issuer, a.Provider.ReturnURL(o))
 }
 
 func (d *doctor) publicURL() {

@@ -112,7 +112,7 @@ func (a *App) Person(ctx context.Context, slug, userID string) (p Person, err er
 	case err != nil:
 		return p, err
 	}
-	p.Role, _ = p.Org.RoleOf(p.Account.Entry.UserID)
+	p.Role, _ = p.Org.RoleOf(p.Account.Entry.UserID, p.Account.Entry.Groups)
 	err = a.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		p.Methods, err = a.Methods.List(ctx, tx, p.Org.ID, p.Account.ID)
 		return err
@@ -154,6 +154,16 @@ func (a *App) Unlock(ctx context.Context, p Person) error {
 // RequireRegistration has the person register anew at the next sign-in.
 func (a *App) RequireRegistration(ctx context.Context, p Person) error {
 	return a.do(ctx, p, admin.RequireRegistration)
+}
+
+// Unlink lets the account belong to whoever next signs in with its user ID at the
+// organization's identity provider.
+func (a *App) Unlink(ctx context.Context, p Person) error {
+	err := a.do(ctx, p, admin.Unlink)
+	if problem.Has(err, problem.NotFound) {
+		return fmt.Errorf("%s is linked to no identity", p.Account.Entry.UserID)
+	}
+	return err
 }
 
 // Freeze stops the person's resets; lift allows them again.

@@ -23,6 +23,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/secret"
@@ -112,9 +113,12 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.Provider, err = provider.New(provider.Deps{DB: a.DB, Keys: a.Keys, Log: a.Log, PublicURL: a.Config.PublicURL}); err != nil {
+		return err
+	}
 	a.SignIn, err = signin.New(signin.Deps{
 		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
-		Audit: a.Audit, Breached: a.Breached, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
+		Provider: a.Provider, Audit: a.Audit, Breached: a.Breached, Messages: a.Notify, Deliveries: a.Notify, Disputes: a.Reset, Nobody: hasher.VerifyDummy, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -132,8 +136,11 @@ func (a *App) wire() (err error) {
 	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Log: a.Log}); err != nil {
 		return err
 	}
+	if err = a.streams(); err != nil {
+		return err
+	}
 	a.Admin, err = admin.New(admin.Deps{
-		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions,
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
 		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
 	})
 	if err != nil {
@@ -183,6 +190,7 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
 	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
+	a.Jobs.Every("audit.stream", 2*time.Second, a.Streams.Run)
 	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
@@ -198,6 +206,7 @@ func (a *App) keepHouse() {
 	})
 	a.purge("session.purge", a.Sessions.Purge)
 	a.purge("signin.purge", a.SignIn.Purge)
+	a.purge("provider.purge", a.Provider.Purge)
 	a.purge("feedback.purge", a.Feedback.Purge)
 }
 

@@ -147,13 +147,19 @@ var errDamaged = errors.New("what it seals is damaged")
 // thousand, without what identifies people: for counting what happened once
 // and only once. Events that wait for their place are not there yet.
 func (s *Service) From(ctx context.Context, tx *store.Tx, leaf int64) ([]Record, error) {
+	return s.Follow(ctx, tx, leaf, mostListed, false)
+}
+
+// Follow gives the events of the whole installation in the order of the log, from a
+// place on, at most so many, with people or without.
+func (s *Service) Follow(ctx context.Context, tx *store.Tx, leaf int64, most int, people bool) ([]Record, error) {
 	var rows []row
 	err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
-		inSpan+` ORDER BY leaf`, leaf, leaf+mostListed)
+		inSpan+` ORDER BY leaf`, leaf, leaf+int64(min(most, mostListed)))
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	return s.openAll(ctx, tx, Query{WithoutPeople: true}, rows)
+	return s.openAll(ctx, tx, Query{WithoutPeople: !people}, rows)
 }
 
 // FromFor gives the events of one organization in the order of the log, from a

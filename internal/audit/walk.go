@@ -158,7 +158,8 @@ func (v *verification) judge(s span) error {
 	}
 	records := s.records
 	for leaf := s.from; leaf < s.to; leaf++ {
-		hash, id := tlog.Hash{}, ""
+		var hash tlog.Hash
+		var id string
 		stored, _ := s.stored(tlog.StoredHashIndex(0, leaf))
 		if len(records) == 0 || records[0].leaf != leaf {
 			// Named, and passed over with its stored hash, so that the records

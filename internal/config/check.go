@@ -40,11 +40,8 @@ func (c *Config) Check() Faults {
 	k.gateway("sms", &c.SMS, false)
 	k.gateway("voice", &c.Voice, true)
 	k.smtp()
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		k.refuse("tls", "cert_file and key_file belong together; name both or neither")
-	}
-	k.readable("tls.cert_file", c.TLS.CertFile)
-	k.readable("tls.key_file", c.TLS.KeyFile)
+	k.pair("tls", c.TLS.CertFile, c.TLS.KeyFile)
+	k.audit()
 	k.readable("breach.filter", c.Breach.Filter)
 	return k.faults
 }

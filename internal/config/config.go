@@ -27,6 +27,7 @@ type Config struct {
 	SMS            Gateway  `yaml:"sms"`
 	Voice          Gateway  `yaml:"voice"`
 	Breach         Breach   `yaml:"breach"`
+	Audit          Audit    `yaml:"audit"`
 
 	file  string // where it was read from
 	lines Document
@@ -80,6 +81,7 @@ func Defaults() Config {
 		Log:       Log{Level: "info", Format: "text"},
 		SMS:       gatewayDefaults(),
 		Voice:     gatewayDefaults(),
+		Audit:     auditDefaults(),
 	}
 }
 
@@ -147,8 +149,10 @@ func (c *Config) read(data []byte) error {
 func (c *Config) resolve(folder string) {
 	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter,
 		&c.SMS.CAFile, &c.SMS.HeadersFile, &c.SMS.SecretFile, &c.SMS.AuthTokenFile,
-		&c.Voice.CAFile, &c.Voice.HeadersFile, &c.Voice.SecretFile, &c.Voice.AuthTokenFile} {
-		if *path != "" && !filepath.IsAbs(*path) {
+		&c.Voice.CAFile, &c.Voice.HeadersFile, &c.Voice.SecretFile, &c.Voice.AuthTokenFile,
+		&c.Audit.Syslog.CAFile, &c.Audit.Syslog.CertFile, &c.Audit.Syslog.KeyFile, &c.Audit.JSON.File,
+		&c.Audit.OTLP.HeadersFile, &c.Audit.OTLP.CAFile, &c.Audit.OTLP.CertFile, &c.Audit.OTLP.KeyFile} {
+		if *path != "" && *path != "-" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}
 	}

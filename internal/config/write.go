@@ -64,6 +64,14 @@ voice:
 
 # The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
 breach: {filter: {{q .Breach.Filter}}}
+
+# Where the audit log goes besides the database, event by event; empty: nowhere.
+# What identifies people is left out unless identifiers is true. All keys are in
+# docs/operators.md.
+audit:
+  syslog: {url: {{q .Audit.Syslog.URL}}}      # tls://logs.contoso.com:6514
+  json: {file: {{q .Audit.JSON.File}}}       # a file of JSON lines, or - for standard output
+  otlp: {url: {{q .Audit.OTLP.URL}}}        # https://otel.contoso.com:4318/v1/logs
 `))
 
 // quote writes a text so that YAML reads it as exactly this text.

@@ -172,12 +172,12 @@ var issuers = []org.Role{org.Owner, org.AuthenticationAdmin, org.Helpdesk}
 // mayActOn holds what is true behind every door: nobody acts on themselves, nor on
 // somebody of a higher or, but for owners, the same role. Whoever runs the program
 // on its server may.
-func mayActOn(by audit.Actor, key org.Role, o *org.Organization, a account.Account) error {
-	role, _ := o.RoleOf(by.UserID)
-	if strings.HasPrefix(by.Account, audit.ByKey) {
-		role = key // what a key is called gives it no role
+func mayActOn(by audit.Actor, acts org.Role, o *org.Organization, a account.Account) error {
+	role, _ := o.RoleOf(by.UserID, nil)
+	if acts != "" || strings.HasPrefix(by.Account, audit.ByKey) {
+		role = acts // what a key is called gives it no role
 	}
-	target, admin := o.RoleOf(a.Entry.UserID)
+	target, admin := o.RoleOf(a.Entry.UserID, a.Entry.Groups)
 	switch {
 	case by.Account == a.ID:
 		return problem.New(problem.Forbidden)

@@ -99,6 +99,7 @@ POST /requests/{id}/release     + - + + -
 POST /requests/{id}/answer      + - + + -
 GET /reports/registration       + + + - +
 GET /reports/activity           + + + - +
+GET /reports/registration/history + + + - +
 GET /audit/events               + + + - +
 POST /audit/events/find         + + + - +
 GET /audit/events/{id}/proof    + + + - +

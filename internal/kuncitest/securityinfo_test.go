@@ -59,19 +59,6 @@ func signedIn(t *testing.T, p *kuncitest.Product, userID, factor string) *person
 	return me
 }
 
-// proveNow proves the session again, as /signin/verify does.
-func (me *person) proveNow(factor string) {
-	me.t.Helper()
-	err := me.p.App.DB.Write(me.t.Context(), func(tx *store.Tx) error {
-		token, err := me.p.App.Sessions.Prove(me.t.Context(), tx, me.session.ID, factor)
-		me.SetCookie("kunci-session", token)
-		return err
-	})
-	if err != nil {
-		me.t.Fatal(err)
-	}
-}
-
 func (me *person) methods() []method.Method {
 	me.t.Helper()
 	var all []method.Method

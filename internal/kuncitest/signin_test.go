@@ -344,11 +344,11 @@ func TestThePickerOfABrowser(t *testing.T) {
 		signIn(t, b, "alain@contoso.com", kuncitest.OldPassword)
 		first := sessionOf(b)
 		p.Clock.Advance(time.Second)
-		page := signIn(t, b, "adele@contoso.com", kuncitest.OldPassword)
+		signIn(t, b, "adele@contoso.com", kuncitest.OldPassword)
 		if isIn(with(p, first)) {
 			t.Error("the token from before the second account lives")
 		}
-		page = b.Get("/accounts").Want(http.StatusOK, "accounts")
+		page := b.Get("/accounts").Want(http.StatusOK, "accounts")
 		ids := page.Choices("account")
 		if len(ids) != 2 || !strings.Contains(page.Text(), "alain@contoso.com") || strings.Contains(page.Body, "value=\"alain") {
 			t.Fatalf("%v\n%s", ids, page.Text())

@@ -7,7 +7,8 @@ import (
 )
 
 // A token is active while the method that used it last is there.
-const tokenColumns = `t.id, t.org_id, t.serial, t.sealed, t.account_id, t.method_id, t.last_step, t.drift, t.resync,
+const tokenColumns = //nolint:gosec // names of columns
+`t.id, t.org_id, t.serial, t.sealed, t.account_id, t.method_id, t.last_step, t.drift, t.resync,
  t.created_at, t.assigned_at, m.id IS NOT NULL
  FROM token t LEFT JOIN method m ON m.id = t.method_id AND m.account_id = t.account_id AND m.proved AND m.deleted_at = 0`
 

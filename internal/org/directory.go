@@ -3,7 +3,6 @@ package org
 import (
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -186,33 +185,10 @@ func balanced(filter string) bool {
 	return depth == 0
 }
 
-// locate makes the files that a document names absolute: they are looked for in
-// the document's folder. A file that is not there is refused here, where somebody
-// reads it; the nodes read the files when they connect.
+// locate makes the files that a directory's configuration names absolute.
 func (d *DirectoryConfig) locate(folder string) []Problem {
 	if d.Kind != LDAP {
 		return nil
 	}
-	var wrong []Problem
-	for _, f := range []struct {
-		key  string
-		path *string
-	}{{"bind_password_file", &d.BindPasswordFile}, {"ca_file", &d.CAFile}} {
-		full := *f.path
-		if full == "" {
-			continue
-		}
-		if !filepath.IsAbs(full) {
-			full = filepath.Join(folder, full)
-		}
-		absolute, err := filepath.Abs(full)
-		if err == nil {
-			*f.path = absolute
-			_, err = os.Stat(absolute)
-		}
-		if err != nil {
-			wrong = append(wrong, Problem{Key: "directory." + f.key, Text: fmt.Sprintf("there is no file %s", full)})
-		}
-	}
-	return wrong
+	return locate(folder, "directory", map[string]*string{"bind_password_file": &d.BindPasswordFile, "ca_file": &d.CAFile})
 }

@@ -1,6 +1,7 @@
 package org
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -134,8 +135,8 @@ func TestWhatADirectoryIsRefusedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text, folder := atLDAP(t, c.change)
 			_, err := Parse(strings.NewReader(text), folder)
-			faults, ok := err.(config.Faults)
-			if !ok {
+			var faults config.Faults
+			if !errors.As(err, &faults) {
 				t.Fatalf("it is taken: %v", err)
 			}
 			for _, f := range faults {

@@ -11,15 +11,16 @@ import (
 
 // Document is an organization as an administrator writes it down.
 type Document struct {
-	Slug           string          `yaml:"organization"`
-	Name           string          `yaml:"name"`
-	Domains        []string        `yaml:"domains"`
-	Language       string          `yaml:"language"`
-	Branding       BrandingFile    `yaml:"branding"`
-	Support        Support         `yaml:"support"`
-	Directory      DirectoryConfig `yaml:"directory"`
-	Administrators []Administrator `yaml:"administrators"`
-	Policy         Policy          `yaml:"policy"`
+	Slug             string           `yaml:"organization"`
+	Name             string           `yaml:"name"`
+	Domains          []string         `yaml:"domains"`
+	Language         string           `yaml:"language"`
+	Branding         BrandingFile     `yaml:"branding"`
+	Support          Support          `yaml:"support"`
+	Directory        DirectoryConfig  `yaml:"directory"`
+	IdentityProvider IdentityProvider `yaml:"identity_provider"`
+	Administrators   []Administrator  `yaml:"administrators"`
+	Policy           Policy           `yaml:"policy"`
 
 	logo     []byte
 	logoType string
@@ -36,9 +37,14 @@ type Problem struct {
 	Key  string `json:"key"`
 	Line int    `json:"line,omitempty"`
 	Text string `json:"text"`
+
+	code string // of the catalogues' sentence, with what fills it
+	args map[string]any
 }
 
-func (p Problem) fault() config.Fault { return config.Fault{Line: p.Line, Key: p.Key, Text: p.Text} }
+func (p Problem) fault() config.Fault {
+	return config.Fault{Line: p.Line, Key: p.Key, Text: p.Text, Code: p.code, Args: p.args}
+}
 
 // Parse reads the organizations of a file, one a document. The error holds
 // everything that is wrong, by key and line. Files it names are looked for in folder.
@@ -69,10 +75,9 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 	if name == "" {
 		name = PresetKunci
 	}
-	start, ok := preset(name)
+	start, ok := PresetPolicy(name)
 	if !ok {
-		return d, config.Faults{{Line: part.Line("policy", "preset"), Key: "policy.preset",
-			Text: "expected kunci, entra, nist_aal2 or asvs"}}
+		return d, config.Faults{noPreset("policy.preset", part.Line("policy", "preset"))}
 	}
 	d.Policy = start
 	d.Directory.WriteBack = part.Text("directory", "kind") == LDAP
@@ -88,7 +93,7 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 	if err := d.readLogo(folder); err != nil {
 		faults = append(faults, config.Fault{Line: part.Line("branding", "logo"), Key: "branding.logo", Text: err.Error()})
 	}
-	for _, p := range append(d.Directory.locate(folder), d.Check()...) {
+	for _, p := range slices.Concat(d.Directory.locate(folder), d.IdentityProvider.locate(folder), d.Check()) {
 		if unread[p.Key] {
 			continue
 		}
@@ -121,7 +126,7 @@ func (o *Organization) Document() Document {
 	return Document{
 		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
 		Branding: BrandingFile{Logo: o.Branding.asDataURL(), Color: o.Branding.Color},
-		Support:  o.Support, Directory: o.Directory,
+		Support:  o.Support, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
 		Administrators: slices.Clone(o.Administrators), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}

@@ -94,7 +94,7 @@ language: en
 branding: {color: "#0f6cbd"}
 support: {email: helpdesk@contoso.com, url: "https://help.contoso.com", phone: "+62 21 555"}
 directory: {kind: embedded}
-administrators: [{user_id: " Adele@Contoso.com ", role: owner}, {user_id: budi@contoso.co.id, role: helpdesk}]
+administrators: [{user_id: " Adele@Contoso.com ", role: owner}, {user_id: budi@contoso.co.id, role: helpdesk}, {group: "Kunci: desk", role: auditor}]
 policy:
   preset: kunci
   reset: {scope: selected, groups: [staff], exclude_groups: [guests], gates: 2, methods: [email, recovery_code], privileged: two_strong_gates, unlock_without_reset: false, disclose_status: true}
@@ -117,7 +117,7 @@ policy:
 		Branding:       BrandingFile{Color: "#0f6cbd"},
 		Support:        Support{"helpdesk@contoso.com", "https://help.contoso.com", "+62 21 555"},
 		Directory:      DirectoryConfig{Kind: "embedded"},
-		Administrators: []Administrator{{"adele@contoso.com", Owner}, {"budi@contoso.co.id", Helpdesk}},
+		Administrators: []Administrator{{UserID: "adele@contoso.com", Role: Owner}, {UserID: "budi@contoso.co.id", Role: Helpdesk}, {Group: "Kunci: desk", Role: Auditor}},
 		Policy: Policy{
 			Preset: "kunci",
 			Reset: ResetPolicy{"selected", []string{"staff"}, []string{"guests"}, 2, []method.Kind{method.Email, method.RecoveryCode},
@@ -202,6 +202,11 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"no owner":                              {small + "administrators: [{user_id: a@contoso.com, role: auditor}]\n", "administrators"},
 		"a stranger as administrator":           {small + "administrators: [{user_id: a@fabrikam.com, role: owner}]\n", "administrators[0]"},
 		"an unknown role":                       {small + "administrators: [{user_id: a@contoso.com, role: root}]\n", "administrators[0]"},
+		"no owner but a group":                  {small + "administrators: [{group: bosses, role: owner}]\n", "administrators"},
+		"neither a person nor a group":          {small + "administrators: [{user_id: a@contoso.com, role: owner}, {role: auditor}]\n", "administrators[1]"},
+		"a person and a group":                  {small + "administrators: [{user_id: a@contoso.com, role: owner}, {user_id: b@contoso.com, group: g, role: auditor}]\n", "administrators[1]"},
+		"a group twice":                         {small + "administrators: [{user_id: a@contoso.com, role: owner}, {group: g, role: helpdesk}, {group: g, role: auditor}]\n", "administrators[2]"},
+		"a group that no directory spells so":   {small + "administrators: [{user_id: a@contoso.com, role: owner}, {group: \" g\", role: auditor}]\n", "administrators[1]"},
 		"two roles":                             {small + "administrators: [{user_id: a@contoso.com, role: owner}, {user_id: A@contoso.com, role: auditor}]\n", "administrators[1]"},
 		"an unknown preset":                     {policy("preset: best"), "policy.preset"},
 		"a scope without groups":                {policy("reset: {scope: selected}"), "policy.reset.groups"},

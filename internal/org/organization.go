@@ -22,14 +22,21 @@ const (
 // Roles lists the roles, the most powerful first.
 var Roles = []Role{Owner, PolicyAdmin, AuthenticationAdmin, Helpdesk, Auditor}
 
-// Administrator gives a person of the organization a role.
+// Administrator gives a person of the organization, or everybody in a group of its
+// directory, a role.
 type Administrator struct {
-	UserID string `json:"user_id"`
+	UserID string `json:"user_id,omitzero"`
+	Group  string `json:"group,omitzero"`
 	Role   Role   `json:"role"`
 }
 
 // String is the administrator in a list of changes.
-func (a Administrator) String() string { return a.UserID + " " + string(a.Role) }
+func (a Administrator) String() string {
+	if a.Group != "" {
+		return "group " + a.Group + " " + string(a.Role)
+	}
+	return a.UserID + " " + string(a.Role)
+}
 
 // Branding is what people recognize their organization by.
 type Branding struct {
@@ -47,17 +54,19 @@ type Support struct {
 
 // Organization is a tenant as it is stored.
 type Organization struct {
-	ID             string // opaque, never used again
-	Slug           string // the name in commands and files: contoso
-	Name           string
-	Domains        []string
-	Language       string
-	Branding       Branding
-	Support        Support
-	Directory      DirectoryConfig
-	Administrators []Administrator
-	Policy         Policy
-	Version        int64 // goes up with every change
+	ID        string // opaque, never used again
+	Slug      string // the name in commands and files: contoso
+	Name      string
+	Domains   []string
+	Language  string
+	Branding  Branding
+	Support   Support
+	Directory DirectoryConfig
+	// IdentityProvider is where people can sign in instead of here; empty: nowhere.
+	IdentityProvider IdentityProvider `json:"identity_provider,omitzero"`
+	Administrators   []Administrator
+	Policy           Policy
+	Version          int64 // goes up with every change
 
 	// Channels is what this installation can send over; no document says it.
 	Channels Channels `json:"-"`
@@ -97,15 +106,22 @@ func (o *Organization) Unreachable() []method.Kind {
 	return all
 }
 
-// RoleOf gives the role of a user ID, and whether it has one.
-func (o *Organization) RoleOf(userID string) (Role, bool) {
+// RoleOf gives the role of a user ID that is in these groups, nested ones
+// included, and whether it has one. Of several it is the highest.
+func (o *Organization) RoleOf(userID string, groups []string) (Role, bool) {
 	userID = normalize(userID)
+	highest := len(Roles)
 	for _, a := range o.Administrators {
-		if a.UserID == userID {
-			return a.Role, true
+		if a.Group == "" && a.UserID == userID && userID != "" || a.Group != "" && slices.Contains(groups, a.Group) {
+			if at := slices.Index(Roles, a.Role); at >= 0 {
+				highest = min(highest, at)
+			}
 		}
 	}
-	return "", false
+	if highest == len(Roles) {
+		return "", false
+	}
+	return Roles[highest], true
 }
 
 // HasDomain tells whether a domain is one of the organization's.

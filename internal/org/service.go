@@ -113,14 +113,14 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Doc
 }
 
 func (o *Organization) hasOwner() bool {
-	return slices.ContainsFunc(o.Administrators, func(a Administrator) bool { return a.Role == Owner })
+	return slices.ContainsFunc(o.Administrators, func(a Administrator) bool { return a.Role == Owner && a.Group == "" })
 }
 
 func (d Document) organization(before *Organization) *Organization {
 	return &Organization{
 		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language,
 		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color}, Support: d.Support,
-		Directory: d.Directory, Administrators: d.Administrators, Policy: d.Policy, Version: before.Version + 1,
+		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators, Policy: d.Policy, Version: before.Version + 1,
 	}
 }
 

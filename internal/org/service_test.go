@@ -92,10 +92,10 @@ func TestAChangeTellsWhatItChanged(t *testing.T) {
 		if after.Version != o.Version+1 || after.Policy.Reset.Gates != 2 {
 			t.Errorf("version %d, gates %d", after.Version, after.Policy.Reset.Gates)
 		}
-		if role, ok := after.RoleOf(" BUDI@contoso.com "); !ok || role != org.Helpdesk {
+		if role, ok := after.RoleOf(" BUDI@contoso.com ", nil); !ok || role != org.Helpdesk {
 			t.Errorf("role %q, %v", role, ok)
 		}
-		if _, ok := after.RoleOf("alain@contoso.com"); ok {
+		if _, ok := after.RoleOf("alain@contoso.com", nil); ok {
 			t.Error("everyone has a role")
 		}
 		kinds := make(map[audit.Kind]audit.Record)

@@ -41,6 +41,15 @@ const (
 	StepUp       Code = "step-up"    // a fresh proof is needed first
 	SignedOut    Code = "signed-out" // no session, or it ended
 
+	// Signing in at the organization's identity provider.
+	ProviderUnavailable Code = "provider-unavailable" // it does not answer, or is not set up
+	ProviderRefused     Code = "provider-refused"     // it says no, or the person cancelled there
+	ProviderInvalid     Code = "provider-invalid"     // its answer cannot be believed
+	ProviderUnknown     Code = "provider-unknown"     // nobody here is who it says
+	ProviderOther       Code = "provider-other"       // it says somebody else than who signs in
+	ProviderTaken       Code = "provider-taken"       // the account belongs to another identity there, or the identity to another account
+	ProviderOld         Code = "provider-old"         // it does not say that the person was asked just now
+
 	// Methods.
 	AfterReset      Code = "after-reset"      // the password was reset lately; another method is needed to delete or change one
 	MethodLimit     Code = "method-limit"     // as many of this kind as a person may have

@@ -133,6 +133,10 @@ func (s *Service) Expire(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("expire resets: %w", err)
 			}
+			kind, err := s.tried(ctx, tx, r.Flow)
+			if err != nil {
+				return fmt.Errorf("expire resets: %w", err)
+			}
 			n, err := endFlow(ctx, tx, id)
 			if err != nil {
 				return fmt.Errorf("expire resets: %w", err)
@@ -143,7 +147,9 @@ func (s *Service) Expire(ctx context.Context) error {
 			if err := s.d.Challenges.EndOwner(ctx, tx, id); err != nil {
 				return err
 			}
-			if err := s.d.Audit.Record(ctx, tx, by, s.event(Flow{OrgID: r.OrgID, AccountID: r.AccountID}, audit.ResetAbandoned, audit.Failure, string(r.State))); err != nil {
+			e := s.event(Flow{OrgID: r.OrgID, AccountID: r.AccountID}, audit.ResetAbandoned, audit.Failure, string(r.State))
+			e.MethodKind = kind
+			if err := s.d.Audit.Record(ctx, tx, by, e); err != nil {
 				return err
 			}
 		}

@@ -250,7 +250,7 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 // person's own language: whoever sat at the browser may be somebody else.
 func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, what string) error {
 	p := now.org.Policy.Notifications
-	if _, admin := now.org.RoleOf(now.account.Entry.UserID); admin && p.AdminsOnAdminReset && f.State == Done {
+	if _, admin := now.org.RoleOf(now.account.Entry.UserID, now.account.Entry.Groups); admin && p.AdminsOnAdminReset && f.State == Done {
 		for _, a := range now.org.Administrators {
 			if strings.EqualFold(a.UserID, now.account.Entry.UserID) || !strings.Contains(a.UserID, "@") {
 				continue

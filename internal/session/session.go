@@ -45,19 +45,22 @@ type Session struct {
 	Level                           Level
 	// MustChange tells that the password has to be changed before anything else.
 	MustChange bool
-	PasswordAt time.Time // when the password was typed
-	FactorAt   time.Time // when a second factor was proved; zero: never
-	FactorID   string    // which method that was
-	PassID     string    // the Temporary Access Pass that let the person in, empty: none did
-	CreatedAt  time.Time
-	SeenAt     time.Time
+	PasswordAt time.Time // when the password was typed, or an identity provider's answer came instead
+	// ProvedAt is when that was proved: a provider may have asked the person long
+	// before it sends them here. Zero: it does not say.
+	ProvedAt  time.Time
+	FactorAt  time.Time // when a second factor was proved; zero: never
+	FactorID  string    // which method that was
+	PassID    string    // the Temporary Access Pass that let the person in, empty: none did
+	CreatedAt time.Time
+	SeenAt    time.Time
 }
 
 // Fresh tells whether the strongest proof the account can give is younger than
-// d: the second factor where it has one, else the password, or a pass that stood
-// in for it.
+// d: the second factor where it has one, else the password, or what stood in for
+// it: a pass, or an identity provider.
 func (s Session) Fresh(now time.Time, hasFactor bool, d time.Duration) bool {
-	at := s.PasswordAt
+	at := s.ProvedAt
 	if hasFactor || s.FactorAt.After(at) {
 		at = s.FactorAt
 	}
@@ -148,7 +151,23 @@ type Begin struct {
 	// PasswordAt is when the password was asked for judging; zero means now. What
 	// happens to the password while it is judged is then later than the session.
 	PasswordAt time.Time
+	// Provider is what an identity provider said; nil: the password was typed here.
+	Provider *Vouched
 }
+
+// ByProvider stands for the method that an identity provider is, where a session
+// says what proved it. No method of Kunci has this id.
+const ByProvider = "identity_provider"
+
+// Vouched is what an identity provider says about a proof.
+type Vouched struct {
+	At time.Time // when it asked the person; zero: it does not say
+	// Factor tells that what was proved there counts as a second factor here.
+	Factor bool
+}
+
+// OwnFactor tells whether a second factor of Kunci's own was proved in the session.
+func (s Session) OwnFactor() bool { return !s.FactorAt.IsZero() && s.FactorID != ByProvider }
 
 // Begin makes the session of an account whose password was right, the current
 // one of the browser. An older session of the same account in it ends.
@@ -159,7 +178,13 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, browserID string, in 
 	}
 	created := Session{
 		ID: store.NewID(), BrowserID: browserID, OrgID: in.OrgID, AccountID: in.AccountID, Level: in.Level,
-		MustChange: in.MustChange, PasswordAt: in.PasswordAt, CreatedAt: now, SeenAt: now,
+		MustChange: in.MustChange, PasswordAt: in.PasswordAt, ProvedAt: in.PasswordAt, CreatedAt: now, SeenAt: now,
+	}
+	if v := in.Provider; v != nil {
+		created.ProvedAt = v.At
+		if v.Factor {
+			created.FactorAt, created.FactorID = v.At, ByProvider
+		}
 	}
 	if err := endInBrowser(ctx, tx, browserID, in.AccountID); err != nil {
 		return Session{}, fmt.Errorf("session: %w", err)
@@ -271,6 +296,22 @@ func (s *Service) EndByPass(ctx context.Context, tx *store.Tx, by audit.Actor, o
 		return nil
 	}
 	return s.record(ctx, tx, by, orgID, accountID, "pass")
+}
+
+// ProveByProvider notes what an identity provider says about the person of this
+// session: when it asked them, and whether that is a second factor here.
+func (s *Service) ProveByProvider(ctx context.Context, tx *store.Tx, sessionID string, v Vouched) (string, error) {
+	current, err := s.Get(ctx, tx, sessionID)
+	if err != nil {
+		return "", err
+	}
+	if v.At.IsZero() {
+		return "", errors.New("session: a proof without its time")
+	}
+	if err := vouched(ctx, tx, sessionID, v); err != nil {
+		return "", fmt.Errorf("session: %w", err)
+	}
+	return s.Rotate(ctx, tx, current.BrowserID)
 }
 
 // PasswordTyped notes that the right password was typed again now. One that has

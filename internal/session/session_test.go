@@ -197,12 +197,14 @@ func TestFreshAsksForTheStrongestProof(t *testing.T) {
 		hasFactor bool
 		want      bool
 	}{
-		"password alone":         {session.Session{Level: session.Full, PasswordAt: ago(9 * time.Minute)}, false, true},
-		"old password":           {session.Session{Level: session.Full, PasswordAt: ago(11 * time.Minute)}, false, false},
-		"factor never proved":    {session.Session{Level: session.Full, PasswordAt: now}, true, false},
-		"factor proved":          {session.Session{Level: session.Full, PasswordAt: ago(time.Hour), FactorAt: ago(time.Minute)}, true, true},
-		"factor proved long ago": {session.Session{Level: session.Full, PasswordAt: now, FactorAt: ago(11 * time.Minute)}, true, false},
-		"partial":                {session.Session{Level: session.Partial, PasswordAt: now, FactorAt: now}, true, false},
+		"password alone":                    {session.Session{Level: session.Full, ProvedAt: ago(9 * time.Minute)}, false, true},
+		"old password":                      {session.Session{Level: session.Full, ProvedAt: ago(11 * time.Minute)}, false, false},
+		"factor never proved":               {session.Session{Level: session.Full, ProvedAt: now}, true, false},
+		"factor proved":                     {session.Session{Level: session.Full, ProvedAt: ago(time.Hour), FactorAt: ago(time.Minute)}, true, true},
+		"factor proved long ago":            {session.Session{Level: session.Full, ProvedAt: now, FactorAt: ago(11 * time.Minute)}, true, false},
+		"a provider that does not say when": {session.Session{Level: session.Full, PasswordAt: now}, false, false},
+		"a factor and a provider":           {session.Session{Level: session.Full, PasswordAt: now, ProvedAt: now}, true, false},
+		"partial":                           {session.Session{Level: session.Partial, ProvedAt: now, FactorAt: now}, true, false},
 	} {
 		if got := test.s.Fresh(now, test.hasFactor, 10*time.Minute); got != test.want {
 			t.Errorf("%s: %v", name, got)

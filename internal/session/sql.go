@@ -29,25 +29,25 @@ func setCurrent(ctx context.Context, tx *store.Tx, id, sessionID string) error {
 	return err
 }
 
-const sessionColumns = `id, browser_id, org_id, account_id, level, must_change, password_at, factor_at, factor_id, pass_id, created_at, seen_at`
+const sessionColumns = `id, browser_id, org_id, account_id, level, must_change, password_at, factor_at, factor_id, pass_id, created_at, seen_at, proved_at`
 
 func insertSession(ctx context.Context, tx *store.Tx, s Session) error {
 	_, err := tx.Exec(ctx, `INSERT INTO session (`+sessionColumns+`, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)`,
 		s.ID, s.BrowserID, s.OrgID, s.AccountID, string(s.Level), s.MustChange, store.Micros(s.PasswordAt),
-		store.Micros(s.FactorAt), s.FactorID, s.PassID, store.Micros(s.CreatedAt), store.Micros(s.SeenAt))
+		store.Micros(s.FactorAt), s.FactorID, s.PassID, store.Micros(s.CreatedAt), store.Micros(s.SeenAt), store.Micros(s.ProvedAt))
 	return err
 }
 
 func selectSession(ctx context.Context, tx *store.Tx, id string) (Session, error) {
 	var s Session
 	var level string
-	var passwordAt, factorAt, createdAt, seenAt int64
+	var passwordAt, factorAt, createdAt, seenAt, provedAt int64
 	err := tx.QueryRow(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = $1 AND ended_at = 0`, id).
-		Scan(&s.ID, &s.BrowserID, &s.OrgID, &s.AccountID, &level, &s.MustChange, &passwordAt, &factorAt, &s.FactorID, &s.PassID, &createdAt, &seenAt)
+		Scan(&s.ID, &s.BrowserID, &s.OrgID, &s.AccountID, &level, &s.MustChange, &passwordAt, &factorAt, &s.FactorID, &s.PassID, &createdAt, &seenAt, &provedAt)
 	s.Level = Level(level)
 	s.PasswordAt, s.FactorAt = store.Time(passwordAt), store.Time(factorAt)
-	s.CreatedAt, s.SeenAt = store.Time(createdAt), store.Time(seenAt)
+	s.CreatedAt, s.SeenAt, s.ProvedAt = store.Time(createdAt), store.Time(seenAt), store.Time(provedAt)
 	return s, err
 }
 
@@ -62,6 +62,17 @@ func prove(ctx context.Context, tx *store.Tx, id, methodID string) error {
 	return err
 }
 
+// vouched keeps a proof that is younger than what the provider says.
+func vouched(ctx context.Context, tx *store.Tx, id string, v Vouched) error {
+	if _, err := tx.Exec(ctx, `UPDATE session SET proved_at = $2, seen_at = $3 WHERE id = $1 AND ended_at = 0 AND proved_at < $2`,
+		id, store.Micros(v.At), store.Micros(tx.Now())); err != nil || !v.Factor {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE session SET factor_at = $2, factor_id = $3 WHERE id = $1 AND ended_at = 0 AND factor_at < $2`,
+		id, store.Micros(v.At), ByProvider)
+	return err
+}
+
 func passed(ctx context.Context, tx *store.Tx, id, passID string) error {
 	_, err := tx.Exec(ctx, `UPDATE session SET pass_id = $2 WHERE id = $1 AND ended_at = 0`, id, passID)
 	return err
@@ -73,7 +84,7 @@ func endByPass(ctx context.Context, tx *store.Tx, orgID, accountID, passID strin
 }
 
 func passwordTyped(ctx context.Context, tx *store.Tx, id string, mustChange bool) error {
-	_, err := tx.Exec(ctx, `UPDATE session SET password_at = $2, seen_at = $2, must_change = $3 WHERE id = $1 AND ended_at = 0`,
+	_, err := tx.Exec(ctx, `UPDATE session SET password_at = $2, proved_at = $2, seen_at = $2, must_change = $3 WHERE id = $1 AND ended_at = 0`,
 		id, store.Micros(tx.Now()), mustChange)
 	return err
 }

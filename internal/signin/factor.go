@@ -23,6 +23,9 @@ type Verification struct {
 	StepUp bool
 	// ByPassword tells that there is no factor: the password is typed again.
 	ByPassword bool
+	// Provider is the name of the identity provider where it can be proved again;
+	// empty: it cannot.
+	Provider string
 	// Choices are the factors that can be proved now, the first is offered first.
 	// None, and not ByPassword: every factor was disabled, or is a phone to which
 	// nothing can be sent (Unsent), or nothing but a pass that is used up let the
@@ -75,6 +78,9 @@ func (s *Service) Verification(ctx context.Context, token, methodID string) (Ver
 		return Verification{}, err
 	}
 	v := Verification{Signed: signed, StepUp: signed.purpose() == challenge.StepUp, Choices: method.Offered(signed.Factors())}
+	if signed.ProvesByProvider() {
+		v.Provider = signed.Org.IdentityProvider.Name
+	}
 	if !signed.HasFactor() {
 		// A factor that went away since the password was typed: the session cannot
 		// be raised by it, and by the password only where it is full already.

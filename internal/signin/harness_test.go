@@ -21,6 +21,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/org/orgtest"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/secret/secrettest"
 	"kunci.dev/kunci/internal/session"
@@ -170,9 +171,11 @@ func newWorld(t testing.TB, db *store.DB, clock *storetest.Clock, change ...func
 	must(t, err)
 	w.sessions, err = session.New(session.Deps{Keys: w.keys.Keyset, Audit: w.audit})
 	must(t, err)
+	at, err := provider.New(provider.Deps{DB: db, Keys: w.keys.Keyset, PublicURL: "http://localhost:8080"})
+	must(t, err)
 	w.s, err = signin.New(signin.Deps{
 		DB: db, Keys: w.keys.Keyset, Orgs: w.orgs, Accounts: w.accounts, Methods: w.methods, Challenges: challenges, Sessions: w.sessions,
-		Audit: w.audit, Messages: w.out, Disputes: disputes{}, Nobody: hasher.VerifyDummy,
+		Provider: at, Audit: w.audit, Messages: w.out, Disputes: disputes{}, Nobody: hasher.VerifyDummy,
 	})
 	must(t, err)
 	w.put(embedded.Record{UserID: alain}, right)

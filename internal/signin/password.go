@@ -42,6 +42,7 @@ type judged struct {
 	result  directory.CheckResult
 	wait    time.Duration // until the account's lock is over
 	at      time.Time     // when the password came
+	vouched *vouched      // what an identity provider says instead; nil: it is a password
 }
 
 // Password judges the password of a pending sign-in and begins the session.
@@ -206,8 +207,9 @@ func (j judged) event(k audit.Kind, o audit.Outcome, reason string) audit.Event 
 	return e
 }
 
-// begin makes the session of somebody whose password was right. Its time is the
-// one at which the password came: a change of it since then ends the session.
+// begin makes the session of somebody whose password was right, or who comes from
+// the identity provider. Its time is the one at which that came: a change of the
+// password since then ends the session.
 func (s *Service) begin(ctx context.Context, by audit.Actor, token string, j judged) (In, error) {
 	in := In{Signed: Signed{Org: j.org, Account: j.account}}
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
@@ -224,14 +226,20 @@ func (s *Service) begin(ctx context.Context, by audit.Actor, token string, j jud
 			return err
 		}
 		in.Token = fresh
-		level := session.Full
-		if signed.HasFactor() {
+		level, proof, factor := session.Full, (*session.Vouched)(nil), "password"
+		if v := j.vouched; v != nil {
+			if err := s.bind(ctx, tx, signed.Actor(by), *signed, v); err != nil {
+				return err
+			}
+			proof, factor = &v.proof, byProvider
+		}
+		if signed.HasFactor() && (proof == nil || !proof.Factor) {
 			level = session.Partial
 		}
 		e := j.account.Entry
 		signed.Session, err = s.d.Sessions.Begin(ctx, tx, browser.ID, session.Begin{
 			OrgID: j.org.ID, AccountID: j.account.ID, UserID: e.UserID, Name: e.DisplayName, Level: level,
-			MustChange: j.result != directory.OK, PasswordAt: j.at,
+			MustChange: j.result != directory.OK, PasswordAt: j.at, Provider: proof,
 		})
 		if err != nil {
 			return err
@@ -240,7 +248,7 @@ func (s *Service) begin(ctx context.Context, by audit.Actor, token string, j jud
 			return err
 		}
 		if level == session.Full {
-			if err := s.arrived(ctx, tx, signed.Actor(by), signed, "password", ""); err != nil {
+			if err := s.arrived(ctx, tx, signed.Actor(by), signed, factor, ""); err != nil {
 				return err
 			}
 		}

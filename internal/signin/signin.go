@@ -17,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
@@ -52,6 +53,7 @@ type Deps struct {
 	Methods    *method.Service
 	Challenges *challenge.Service
 	Sessions   *session.Service
+	Provider   *provider.Service
 	Audit      *audit.Service
 	Messages   challenge.Messages
 	Deliveries Deliveries // may be nil
@@ -71,7 +73,7 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	for name, missing := range map[string]bool{
 		"database": d.DB == nil, "keyset": d.Keys == nil, "organizations": d.Orgs == nil, "accounts": d.Accounts == nil,
-		"methods": d.Methods == nil, "challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "audit log": d.Audit == nil,
+		"methods": d.Methods == nil, "challenges": d.Challenges == nil, "sessions": d.Sessions == nil, "identity provider": d.Provider == nil, "audit log": d.Audit == nil,
 		"messages": d.Messages == nil, "disputes": d.Disputes == nil, "hash for nobody": d.Nobody == nil,
 	} {
 		if missing {

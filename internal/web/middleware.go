@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -60,7 +61,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 		a := &answer{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				s.Log.Error("panic", "correlation", correlation, "panic", p)
@@ -94,7 +95,7 @@ const languageCookie = "kunci-lang"
 // Indonesian. Choosing one keeps it for a year.
 func (s *server) language(w http.ResponseWriter, r *http.Request) string {
 	if chosen := r.URL.Query().Get("lang"); i18n.Known(chosen) {
-		http.SetCookie(w, &http.Cookie{
+		http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever people come over https
 			Name: languageCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600,
 			Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})

@@ -85,8 +85,11 @@ func (c *Console) Routes() []Route {
 		{"POST /console/requests/{id}", admin.ResolveRequest, c.postRequest},
 		{"GET /console/policy", admin.SeePolicy, c.getPolicy},
 		{"POST /console/policy", admin.ChangePolicy, c.postPolicy},
+		{"GET /console/policy/document", admin.SeePolicy, c.getPolicyDocument},
+		{"POST /console/policy/document", admin.ChangePolicy, c.postPolicyDocument},
 		{"GET /console/reports", admin.SeeReports, c.getReports},
 		{"GET /console/reports.csv", admin.SeeReports, c.getReportsCSV},
+		{"GET /console/reports.json", admin.SeeReports, c.getReportsJSON},
 		{"GET /console/audit", admin.SeeAudit, c.getAudit},
 		{"POST /console/audit", admin.SeeAudit, c.postAudit},
 		{"GET /console/audit/events/{id}/proof", admin.SeeAudit, c.getProof},
@@ -125,7 +128,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (desk, bool, err
 	if err != nil {
 		return desk{}, true, err
 	}
-	role, ok := signed.Org.RoleOf(signed.Account.Entry.UserID)
+	role, ok := signed.Org.RoleOf(signed.Account.Entry.UserID, signed.Account.Entry.Groups)
 	switch {
 	case signed.Session.MustChange:
 		return desk{}, true, page.See(w, r, "/password")
@@ -133,7 +136,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (desk, bool, err
 		return desk{}, true, problem.New(problem.Forbidden)
 	case len(signed.Factors()) == 0:
 		return desk{}, true, c.needFactor(w, r, signed)
-	case signed.Session.Level != session.Full || signed.Session.FactorAt.IsZero():
+	case signed.Session.Level != session.Full || !signed.Session.OwnFactor():
 		return desk{}, true, page.See(w, r, "/signin/verify?"+url.Values{"next": {"/console"}}.Encode())
 	}
 	return desk{signed, admin.Authority{By: byAdmin(signed, r), Role: role}}, false, nil

@@ -13,6 +13,7 @@ import (
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
 )
 
@@ -29,7 +30,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	}
 	structs := map[string]any{
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
-		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{},
+		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_messages": &messagesPage{}, "console_settings": &settingsPage{},
 	}
 	for name, data := range structs {
@@ -52,7 +53,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 // What a template puts together from a value has its words in every language.
 func TestEveryValueHasItsWords(t *testing.T) {
 	var keys []string
-	for _, a := range []admin.Action{admin.Unlock, admin.ClearLimits, admin.RequireRegistration, admin.RevokeSessions, admin.RevokePass, admin.Freeze, admin.Unfreeze} {
+	for _, a := range []admin.Action{admin.Unlock, admin.ClearLimits, admin.RequireRegistration, admin.RevokeSessions, admin.RevokePass, admin.Unlink, admin.Freeze, admin.Unfreeze} {
 		keys = append(keys, "console.act."+string(a), "console.act."+string(a)+".hint", "console.done."+string(a))
 	}
 	keys = append(keys, "console.done."+string(admin.ResolveRequest), "console.done.revoke_key", "console.done.assign", "console.done.release", "console.done.answer", "console.done.send_code", "console.done.verify_code", "console.done."+string(admin.ChangePolicy))
@@ -76,6 +77,12 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	}
 	for _, s := range shows[1:] {
 		keys = append(keys, "console.show."+string(s), "console.state."+string(s))
+	}
+	for _, code := range reasonCodes {
+		keys = append(keys, "report.reason."+code)
+	}
+	for _, s := range []report.Step{report.ByDay, report.ByWeek, report.ByMonth} {
+		keys = append(keys, "report.resets."+string(s), "report.from."+string(s))
 	}
 	for _, lang := range i18n.Languages() {
 		for _, key := range keys {

@@ -75,5 +75,5 @@ func (l library) body(lang, article string, to reader) (template.HTML, error) {
 	if err := l[lang][article].Execute(&out, to); err != nil {
 		return "", fmt.Errorf("help: %s in %s: %w", article, lang, err)
 	}
-	return template.HTML(out.String()), nil
+	return template.HTML(out.String()), nil //nolint:gosec // what html/template has just escaped
 }

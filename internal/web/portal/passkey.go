@@ -55,8 +55,7 @@ func (p *Portal) refuseFactor(w http.ResponseWriter, r *http.Request, view *sign
 func (p *Portal) postPasskey(w http.ResponseWriter, r *http.Request, form page.Form) error {
 	in, err := p.SignIn.Passkey(r.Context(), page.Actor(r), p.cookie(r, sessionCookie), p.cookie(r, VisitCookie), form["code"])
 	if err == nil {
-		p.setSession(w, in.Token)
-		return page.See(w, r, onward(in.Step, form["next"]))
+		return p.signedIn(w, r, in, form["next"])
 	}
 	shown := p.signinPage(r, "", form["next"])
 	refusal := (*problem.Error)(nil)

@@ -121,7 +121,7 @@ func (p *Portal) infoPage(r *http.Request, v visitor) (*infoPage, error) {
 		return nil, err
 	}
 	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name, Passkeys: view.Passkeys}
-	_, shown.Console = v.Org.RoleOf(v.Account.Entry.UserID)
+	_, shown.Console = v.Org.RoleOf(v.Account.Entry.UserID, v.Account.Entry.Groups)
 	for _, row := range view.Methods {
 		shown.Methods = append(shown.Methods, infoRow{row, row.ProvedBy == method.ByAdministrator})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
@@ -21,6 +22,9 @@ func (p *Portal) signinRoutes() []Route {
 		{"POST /signin/password", p.postSignInPassword},
 		{"GET /signin/pass", p.getSignInPass},
 		{"POST /signin/pass", p.postSignInPass},
+		{"GET /signin/provider", p.getSignInProvider},
+		{"POST /signin/provider", p.postSignInProvider},
+		{"GET " + provider.ReturnPath + "{organization}", p.getFromProvider},
 		{"GET /signin/verify", p.getSignInVerify},
 		{"POST /signin/verify", p.postSignInVerify},
 		{"GET /accounts", p.getAccounts},
@@ -118,7 +122,9 @@ func (p *Portal) toPassword(w http.ResponseWriter, r *http.Request, userID, next
 // signinPasswordPage asks for the password.
 type signinPasswordPage struct {
 	page.Base
-	Forgot bool // somebody of the organization can reset
+	Forgot   bool   // somebody of the organization can reset
+	Provider string // where people can sign in instead; empty: nowhere
+	Again    bool   // the provider is to ask who it is
 }
 
 // pending opens the sign-in of the browser. The second result tells that the
@@ -141,7 +147,7 @@ func (p *Portal) signinPasswordPage(r *http.Request, pending signin.Pending) *si
 			Name: "signin-password", Title: "signin.password.title", Brand: brandOf(o), UserID: pending.UserID,
 			BackTo: withNext("/signin", pending.Next),
 		},
-		Forgot: o != nil && o.Policy.Reset.Scope != org.ScopeNone,
+		Forgot: o != nil && o.Policy.Reset.Scope != org.ScopeNone, Provider: providerOf(pending),
 	}
 }
 
@@ -150,7 +156,10 @@ func (p *Portal) getSignInPassword(w http.ResponseWriter, r *http.Request) error
 	if answered || err != nil {
 		return err
 	}
-	return p.Pages.Write(w, r, http.StatusOK, "signin_password", p.signinPasswordPage(r, pending))
+	shown := p.signinPasswordPage(r, pending)
+	refused := sayRefused(r, pending.Org, &shown.Base)
+	shown.Again = refused == problem.ProviderOther || refused == problem.ProviderTaken
+	return p.Pages.Write(w, r, http.StatusOK, "signin_password", shown)
 }
 
 func (p *Portal) postSignInPassword(w http.ResponseWriter, r *http.Request) error {
@@ -167,9 +176,15 @@ func (p *Portal) postSignInPassword(w http.ResponseWriter, r *http.Request) erro
 		shown := p.signinPasswordPage(r, pending)
 		return p.refuseStep(w, r, "signin_password", shown, &shown.Base, err)
 	}
+	return p.signedIn(w, r, in, pending.Next)
+}
+
+// signedIn is how every way in ends: the browser gets its session, forgets who
+// was about to sign in, and goes on.
+func (p *Portal) signedIn(w http.ResponseWriter, r *http.Request, in signin.In, next string) error {
 	p.setSession(w, in.Token)
 	p.setCookie(w, signinCookie, "", -time.Second)
-	return page.See(w, r, onward(in.Step, pending.Next))
+	return page.See(w, r, onward(in.Step, next))
 }
 
 // refuseStep shows a refusal on its page, those of what is underneath too: the

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"time"
 
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/web/page"
@@ -42,7 +41,5 @@ func (p *Portal) postSignInPass(w http.ResponseWriter, r *http.Request) error {
 		shown := p.signinPassPage(r, pending)
 		return p.refuseStep(w, r, "signin_pass", shown, &shown.Base, err)
 	}
-	p.setSession(w, in.Token)
-	p.setCookie(w, signinCookie, "", -time.Second)
-	return page.See(w, r, onward(in.Step, pending.Next))
+	return p.signedIn(w, r, in, pending.Next)
 }

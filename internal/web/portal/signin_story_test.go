@@ -33,6 +33,18 @@ func signinStories(base func(name, title string) page.Base) []story {
 		{"signin password", "signin_password", "/signin/password", func() page.Page {
 			return &signinPasswordPage{Base: base("signin-password", "signin.password.title"), Forgot: true}
 		}},
+		{"signin password beside a provider", "signin_password", "/signin/password", func() page.Page {
+			return &signinPasswordPage{Base: base("signin-password", "signin.password.title"), Forgot: true, Provider: "Contoso ID"}
+		}},
+		{"signin as somebody else at the provider", "signin_password", "/signin/password", func() page.Page {
+			b := base("signin-password", "signin.password.title")
+			b.Refuse(problem.New(problem.ProviderOther, "name", "Contoso ID"), "id")
+			return &signinPasswordPage{Base: b, Forgot: true, Provider: "Contoso ID", Again: true}
+		}},
+		{"signin at the provider", "signin_provider", "/signin/provider", func() page.Page {
+			return &signinProviderPage{Base: base("signin-provider", "signin.provider.title"), Provider: "Contoso ID", Address: "https://login.contoso.example/authorize"}
+		}},
+		{"signin again, at the provider", "signin_verify", "/signin/verify", verify("signin.verify.title", func(p *signinVerifyPage) { p.StepUp, p.OnlyProvider, p.Provider = true, true, "Contoso ID" })},
 		{"signin pass", "signin_pass", "/signin/pass", func() page.Page {
 			return &signinPassPage{base("signin-pass", "signin.pass.title")}
 		}},

@@ -27,6 +27,8 @@ type signinVerifyPage struct {
 	Unsent          bool // a factor is left, but nothing can be sent to it here
 	OnPass          bool // a pass is what let the person in
 	Passkey         page.Passkey
+	OnlyProvider    bool
+	Provider        string // where it can be proved instead; empty: nowhere
 }
 
 // factorLine is a method as it is shown.
@@ -50,11 +52,13 @@ func linesOf(all []method.Method) []factorLine {
 func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose bool) *signinVerifyPage {
 	shown := &signinVerifyPage{
 		Base: page.Base{Name: "signin-verify", Title: "signin.verify.title", Brand: brandOf(v.Signed.Org), UserID: v.Signed.Account.Entry.UserID},
-		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, OnPass: v.Signed.OnPass(), Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
+		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, OnPass: v.Signed.OnPass(), Provider: v.Provider, Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
 	}
 	switch {
 	case v.ByPassword:
 		shown.Title = "signin.verify.password.title"
+	case len(v.Choices) == 0 && v.Provider != "" && !v.Signed.HasFactor():
+		shown.OnlyProvider = true
 	case len(v.Choices) == 0 && shown.OnPass:
 		shown.Title = "signin.verify.pass.title"
 	case len(v.Choices) == 0:
@@ -85,6 +89,7 @@ func (p *Portal) getSignInVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := p.signinVerifyPage(v, query.Get("next"), query.Has("other"))
+	sayRefused(r, v.Signed.Org, &shown.Base)
 	return p.Pages.Write(w, r, http.StatusOK, "signin_verify", shown)
 }
 
