@@ -35,6 +35,10 @@ const (
 	ExportAudit         Action = "export_audit"
 	SeeMessages         Action = "see_messages"
 	SeeSettings         Action = "see_settings"
+	ChangeMessages      Action = "change_messages"
+	ChangeSettings      Action = "change_settings"
+	ManageDomains       Action = "manage_domains"
+	ManageAdmins        Action = "manage_administrators"
 	ManageKeys          Action = "manage_keys"
 )
 
@@ -43,11 +47,12 @@ var Actions = []Action{
 	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
+	ChangeMessages, ChangeSettings, ManageDomains, ManageAdmins,
 }
 
 // allowed is the table of roles. An owner may do everything.
 var allowed = map[org.Role][]Action{
-	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings},
+	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, ChangeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,

@@ -35,6 +35,10 @@ unlink                + - + - -
 see_values            + - + - -
 see_settings          + + - - +
 manage_keys           + - - - -
+change_messages       + + - - -
+change_settings       + + - - -
+manage_domains        + - - - -
+manage_administrators + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {
