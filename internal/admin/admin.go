@@ -157,14 +157,16 @@ func (s *Service) Do(ctx context.Context, as Authority, o *org.Organization, p P
 	}
 	if what == Unlock {
 		if err := s.unlock(ctx, o, p); err != nil {
-			return err
+			return errors.Join(err, s.d.DB.Write(ctx, func(tx *store.Tx) error {
+				return s.record(ctx, tx, as, o, p, audit.AccountUnlocked, audit.Failure)
+			}))
 		}
 	}
 	id := p.Account.ID
 	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		switch what {
 		case Unlock:
-			if err := s.record(ctx, tx, as, o, p, audit.AccountUnlocked); err != nil {
+			if err := s.record(ctx, tx, as, o, p, audit.AccountUnlocked, audit.Success); err != nil {
 				return err
 			}
 			return s.clear(ctx, tx, as, o, p)
@@ -230,15 +232,15 @@ func (s *Service) clear(ctx context.Context, tx *store.Tx, as Authority, o *org.
 	if err := s.d.Reset.ClearLimits(ctx, tx, o.ID, p.Account.ID); err != nil {
 		return err
 	}
-	return s.record(ctx, tx, as, o, p, audit.ThrottleCleared)
+	return s.record(ctx, tx, as, o, p, audit.ThrottleCleared, audit.Success)
 }
 
-func (s *Service) record(ctx context.Context, tx *store.Tx, as Authority, o *org.Organization, p Person, k audit.Kind) error {
+func (s *Service) record(ctx context.Context, tx *store.Tx, as Authority, o *org.Organization, p Person, k audit.Kind, outcome audit.Outcome) error {
 	reason := "administrator"
 	if as.operator() {
 		reason = "operator"
 	}
 	return s.d.Audit.Record(ctx, tx, as.By, audit.Event{
-		Kind: k, Org: o.ID, Target: p.Account.ID, TargetUserID: p.Account.Entry.UserID, Outcome: audit.Success, Reason: reason,
+		Kind: k, Org: o.ID, Target: p.Account.ID, TargetUserID: p.Account.Entry.UserID, Outcome: outcome, Reason: reason,
 	})
 }

@@ -102,7 +102,6 @@ func TestWhatADirectoryIsRefusedFor(t *testing.T) {
 		"keys beside an embedded one":    {set("kind", "embedded"), "directory.kind"},
 		"no dialect":                     {set("dialect", ""), "directory.dialect"},
 		"an unknown dialect":             {set("dialect", "edirectory"), "directory.dialect"},
-		"a dialect not spoken yet":       {set("dialect", "freeipa"), "directory.dialect"},
 		"no server":                      {set("urls", ""), "directory.urls"},
 		"too many servers":               {set("urls", "[ldaps://1, ldaps://2, ldaps://3, ldaps://4, ldaps://5, ldaps://6, ldaps://7, ldaps://8, ldaps://9]"), "directory.urls"},
 		"a server in the open":           {set("urls", "[ldap://a]"), "directory.urls[0]"},
