@@ -28,7 +28,7 @@ func TakesFiles(r *http.Request) bool {
 }
 
 type importInput struct {
-	orgPath
+	OrgPath
 	ContentType string `header:"Content-Type" doc:"text/csv or application/x-ndjson"`
 	body        io.Reader
 }
@@ -66,12 +66,12 @@ type importedOutput struct {
 }
 
 type oneImport struct {
-	orgPath
+	OrgPath
 	ID string `path:"id" maxLength:"40"`
 }
 
 type applyInput struct {
-	orgPath
+	OrgPath
 	ID   string `path:"id" maxLength:"40"`
 	Body struct {
 		SkipBad bool `json:"skip_bad,omitempty" doc:"Leave the bad rows out"`
@@ -91,7 +91,7 @@ type badRowsOutput struct {
 }
 
 type exportInput struct {
-	orgPath
+	OrgPath
 	Format string `query:"format" enum:"csv,ndjson" default:"ndjson"`
 }
 

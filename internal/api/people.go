@@ -148,7 +148,7 @@ func (a *API) peopleOperations() {
 type exportOutput struct{ Body privacy.PersonData }
 
 type eraseInput struct {
-	orgPath
+	OrgPath
 	Key  string `path:"id" maxLength:"200"`
 	Body struct {
 		Confirm string `json:"confirm,omitempty" maxLength:"320" doc:"The person's user ID"`
