@@ -10,6 +10,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/problem"
@@ -33,6 +34,7 @@ type Deps struct {
 	Report     *report.Service
 	Audit      *audit.Service
 	Privacy    *privacy.Service
+	Messages   *notify.Service
 }
 
 // Service acts for administrators.
@@ -41,7 +43,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Privacy == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Privacy == nil || d.Messages == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil

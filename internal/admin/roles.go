@@ -37,6 +37,10 @@ const (
 	ExportAudit         Action = "export_audit"
 	SeeMessages         Action = "see_messages"
 	SeeSettings         Action = "see_settings"
+	ChangeMessages      Action = "change_messages"
+	ChangeSettings      Action = "change_settings"
+	ManageDomains       Action = "manage_domains"
+	ManageAdmins        Action = "manage_administrators"
 	ManageKeys          Action = "manage_keys"
 )
 
@@ -45,11 +49,12 @@ var Actions = []Action{
 	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
+	ChangeMessages, ChangeSettings, ManageDomains, ManageAdmins,
 }
 
 // allowed is the table of roles. An owner may do everything.
 var allowed = map[org.Role][]Action{
-	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings},
+	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, ChangeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,

@@ -37,6 +37,10 @@ export_person         + - + - -
 erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
+change_messages       + + - - -
+change_settings       + + - - -
+manage_domains        + - - - -
+manage_administrators + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

@@ -52,7 +52,8 @@ func (a *App) wirePages() error {
 		return err
 	}
 	a.API, err = api.New(api.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Messages: a.Notify,
+		Log: a.Log, From: page.Actor,
 	})
 	if err != nil {
 		return err

@@ -106,6 +106,11 @@ GET /audit/events               + + + - +
 POST /audit/events/find         + + + - +
 GET /audit/events/{id}/proof    + + + - +
 GET /audit/checkpoint           + + + - +
+GET /messages                              + + + - +
+GET /messages/{message}/{language}         + + + - +
+PUT /messages/{message}/{language}         + + - - -
+POST /messages/{message}/{language}/reset  + + - - -
+POST /messages/{message}/{language}/try    + + + - +
 `
 
 // A new operation that stands in no row fails here.

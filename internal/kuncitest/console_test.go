@@ -170,6 +170,8 @@ GET /console/audit/events/{id}/proof + + + - +
 POST /console/audit/export      + - - - +
 GET /console/audit/checkpoint   + + + - +
 GET /console/messages           + + + - +
+GET /console/messages/{name}/{language}  + + + - +
+POST /console/messages/{name}/{language} + + - - -
 GET /console/settings           + + - - +
 POST /console/settings          + - - - -
 `

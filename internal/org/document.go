@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // Document is an organization as an administrator writes it down.
@@ -20,6 +21,7 @@ type Document struct {
 	Directory        DirectoryConfig  `yaml:"directory"`
 	IdentityProvider IdentityProvider `yaml:"identity_provider"`
 	Administrators   []Administrator  `yaml:"administrators"`
+	Messages         []wording.Text   `yaml:"messages" json:"messages,omitzero"`
 	Policy           Policy           `yaml:"policy"`
 
 	logo     []byte
@@ -127,7 +129,7 @@ func (o *Organization) Document() Document {
 		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
 		Branding: BrandingFile{Logo: o.Branding.asDataURL(), Color: o.Branding.Color},
 		Support:  o.Support, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
-		Administrators: slices.Clone(o.Administrators), Policy: o.Policy.clone(),
+		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}
 }

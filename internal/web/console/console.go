@@ -96,6 +96,8 @@ func (c *Console) Routes() []Route {
 		{"POST /console/audit/export", admin.ExportAudit, c.postExport},
 		{"GET /console/audit/checkpoint", admin.SeeAudit, c.getCheckpoint},
 		{"GET /console/messages", admin.SeeMessages, c.getMessages},
+		{"GET /console/messages/{name}/{language}", admin.SeeMessages, c.getMessage},
+		{"POST /console/messages/{name}/{language}", admin.ChangeMessages, c.postMessage},
 		{"GET /console/settings", admin.SeeSettings, c.getSettings},
 		{"POST /console/settings", admin.ManageKeys, c.postSettings},
 	}

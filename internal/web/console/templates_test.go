@@ -15,6 +15,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // A field or method that a template asks for and its struct lacks is found
@@ -31,7 +32,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	structs := map[string]any{
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
-		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_messages": &messagesPage{}, "console_settings": &settingsPage{},
+		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -57,6 +58,21 @@ func TestEveryValueHasItsWords(t *testing.T) {
 		keys = append(keys, "console.act."+string(a), "console.act."+string(a)+".hint", "console.done."+string(a))
 	}
 	keys = append(keys, "console.done."+string(admin.ResolveRequest), "console.done.revoke_key", "console.done.assign", "console.done.release", "console.done.answer", "console.done.send_code", "console.done.verify_code", "console.done.erase_person", "console.done."+string(admin.ChangePolicy))
+	for _, m := range wording.Messages() {
+		keys = append(keys, "messages.name."+m.Name)
+		for _, v := range m.Variables {
+			keys = append(keys, "messages.variable."+v.Name)
+		}
+	}
+	for _, lang := range i18n.Languages() {
+		keys = append(keys, "messages.language."+lang)
+	}
+	for _, group := range strings.Fields("code sms password method desk") {
+		keys = append(keys, "messages.group."+group)
+	}
+	for _, act := range []string{saveMessage, resetMessage, testMessage} {
+		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
 	for _, r := range org.Roles {
 		keys = append(keys, "console.role."+string(r))
 	}
