@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/provider/providertest"
 )
@@ -358,6 +359,27 @@ func TestOIDCAProviderThatIsTrusted(t *testing.T) {
 		p.Clock.Advance(time.Minute)
 		wantAt(t, b.Post("/signin/verify", "next", "/console", "code", shows()), "/console")
 	})
+}
+
+// Somebody who left the directory and is made anew there is the same person at the
+// provider, and keeps nobody else's identity from them.
+func TestOIDCSomebodyWhoIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
+	dn := people(t, s)
+	p := kuncitest.Start(t, contosoAt(s, ""))
+	op := providertest.Start(t, p.Clock.Now)
+	o := contosoAt(s, "").Organization
+	p.Apply(o + strings.TrimPrefix(strings.SplitN(oidcFile(op, ""), "\n---", 2)[0], kuncitest.Contoso))
+	op.SignIn("sub-alain", oidcPerson("alain@contoso.com"))
+	b := p.Browser()
+	wantAt(t, oidcSignIn(t, b, "alain@contoso.com"), "/security-info")
+	s.Remove(t, dn)
+	s.AddPerson(t, "alain@contoso.com", kuncitest.OldPassword, nil)
+	if isIn(b) {
+		t.Error("the session of an account that left the directory goes on")
+	}
+	wantAt(t, oidcSignIn(t, p.Browser(), "alain@contoso.com"), "/interrupt")
 }
 
 // Organizations that have no provider have no part in this.

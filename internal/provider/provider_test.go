@@ -196,6 +196,12 @@ func TestATokenThatIsNotRightIsNotBelieved(t *testing.T) {
 			compact, _ := signed.CompactSerialize()
 			return compact
 		}), "id-token"},
+		"signed with a secret that it publishes": {providertest.Faults{
+			Keys: []jose.JSONWebKey{{Key: []byte(strings.Repeat(providertest.ClientSecret, 3)), KeyID: "shared"}},
+			Sign: func(c map[string]any) string {
+				return providertest.Signed(jose.HS256, []byte(strings.Repeat(providertest.ClientSecret, 3)), "shared", c)
+			},
+		}, "id-token"},
 		"no token": {providertest.Faults{Token: func(w http.ResponseWriter) bool {
 			w.Header().Set("Content-Type", "application/json")
 			_, err := w.Write([]byte(`{"access_token":"a","token_type":"Bearer"}`))
@@ -461,6 +467,7 @@ func TestWhatIsNotAProviderIsNotAsked(t *testing.T) {
 		"another issuer's description": {func() {
 			b.op.Be(providertest.Faults{Description: func(d map[string]any) { d["issuer"] = "https://login.fabrikam.com" }})
 		}, "issuer"},
+		"a redirect": {func() { b.op.Be(providertest.Faults{Moved: true}) }, "unreachable"},
 		"tokens in the open": {func() {
 			b.op.Be(providertest.Faults{Description: func(d map[string]any) { d["token_endpoint"] = "http://login.contoso.com/token" }})
 		}, "description"},
@@ -492,6 +499,16 @@ func TestWhatIsNotAProviderIsNotAsked(t *testing.T) {
 	}
 	if b.Check(t.Context(), b.org) == nil {
 		t.Error("an empty secret is none")
+	}
+}
+
+// A provider that takes a client's secret in the form alone gets it there.
+func TestTheSecretGoesWhereTheProviderTakesIt(t *testing.T) {
+	db, clock := sqlite(t)
+	b := start(t, db, clock)
+	b.op.Be(providertest.Faults{InForm: true})
+	if _, err := b.finish(t, provider.Ask{UserID: alain}); err != nil {
+		t.Fatal(err)
 	}
 }
 

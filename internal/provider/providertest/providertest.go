@@ -55,6 +55,9 @@ type Faults struct {
 	Answer      func(back url.Values)              // changes what the browser brings back
 	Description func(d map[string]any)
 	Token       func(w http.ResponseWriter) bool // answers instead of the token; true: it did
+	Keys        []jose.JSONWebKey                // published beside its own
+	Moved       bool                             // its description is elsewhere, and a redirect says so
+	InForm      bool                             // a client's secret is taken in the form alone
 	Down        bool
 }
 
@@ -171,9 +174,15 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
+		if f.Moved {
+			http.Redirect(w, r, "/moved", http.StatusFound)
+			return
+		}
+		p.describe(w, f)
+	case "/moved":
 		p.describe(w, f)
 	case "/keys":
-		p.keys(w)
+		p.keys(w, f)
 	case "/authorize":
 		p.authorize(w, r, f)
 	case "/token":
@@ -192,17 +201,21 @@ func (p *Provider) describe(w http.ResponseWriter, f Faults) {
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"ES256"},
 		"authorization_response_iss_parameter_supported": true,
 	}
+	if f.InForm {
+		d["token_endpoint_auth_methods_supported"] = []string{"client_secret_post", "private_key_jwt"}
+	}
 	if f.Description != nil {
 		f.Description(d)
 	}
 	answer(w, d)
 }
 
-func (p *Provider) keys(w http.ResponseWriter) {
+func (p *Provider) keys(w http.ResponseWriter, f Faults) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.keysAt++
-	answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: p.kid, Algorithm: "ES256", Use: "sig"}}})
+	own := jose.JSONWebKey{Key: p.key.Public(), KeyID: p.kid, Algorithm: "ES256", Use: "sig"}
+	answer(w, jose.JSONWebKeySet{Keys: append([]jose.JSONWebKey{own}, f.Keys...)})
 }
 
 func answer(w http.ResponseWriter, v any) {
@@ -234,7 +247,15 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request, f Faults) {
 	if f.Token != nil && f.Token(w) {
 		return
 	}
-	user, pass, _ := r.BasicAuth()
+	user, pass, basic := r.BasicAuth()
+	if basic == f.InForm {
+		w.WriteHeader(http.StatusUnauthorized)
+		answer(w, map[string]string{"error": "invalid_client"})
+		return
+	}
+	if !basic {
+		user, pass = r.PostFormValue("client_id"), url.QueryEscape(r.PostFormValue("client_secret"))
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	asked, known := p.codes[r.PostFormValue("code")]
