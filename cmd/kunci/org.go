@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +17,7 @@ import (
 )
 
 func (c *cli) orgCommand() *cobra.Command {
-	return group("org", "Organizations as files", c.orgApply(), c.orgShow(), c.orgList())
+	return group("org", "Organizations as files", c.orgApply(), c.orgShow(), c.orgList(), c.orgImportEntra())
 }
 
 func (c *cli) orgApply() *cobra.Command {
@@ -138,6 +139,47 @@ func (c *cli) orgList() *cobra.Command {
 }
 
 // input opens the file of a flag; "-" is standard input.
+func (c *cli) orgImportEntra() *cobra.Command {
+	var file string
+	cmd := c.withJSON(&cobra.Command{
+		Use: "import-entra -f FILE", Short: "Print the policy that does what one of Microsoft Entra does",
+		Long: `Reads the password reset policy of Microsoft Entra's portal, the JSON object that
+its own pages fetch, and prints the policy that does the same here, with what
+changed on the way. Nothing is applied: put it below "policy" in the
+organization's file, and see on the console what it would do to people.`,
+		Args: arguments(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			in, err := input(cmd, file)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = in.Close() }() // it was only read
+			got, err := org.FromEntra(in)
+			if err != nil {
+				return err
+			}
+			if c.json {
+				policy, err := config.EncodeJSON(got.Policy)
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), map[string]any{"policy": json.RawMessage(policy), "support": got.Support, "notes": got.Notes})
+			}
+			text, err := got.Policy.Text()
+			if err != nil {
+				return err
+			}
+			notes := ""
+			for _, note := range got.Notes {
+				notes += "# " + strings.ReplaceAll(note, "\n", " ") + "\n"
+			}
+			return say(cmd.OutOrStdout(), "%s%s", notes, strings.TrimSuffix(text, "\n"))
+		},
+	})
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the object; - reads standard input")
+	return cmd
+}
+
 func input(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 	switch file {
 	case "":
