@@ -40,9 +40,6 @@ const (
 	SeeMessages         Action = "see_messages"
 	SeeSettings         Action = "see_settings"
 	ChangeMessages      Action = "change_messages"
-	ChangeSettings      Action = "change_settings"
-	ManageDomains       Action = "manage_domains"
-	ManageAdmins        Action = "manage_administrators"
 	ManageKeys          Action = "manage_keys"
 )
 
@@ -60,12 +57,12 @@ var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
-	ChangeMessages, ChangeSettings, ManageDomains, ManageAdmins,
+	ChangeMessages,
 }
 
 // allowed is the table of roles. An owner may do everything.
 var allowed = map[org.Role][]Action{
-	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, ChangeSettings},
+	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 		ImportPeople, ExportPeople, VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,

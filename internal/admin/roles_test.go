@@ -40,9 +40,6 @@ erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
 change_messages       + + - - -
-change_settings       + + - - -
-manage_domains        + - - - -
-manage_administrators + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {
