@@ -29,7 +29,9 @@ func (b *tab) text(selector string) string {
 // Two profiles: a person's phone, and the browser in which they forgot their
 // password. Both look by themselves where scripts run; no push service is reached.
 func TestApprovalOnADeviceInChromium(t *testing.T) {
-	for _, on := range devices[:2] {
+	plain := devices[1]
+	plain.name, plain.language = "phone-en-noscript-dark", "en"
+	for _, on := range []device{devices[0], plain} {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true, Localhost: true})
 			phone := openTab(t, p.URL, on)

@@ -53,7 +53,7 @@ func (c *cli) accountCommand() *cobra.Command {
 				}
 				return say(cmd.OutOrStdout(), "%s is linked to no identity any more.", p.Account.Entry.UserID)
 			}),
-		freeze)
+		freeze, c.accountExport(), c.accountErase())
 }
 
 // person is a command about one account.

@@ -24,7 +24,9 @@ func (c *cli) apiKeyCreate() *cobra.Command {
 	cmd := c.withJSON(&cobra.Command{
 		Use: "create --org ORG --name NAME --role ROLE", Short: "Make a key and print it, once",
 		Long: `Makes a key for a program that administers an organization with one role: owner,
-policy_admin, authentication_admin, helpdesk or auditor. The key is printed once;
+policy_admin, authentication_admin, helpdesk or auditor. The role reset is for the
+server of a front end of your own: it leads resets, is believed where people come
+from, and administers nothing. The key is printed once;
 only its hash is kept.`,
 		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,8 +35,8 @@ only its hash is kept.`,
 				return misuse(cmd, "--org is missing")
 			case name == "":
 				return misuse(cmd, "--name is missing; say what the key is for")
-			case !slices.Contains(org.Roles, org.Role(role)):
-				return misuse(cmd, "--role is one of owner, policy_admin, authentication_admin, helpdesk, auditor")
+			case org.Role(role) != admin.FrontEnd && !slices.Contains(org.Roles, org.Role(role)):
+				return misuse(cmd, "--role is one of owner, policy_admin, authentication_admin, helpdesk, auditor, reset")
 			case days < 1 || days > int(admin.LongestKey/(24*time.Hour)):
 				return misuse(cmd, "--days is a number from 1 to %d", int(admin.LongestKey/(24*time.Hour)))
 			}

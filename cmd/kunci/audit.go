@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 )
 
 func (c *cli) auditCommand() *cobra.Command {
-	return group("audit", "The log of what happened", c.auditVerify(), c.auditExport(), c.auditCheckpoint())
+	return group("audit", "The log of what happened", c.auditVerify(), c.auditExport(), c.auditCheckpoint(), c.auditProof(), c.auditKey())
 }
 
 func (c *cli) auditVerify() *cobra.Command {
@@ -79,12 +80,28 @@ func (c *cli) printReport(cmd *cobra.Command, r audit.Report) error {
 }
 
 func (c *cli) auditExport() *cobra.Command {
-	var slug, from, to, file string
+	var slug, from, to, file, kind, outcome, user, format string
+	var sealed bool
 	var q audit.Query
 	cmd := &cobra.Command{
-		Use: "export", Short: "Write events as NDJSON, one a line, oldest first",
+		Use: "export", Short: "Write events as JSON lines or CSV, oldest first",
+		Long: `Writes events, one a line, oldest first, and records that somebody did. With
+--sealed it writes the log as it is hashed, of the whole installation, for a second
+program that verifies it elsewhere (docs/audit-log.md); what identifies people is
+sealed in it.`,
 		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			q.Kind, q.Outcome, q.Format = audit.Kind(kind), audit.Outcome(outcome), audit.Format(format)
+			switch {
+			case kind != "" && !slices.Contains(audit.Kinds, q.Kind):
+				return misuse(cmd, "--kind: there is no kind of event %q", kind)
+			case outcome != "" && !slices.Contains(audit.Outcomes, q.Outcome):
+				return misuse(cmd, "--outcome: expected success, failure or denied")
+			case q.Format != audit.Lines && q.Format != audit.CSV:
+				return misuse(cmd, "--format: expected json or csv")
+			case sealed && (slug+from+to+kind+outcome+user+q.Correlation != "" || q.Format == audit.CSV):
+				return misuse(cmd, "--sealed writes the whole log as JSON lines; leave the other flags out")
+			}
 			for _, moment := range []struct {
 				flag, text string
 				into       *time.Time
@@ -94,7 +111,16 @@ func (c *cli) auditExport() *cobra.Command {
 				}
 			}
 			return c.open(cmd.Context(), func(a *app.App) error {
-				if slug != "" {
+				if sealed {
+					return exportSealed(cmd, a, file)
+				}
+				if user != "" {
+					p, err := a.Person(cmd.Context(), slug, user)
+					if err != nil {
+						return err
+					}
+					q.Org, q.Target = p.Org.ID, p.Account.ID
+				} else if slug != "" {
 					o, err := a.Organization(cmd.Context(), slug)
 					if err != nil {
 						return err
@@ -108,29 +134,86 @@ func (c *cli) auditExport() *cobra.Command {
 	cmd.Flags().StringVar(&slug, "org", "", "only this organization's events")
 	cmd.Flags().StringVar(&from, "from", "", "only events from this day or time on (2026-11-23 or 2026-11-23T08:00:00Z)")
 	cmd.Flags().StringVar(&to, "to", "", "only events before this day or time")
+	cmd.Flags().StringVar(&kind, "kind", "", "only this kind of event, such as reset.completed")
+	cmd.Flags().StringVar(&outcome, "outcome", "", "only these: success, failure or denied")
+	cmd.Flags().StringVar(&user, "user", "", "only what happened to this user ID")
+	cmd.Flags().StringVar(&q.Correlation, "support-code", "", "only the events of the request that showed this code")
+	cmd.Flags().StringVar(&format, "format", string(audit.Lines), "json (one object a line) or csv")
+	cmd.Flags().BoolVar(&sealed, "sealed", false, "the whole log as it is hashed, to verify it elsewhere")
 	cmd.Flags().BoolVar(&q.WithoutPeople, "without-people", false, "leave out user IDs, addresses and browsers")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, which must not exist (default: standard output)")
 	return cmd
 }
 
-func export(cmd *cobra.Command, a *app.App, q audit.Query, file string) (err error) {
-	out := cmd.OutOrStdout()
-	if file != "" {
-		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("the file cannot be written: %w", err)
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		out = f
+func export(cmd *cobra.Command, a *app.App, q audit.Query, file string) error {
+	n := 0
+	err := writeTo(cmd, file, func(out io.Writer) (err error) {
+		n, err = a.Export(cmd.Context(), out, q)
+		return err
+	})
+	if err == nil && file != "" {
+		err = say(cmd.ErrOrStderr(), "%s written to %s.", plural(n, "event", "events"), file)
 	}
-	n, err := a.Export(cmd.Context(), out, q)
+	return err
+}
+
+func exportSealed(cmd *cobra.Command, a *app.App, file string) error {
+	n, checkpoint := int64(0), ""
+	err := writeTo(cmd, file, func(out io.Writer) (err error) {
+		n, checkpoint, err = a.ExportLeaves(cmd.Context(), out)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if file != "" {
-		return say(cmd.ErrOrStderr(), "%s written to %s.", plural(n, "event", "events"), file)
+	return say(cmd.ErrOrStderr(), "%s written, up to this checkpoint:\n\n%s", plural(n, "leaf", "leaves"), strings.TrimSuffix(checkpoint, "\n"))
+}
+
+// writeTo has something written to a new file, or to standard output.
+func writeTo(cmd *cobra.Command, file string, write func(io.Writer) error) (err error) {
+	if file == "" {
+		return write(cmd.OutOrStdout())
 	}
-	return nil
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("the file cannot be written: %w", err)
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+func (c *cli) auditProof() *cobra.Command {
+	return &cobra.Command{
+		Use: "proof EVENT_ID", Short: "Print the proof that an event is in the log, as JSON",
+		Long: `Prints what shows to somebody without this program that an event is in the log:
+what is hashed, its place, the hashes that lead to the root, and the signed
+checkpoint. docs/audit-log.md says how to check it.`,
+		Args: arguments(1, "EVENT_ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.open(cmd.Context(), func(a *app.App) error {
+				proof, err := a.Proof(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), proof)
+			})
+		},
+	}
+}
+
+func (c *cli) auditKey() *cobra.Command {
+	return &cobra.Command{
+		Use: "key", Short: "Print the public key that checks checkpoints and proofs",
+		Args: arguments(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.open(cmd.Context(), func(a *app.App) error {
+				key, err := a.Audit.PublicKey()
+				if err != nil {
+					return err
+				}
+				return say(cmd.OutOrStdout(), "%s", key)
+			})
+		},
+	}
 }
 
 func parseTime(text string, into *time.Time) (err error) {

@@ -164,7 +164,7 @@ func readPassword(ctx context.Context, in io.Reader, ask io.Writer) (string, err
 
 // terminal tells a terminal how to behave.
 func terminal(f *os.File, how string) error {
-	stty := exec.Command("stty", how)
+	stty := exec.Command("stty", how) //nolint:gosec // how is one of ours
 	stty.Stdin = f
 	return stty.Run()
 }

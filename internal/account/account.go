@@ -53,7 +53,9 @@ type Deps struct {
 	Audit   *audit.Service
 	// Directories opens the directory of an organization as it is configured now.
 	Directories func(o *org.Organization) (directory.Directory, error)
-	Log         *slog.Logger
+	// Keys close the files of imports through the console and the API; without them there are none.
+	Keys Sealer
+	Log  *slog.Logger
 }
 
 // Service finds accounts and keeps their state.
@@ -62,6 +64,7 @@ type Service struct {
 	methods     *method.Service
 	audit       *audit.Service
 	directories func(o *org.Organization) (directory.Directory, error)
+	keys        Sealer
 	log         *slog.Logger
 }
 
@@ -80,7 +83,7 @@ func New(d Deps) (*Service, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{d.DB, d.Methods, d.Audit, d.Directories, d.Log}, nil
+	return &Service{d.DB, d.Methods, d.Audit, d.Directories, d.Keys, d.Log}, nil
 }
 
 // Directory opens the organization's directory.
@@ -245,4 +248,11 @@ func found(err error, doing string) error {
 		return problem.New(problem.NotFound)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// Known gives what is stored of an account by the directory's key, without asking
+// the directory. Problem NotFound.
+func (s *Service) Known(ctx context.Context, tx *store.Tx, orgID, key string) (Account, error) {
+	a, err := selectByKey(ctx, tx, orgID, key)
+	return a, found(err, "known account")
 }

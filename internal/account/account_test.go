@@ -61,7 +61,7 @@ func build(t *testing.T, db *store.DB, wrap func(directory.Directory) directory.
 	}
 	o := &org.Organization{ID: "org-1", Slug: "contoso", Name: "Contoso", Domains: []string{"contoso.com"}}
 	h := house{t: t, db: db, methods: methods, org: o, dir: engine.For(o.ID, embedded.Settings{History: 5}), audit: audittest.New(t, db)}
-	h.Service, err = account.New(account.Deps{DB: db, Methods: methods, Audit: h.audit,
+	h.Service, err = account.New(account.Deps{DB: db, Methods: methods, Audit: h.audit, Keys: keys,
 		Directories: func(*org.Organization) (directory.Directory, error) { return wrap(h.dir), nil }})
 	if err != nil {
 		t.Fatal(err)

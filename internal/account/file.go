@@ -59,32 +59,91 @@ type record struct {
 
 // records reads an account file row by row. next gives io.EOF at the end; any
 // other error is about the whole file.
-type records interface{ next() (record, error) }
+type records interface {
+	next() (record, error)
+	// offset is how many bytes of the file the records so far took.
+	offset() int64
+	// from goes on at the beginning of a later record of the same file.
+	from(r io.Reader) records
+	// renumber adds to the lines of the records that follow.
+	renumber(lines int)
+}
 
 // open reads what comes before the rows.
 func open(r io.Reader, f Format, allowed []string) (records, error) {
 	b := bufio.NewReaderSize(r, 64*1024)
+	skipped := int64(0)
 	if bom, err := b.Peek(3); err == nil && bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		_, _ = b.Discard(3) // just peeked
+		skipped = 3
 	}
 	switch f {
 	case CSV:
-		return openCSV(b, allowed)
+		return openCSV(b, allowed, skipped)
 	case NDJSON:
-		return &jsonRecords{in: b, allowed: allowed}, nil
+		return &jsonRecords{in: b, allowed: allowed, read: skipped}, nil
 	}
 	return nil, fmt.Errorf("account file: unknown format %q; use csv or ndjson", f)
 }
 
 type csvRecords struct {
-	in     *csv.Reader
-	header []string
+	in      *csv.Reader
+	bound   *bounded
+	header  []string
+	skipped int64
+	lines   int // added to those that the reader counts
+	last    int // line of the last record
 }
 
-func openCSV(b io.Reader, allowed []string) (records, error) {
-	in := csv.NewReader(b)
-	in.ReuseRecord = true
-	first, err := in.Read()
+// bounded ends a record that goes on and on: one lost quotation mark would else
+// make the whole rest of the file one record, held in memory.
+type bounded struct {
+	in    io.Reader
+	given int64
+	until int64
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(into []byte) (int, error) {
+	if b.given >= b.until {
+		return 0, errEndless
+	}
+	n, err := b.in.Read(into)
+	b.given += int64(n)
+	return n, err
+}
+
+var errEndless = errors.New("account file: a record is longer than it may be")
+
+// ahead is how far a buffer reads beyond the record that is asked for.
+const ahead = 128 << 10
+
+func (c *csvRecords) read() ([]string, error) {
+	c.bound.until = c.in.InputOffset() + maxLine + ahead
+	return c.in.Read()
+}
+
+func (c *csvRecords) offset() int64 { return c.in.InputOffset() + c.skipped }
+
+func (c *csvRecords) renumber(lines int) { c.lines += lines }
+
+func (c *csvRecords) from(r io.Reader) records {
+	next := newCSV(r)
+	next.header, next.in.FieldsPerRecord = c.header, len(c.header)
+	return next
+}
+
+func newCSV(r io.Reader) *csvRecords {
+	c := &csvRecords{bound: &bounded{in: r}}
+	c.in = csv.NewReader(c.bound)
+	c.in.ReuseRecord = true
+	return c
+}
+
+func openCSV(b io.Reader, allowed []string, skipped int64) (records, error) {
+	in := newCSV(b)
+	in.skipped = skipped
+	first, err := in.read()
 	if errors.Is(err, io.EOF) {
 		return nil, &FileError{Rows: []BadRow{{Line: 1, Reason: ReasonHeader}}, Total: 1}
 	}
@@ -107,11 +166,12 @@ func openCSV(b io.Reader, allowed []string) (records, error) {
 	if len(bad) > 0 {
 		return nil, &FileError{Rows: bad, Total: len(bad)}
 	}
-	return &csvRecords{in, header}, nil
+	in.header = header
+	return in, nil
 }
 
 func (c *csvRecords) next() (record, error) {
-	fields, err := c.in.Read()
+	fields, err := c.read()
 	if errors.Is(err, io.EOF) {
 		return record{}, io.EOF
 	}
@@ -121,12 +181,18 @@ func (c *csvRecords) next() (record, error) {
 		if errors.Is(err, csv.ErrFieldCount) {
 			reason = ReasonFieldCount
 		}
-		return record{line: parse.StartLine, bad: &BadRow{Line: parse.StartLine, Reason: reason}}, nil
+		line := parse.StartLine + c.lines
+		return record{line: line, bad: &BadRow{Line: line, Reason: reason}}, nil
+	}
+	if errors.Is(err, errEndless) {
+		return record{}, &FileError{Rows: []BadRow{{Line: c.last + 1, Reason: ReasonTooLong}}, Total: 1}
 	}
 	if err != nil {
 		return record{}, fmt.Errorf("read account file: %w", err)
 	}
 	line, _ := c.in.FieldPos(0)
+	line += c.lines
+	c.last = line
 	r := record{line: line, values: make(map[string]string, len(fields))}
 	for i, v := range fields {
 		if v != "" {
@@ -140,6 +206,15 @@ type jsonRecords struct {
 	in      *bufio.Reader
 	allowed []string
 	line    int
+	read    int64
+}
+
+func (j *jsonRecords) offset() int64 { return j.read }
+
+func (j *jsonRecords) renumber(lines int) { j.line += lines }
+
+func (j *jsonRecords) from(r io.Reader) records {
+	return &jsonRecords{in: bufio.NewReaderSize(r, 64*1024), allowed: j.allowed}
 }
 
 func (j *jsonRecords) next() (record, error) {
@@ -169,6 +244,7 @@ func (j *jsonRecords) readLine() ([]byte, error) {
 	var text []byte
 	for {
 		part, err := j.in.ReadSlice('\n')
+		j.read += int64(len(part))
 		if room := maxLine + 1 - len(text); room > 0 {
 			text = append(text, part[:min(len(part), room)]...)
 		}

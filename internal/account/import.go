@@ -35,6 +35,7 @@ const (
 type accounts interface {
 	PreparePassword(ctx context.Context, userID, text string) (*embedded.FilePassword, error)
 	Put(ctx context.Context, tx *store.Tx, c embedded.Record) (embedded.Put, error)
+	Compare(ctx context.Context, tx *store.Tx, c embedded.Record) (embedded.Put, error)
 }
 
 // Import reads an account file twice: first it checks every row, then it applies
@@ -54,13 +55,9 @@ type accounts interface {
 // r is read from where it stands; a file is best, anything else is held in
 // memory. Never call it with a transaction open.
 func (s *Service) Import(ctx context.Context, o *org.Organization, by audit.Actor, r io.Reader, format Format, opts ImportOptions) (ImportReport, error) {
-	dir, err := s.Directory(o)
+	im, err := s.importer(o, by, opts)
 	if err != nil {
 		return ImportReport{}, err
-	}
-	im := &importer{Service: s, org: o, by: by, dir: dir, opts: opts, allowed: methodColumns}
-	if a, ok := dir.(accounts); ok {
-		im.accounts, im.allowed = a, columnNames
 	}
 	file, err := twice(r)
 	if err != nil {
@@ -94,6 +91,18 @@ type importer struct {
 	opts     ImportOptions
 	checked  ImportReport // of the first reading
 	report   ImportReport // of the second
+}
+
+func (s *Service) importer(o *org.Organization, by audit.Actor, opts ImportOptions) (*importer, error) {
+	dir, err := s.Directory(o)
+	if err != nil {
+		return nil, err
+	}
+	im := &importer{Service: s, org: o, by: by, dir: dir, opts: opts, allowed: methodColumns}
+	if a, ok := dir.(accounts); ok {
+		im.accounts, im.allowed = a, columnNames
+	}
+	return im, nil
 }
 
 func twice(r io.Reader) (io.ReadSeeker, error) {
@@ -140,6 +149,9 @@ func (im *importer) each(ctx context.Context, r io.Reader, f Format, good func(r
 				fault = &BadRow{Line: rec.line, Column: colUserID, Reason: ReasonUserIDTwice}
 			}
 			seen[id] = struct{}{}
+		}
+		if fault == nil && !im.opts.allows(w) {
+			fault = &BadRow{Line: rec.line, Column: colUserID, Reason: ReasonRank}
 		}
 		if fault != nil {
 			bad(*fault)
@@ -262,7 +274,8 @@ func (im *importer) applyBatch(ctx context.Context, rows []row) error {
 // target is a row with all that could be made ready outside a transaction.
 type target struct {
 	row
-	key string // of an account in another directory
+	key     string // of an account in another directory
+	refused string // why it may not be applied
 }
 
 // prepare hashes passwords, some at a time, and finds accounts of other
@@ -276,14 +289,22 @@ func (im *importer) prepare(ctx context.Context, rows []row) ([]target, error) {
 		if im.accounts != nil && w.password == "" {
 			continue
 		}
-		g.Go(func() (err error) {
+		g.Go(func() error {
 			if im.accounts != nil {
-				targets[i].account.Password, err = im.accounts.PreparePassword(ctx, w.account.UserID, w.password)
+				p, err := im.accounts.PreparePassword(ctx, w.account.UserID, w.password)
+				if im.opts.Guard != nil && p.Replaces() {
+					targets[i].refused = ReasonPasswordKept
+				}
+				targets[i].account.Password = p
 				return err
 			}
 			entry, err := im.dir.LookUp(ctx, w.account.UserID)
 			if err != nil && !errors.Is(err, directory.ErrNotFound) {
 				return Refusal(err, "apply account file")
+			}
+			if err == nil && im.opts.Guard != nil && !im.opts.Guard(entry.UserID, entry.Groups) {
+				targets[i].refused = ReasonRank
+				return nil
 			}
 			targets[i].key = entry.Key
 			return nil
@@ -294,9 +315,28 @@ func (im *importer) prepare(ctx context.Context, rows []row) ([]target, error) {
 
 func (im *importer) applyRow(ctx context.Context, tx *store.Tx, w *target, did *ImportReport) error {
 	var put embedded.Put
+	if w.refused == "" && !im.opts.allows(w.row) {
+		w.refused = ReasonRank // roles may have changed since the check
+	}
+	if w.refused != "" {
+		column := colUserID
+		if w.refused == ReasonPasswordKept {
+			column = colPassword
+		}
+		did.bad(BadRow{Line: w.line, Column: column, Reason: w.refused})
+		return nil
+	}
 	if im.accounts != nil {
 		var err error
-		if put, err = im.accounts.Put(ctx, tx, w.account); err != nil {
+		if im.opts.Guard != nil {
+			w.account.Allowed = func(groups []string) bool { return im.opts.Guard(w.account.UserID, groups) }
+		}
+		put, err = im.accounts.Put(ctx, tx, w.account)
+		if errors.Is(err, embedded.ErrGuarded) {
+			did.bad(BadRow{Line: w.line, Column: colUserID, Reason: ReasonRank})
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	} else if put.Key = w.key; put.Key == "" {

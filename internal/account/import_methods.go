@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func (im *importer) applyMethods(ctx context.Context, tx *store.Tx, key string, 
 	before := strings.Join(marks, "\n")
 	for _, m := range w.methods {
 		m.OrgID, m.AccountID = im.org.ID, id
-		mark := string(m.Kind) + " " + hex.EncodeToString(im.methods.Fingerprint(m))
+		mark := im.mark(m)
 		if slices.Contains(marks, mark) {
 			continue
 		}
@@ -83,4 +84,28 @@ func (im *importer) applyMethod(ctx context.Context, tx *store.Tx, m method.Meth
 		Kind: kind, Org: m.OrgID, Target: m.AccountID, TargetUserID: w.account.UserID, Outcome: audit.Success,
 		Reason: "import", MethodID: stored.ID, MethodKind: string(stored.Kind),
 	})
+}
+
+// newMethods counts the methods of a row that the file did not name before.
+func (im *importer) newMethods(ctx context.Context, tx *store.Tx, key string, r row) (int, error) {
+	if key == "" || len(r.methods) == 0 {
+		return len(r.methods), nil
+	}
+	id, marks, err := selectFileMethods(ctx, tx, im.org.ID, key)
+	if err != nil && !errors.Is(err, store.ErrNoRows) {
+		return 0, fmt.Errorf("find account: %w", err)
+	}
+	n := 0
+	for _, m := range r.methods {
+		m.OrgID, m.AccountID = im.org.ID, id
+		if !slices.Contains(marks, im.mark(m)) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// mark is what is remembered of a value that a file named.
+func (im *importer) mark(m method.Method) string {
+	return string(m.Kind) + " " + hex.EncodeToString(im.methods.Fingerprint(m))
 }

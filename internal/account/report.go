@@ -26,8 +26,10 @@ const (
 	ReasonPhone          = "phone"
 	ReasonPhoneCost      = "phone-cost" // premium, shared-cost or service number
 	ReasonPhoneNotMobile = "phone-not-mobile"
-	ReasonNotFound       = "not-found"    // no such account in the directory
-	ReasonMethodLimit    = "method-limit" // the person has registered as many already
+	ReasonNotFound       = "not-found"     // no such account in the directory
+	ReasonMethodLimit    = "method-limit"  // the person has registered as many already
+	ReasonRank           = "rank"          // an administrator whom the importer may not change, or who the row would make one
+	ReasonPasswordKept   = "password-kept" // the account is there: no administrator chooses its password
 )
 
 // BadRow names what is wrong with a row. It never repeats a value.
@@ -71,6 +73,9 @@ type ImportOptions struct {
 	// SkipBad applies the good rows of a file with bad ones. A header that cannot
 	// be used stops the import all the same.
 	SkipBad bool
+	// Guard, where there is one, tells whom the importer may change; passwords are
+	// then for new accounts only. It may be nil.
+	Guard Guard
 	// Progress is told how many rows are done; it may be nil.
 	Progress func(done int)
 }
@@ -91,4 +96,17 @@ func (r *ImportReport) bad(b BadRow) {
 	if len(r.Bad) < maxBadRows {
 		r.Bad = append(r.Bad, b)
 	}
+}
+
+// allows asks the guard about what a row says itself; what the directory knows of
+// the person is asked when the row is applied.
+func (o ImportOptions) allows(w row) bool {
+	if o.Guard == nil {
+		return true
+	}
+	var groups []string
+	if w.account.Groups != nil {
+		groups = *w.account.Groups
+	}
+	return o.Guard(w.account.UserID, groups)
 }

@@ -98,3 +98,7 @@ func selectFileMethods(ctx context.Context, tx *store.Tx, orgID, key string) (id
 func updateFileMethods(ctx context.Context, tx *store.Tx, orgID, id, marks string) (int64, error) {
 	return tx.Exec(ctx, `UPDATE account SET file_methods = $3 WHERE org_id = $1 AND id = $2`, orgID, id, marks)
 }
+
+func erase(ctx context.Context, tx *store.Tx, orgID, id string) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM account WHERE org_id = $1 AND id = $2`, orgID, id)
+}

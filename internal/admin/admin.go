@@ -9,8 +9,11 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
@@ -31,6 +34,10 @@ type Deps struct {
 	Helpdesk   *helpdesk.Service
 	Report     *report.Service
 	Audit      *audit.Service
+	Orgs       *org.Service
+	Jobs       *jobs.Service
+	Messages   *notify.Service
+	Privacy    *privacy.Service
 }
 
 // Service acts for administrators.
@@ -39,7 +46,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil
@@ -150,14 +157,16 @@ func (s *Service) Do(ctx context.Context, as Authority, o *org.Organization, p P
 	}
 	if what == Unlock {
 		if err := s.unlock(ctx, o, p); err != nil {
-			return err
+			return errors.Join(err, s.d.DB.Write(ctx, func(tx *store.Tx) error {
+				return s.record(ctx, tx, as, o, p, audit.AccountUnlocked, audit.Failure)
+			}))
 		}
 	}
 	id := p.Account.ID
 	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		switch what {
 		case Unlock:
-			if err := s.record(ctx, tx, as, o, p, audit.AccountUnlocked); err != nil {
+			if err := s.record(ctx, tx, as, o, p, audit.AccountUnlocked, audit.Success); err != nil {
 				return err
 			}
 			return s.clear(ctx, tx, as, o, p)
@@ -223,15 +232,15 @@ func (s *Service) clear(ctx context.Context, tx *store.Tx, as Authority, o *org.
 	if err := s.d.Reset.ClearLimits(ctx, tx, o.ID, p.Account.ID); err != nil {
 		return err
 	}
-	return s.record(ctx, tx, as, o, p, audit.ThrottleCleared)
+	return s.record(ctx, tx, as, o, p, audit.ThrottleCleared, audit.Success)
 }
 
-func (s *Service) record(ctx context.Context, tx *store.Tx, as Authority, o *org.Organization, p Person, k audit.Kind) error {
+func (s *Service) record(ctx context.Context, tx *store.Tx, as Authority, o *org.Organization, p Person, k audit.Kind, outcome audit.Outcome) error {
 	reason := "administrator"
 	if as.operator() {
 		reason = "operator"
 	}
 	return s.d.Audit.Record(ctx, tx, as.By, audit.Event{
-		Kind: k, Org: o.ID, Target: p.Account.ID, TargetUserID: p.Account.Entry.UserID, Outcome: audit.Success, Reason: reason,
+		Kind: k, Org: o.ID, Target: p.Account.ID, TargetUserID: p.Account.Entry.UserID, Outcome: outcome, Reason: reason,
 	})
 }

@@ -55,7 +55,7 @@ func (s *Service) NewKey(ctx context.Context, as Authority, o *org.Organization,
 		return APIKey{}, "", problem.New(problem.Required).On("name")
 	case utf8.RuneCountInString(name) > maxKeyName || strings.ContainsFunc(name, unicode.IsControl):
 		return APIKey{}, "", problem.New(problem.TooLong).On("name")
-	case !slices.Contains(org.Roles, role):
+	case role != FrontEnd && !slices.Contains(org.Roles, role):
 		return APIKey{}, "", problem.New(problem.BadInput).On("role")
 	case !as.operator() && rank(role) > rank(as.Role):
 		return APIKey{}, "", problem.New(problem.Forbidden).On("role")

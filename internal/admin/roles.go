@@ -15,6 +15,8 @@ type Action string
 const (
 	SeeOverview         Action = "see_overview"
 	SeePeople           Action = "see_people"
+	ImportPeople        Action = "import_people"
+	ExportPeople        Action = "export_people"
 	Unlock              Action = "unlock"
 	ClearLimits         Action = "clear_limits"
 	RequireRegistration Action = "require_registration"
@@ -26,6 +28,8 @@ const (
 	RevokePass          Action = "revoke_pass"
 	Unlink              Action = "unlink" // from the identity at the organization's provider
 	SeeValues           Action = "see_values"
+	ExportPerson        Action = "export_person"
+	ErasePerson         Action = "erase_person"
 	SeeRequests         Action = "see_requests"
 	ResolveRequest      Action = "resolve_request"
 	SeePolicy           Action = "see_policy"
@@ -35,27 +39,42 @@ const (
 	ExportAudit         Action = "export_audit"
 	SeeMessages         Action = "see_messages"
 	SeeSettings         Action = "see_settings"
+	ChangeMessages      Action = "change_messages"
+	ChangeSettings      Action = "change_settings"
+	ManageDomains       Action = "manage_domains"
+	ManageAdmins        Action = "manage_administrators"
 	ManageKeys          Action = "manage_keys"
 )
 
-// Actions lists every action.
+// FrontEnd is the role of a key, never of a person: its program leads people back
+// in on pages of its own, and administers nothing. It says from which address they
+// come, which is believed.
+const FrontEnd org.Role = "reset"
+
+// LeadResets is what FrontEnd may do, and no other role: an owner's key would
+// otherwise be believed where people come from.
+const LeadResets Action = "lead_resets"
+
+// Actions lists every action of administrators.
 var Actions = []Action{
-	SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues,
+	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
+	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
+	ChangeMessages, ChangeSettings, ManageDomains, ManageAdmins,
 }
 
 // allowed is the table of roles. An owner may do everything.
 var allowed = map[org.Role][]Action{
-	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings},
+	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, ChangeSettings},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		ImportPeople, ExportPeople, VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,
 	},
-	org.Auditor: {SeeOverview, SeePeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings},
+	FrontEnd:    {LeadResets},
+	org.Auditor: {SeeOverview, SeePeople, ExportPeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings},
 }
 
 // May tells whether a role may do something at all.

@@ -14,6 +14,8 @@ import (
 const grid = `
 see_overview          + + + + +
 see_people            + + + + +
+import_people         + - + - -
+export_people         + - + - +
 unlock                + - + + -
 clear_limits          + - + + -
 require_registration  + - + - -
@@ -33,8 +35,14 @@ issue_pass            + - + + -
 revoke_pass           + - + + -
 unlink                + - + - -
 see_values            + - + - -
+export_person         + - + - -
+erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
+change_messages       + + - - -
+change_settings       + + - - -
+manage_domains        + - - - -
+manage_administrators + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {
@@ -120,5 +128,22 @@ func TestWhoManagesKeys(t *testing.T) {
 		if got := c.as.mayManageKeys(); got != c.want {
 			t.Errorf("%+v: %v", c.as, got)
 		}
+	}
+}
+
+// A front end's key leads resets and nothing else; nobody else leads any.
+func TestAFrontEndAdministersNothing(t *testing.T) {
+	for _, what := range Actions {
+		if May(FrontEnd, what) {
+			t.Errorf("a front end may %s", what)
+		}
+	}
+	for _, role := range append(org.Roles[:len(org.Roles):len(org.Roles)], "") {
+		if May(role, LeadResets) {
+			t.Errorf("%q leads resets", role)
+		}
+	}
+	if !May(FrontEnd, LeadResets) {
+		t.Error("a front end leads no resets")
 	}
 }

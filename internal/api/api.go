@@ -17,10 +17,13 @@ import (
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -37,6 +40,9 @@ type Deps struct {
 	Helpdesk *helpdesk.Service
 	Report   *report.Service
 	Audit    *audit.Service
+	Reset    *reset.Service
+	Captcha  *captcha.Service
+	Messages *notify.Service
 	Log      *slog.Logger
 	// From says who asks and from where, before a key is known.
 	From func(*http.Request) audit.Actor
@@ -52,7 +58,7 @@ type API struct {
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
@@ -64,7 +70,7 @@ func New(d Deps) (*API, error) {
 func (a *API) build() {
 	a.mux = http.NewServeMux()
 	c := huma.DefaultConfig("Kunci", "1")
-	c.Info.Description = "What administrators of an organization do, for programs. Send the key as: Authorization: Bearer KEY"
+	c.Info.Description = "What administrators of an organization do, and resets for front ends, for programs. Send the key as: Authorization: Bearer KEY"
 	// No page of scripts from elsewhere, and no address made from the Host header.
 	c.DocsPath, c.SchemasPath, c.OpenAPIPath, c.CreateHooks = "", "", "", nil
 	c.RejectUnknownQueryParameters = true
@@ -73,10 +79,14 @@ func (a *API) build() {
 	a.doc = humago.New(a.mux, c)
 	a.policyOperations()
 	a.peopleOperations()
+	a.bulkOperations()
 	a.helpOperations()
 	a.requestOperations()
 	a.reportOperations()
 	a.auditOperations()
+	a.resetOperations()
+	a.keyOperations()
+	a.messageOperations()
 }
 
 // Operations lists every operation.
@@ -123,8 +133,34 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
+	if err := a.unmatched(w, r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	a.mux.ServeHTTP(w, r.WithContext(ctx))
 }
+
+// unmatched refuses what is no operation, in our words and not in the library's.
+func (a *API) unmatched(w http.ResponseWriter, r *http.Request) error {
+	answers, pattern := a.mux.Handler(r)
+	if pattern != "" {
+		return nil
+	}
+	heads := onlyHeaders{}
+	answers.ServeHTTP(heads, r)
+	if allow := http.Header(heads).Get("Allow"); allow != "" {
+		w.Header().Set("Allow", allow)
+		return problem.New(problem.WrongMethod)
+	}
+	return problem.New(problem.NotFound)
+}
+
+// onlyHeaders keeps the headers of an answer that nobody gets.
+type onlyHeaders http.Header
+
+func (h onlyHeaders) Header() http.Header          { return http.Header(h) }
+func (onlyHeaders) Write(data []byte) (int, error) { return len(data), nil }
+func (onlyHeaders) WriteHeader(int)                {}
 
 func (a *API) document(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -193,7 +229,7 @@ func slugIn(path string) string {
 // strict refuses a body whose objects hold a name twice, or the same name in
 // another spelling: readers differ in which of them counts.
 func strict(r *http.Request) error {
-	if r.Body == nil || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Body == nil || TakesFiles(r) || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, longestBody+1))

@@ -16,8 +16,10 @@ import (
 )
 
 type eventsInput struct {
-	orgPath
+	OrgPath
 	Kind   string    `query:"kind" maxLength:"40"`
+	Result string    `query:"outcome" enum:"success,failure,denied" doc:"Only these"`
+	Code   string    `query:"support_code" maxLength:"64" doc:"Only the events of one request"`
 	From   time.Time `query:"from"`
 	To     time.Time `query:"to"`
 	Before string    `query:"before" maxLength:"40" doc:"next of the page before"`
@@ -37,10 +39,11 @@ type checkpointOutput struct {
 }
 
 type findEventsInput struct {
-	orgPath
+	OrgPath
 	Body struct {
 		UserID string    `json:"user_id" minLength:"1" maxLength:"320" doc:"Whose events"`
 		Kind   string    `json:"kind,omitempty" maxLength:"40"`
+		Result string    `json:"outcome,omitempty" enum:"success,failure,denied"`
 		From   time.Time `json:"from,omitempty"`
 		To     time.Time `json:"to,omitempty"`
 		Before string    `json:"before,omitempty" maxLength:"40" doc:"next of the page before"`
@@ -49,7 +52,7 @@ type findEventsInput struct {
 }
 
 type proofInput struct {
-	orgPath
+	OrgPath
 	ID string `path:"id" maxLength:"40"`
 }
 
@@ -78,13 +81,13 @@ func (a *API) auditOperations() {
 			limit = usualEvents
 		}
 		return a.listEvents(ctx, audit.Query{
-			Kind: audit.Kind(in.Body.Kind), From: in.Body.From, To: in.Body.To, Before: in.Body.Before, Limit: limit, Target: person.ID,
+			Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Before: in.Body.Before, Limit: limit, Target: person.ID,
 		})
 	})
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
 	get(a, "/audit/events", "list-events", "What was recorded, the newest first", admin.SeeAudit, a.events)
 	get(a, "/audit/checkpoint", "get-checkpoint", "The newest signed head of the log (C2SP tlog-checkpoint)", admin.SeeAudit,
-		func(ctx context.Context, _ *orgPath) (*checkpointOutput, error) {
+		func(ctx context.Context, _ *OrgPath) (*checkpointOutput, error) {
 			text, err := a.d.Audit.Checkpoint(ctx)
 			if err == nil && text == "" {
 				err = problem.New(problem.NotFound)
@@ -100,7 +103,9 @@ func (a *API) auditOperations() {
 const usualEvents = 100
 
 func (a *API) events(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
-	return a.listEvents(ctx, audit.Query{Kind: audit.Kind(in.Kind), From: in.From, To: in.To, Before: in.Before, Limit: in.Limit})
+	return a.listEvents(ctx, audit.Query{
+		Kind: audit.Kind(in.Kind), Outcome: audit.Outcome(in.Result), Correlation: in.Code, From: in.From, To: in.To, Before: in.Before, Limit: in.Limit,
+	})
 }
 
 func (a *API) listEvents(ctx context.Context, q audit.Query) (*eventsOutput, error) {

@@ -25,6 +25,10 @@ type Problem struct {
 	Code   string  `json:"code" doc:"Stable; what programs act on"`
 	Field  string  `json:"field,omitempty" doc:"The field it is about"`
 	Errors []Fault `json:"errors,omitempty" doc:"Everything that is wrong with what was sent"`
+	// Of resets.
+	TriesLeft *int    `json:"tries_left,omitempty" doc:"After a wrong answer, how many more are judged"`
+	Rules     []said  `json:"rules,omitempty" doc:"The rules that a new password breaks"`
+	Captcha   *hurdle `json:"captcha,omitempty" doc:"What has to be solved, or waited for, first"`
 }
 
 // Fault is one thing that is wrong with what was sent. It never repeats a value.

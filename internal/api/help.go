@@ -12,7 +12,7 @@ import (
 )
 
 type passInput struct {
-	orgPath
+	OrgPath
 	Key  string `path:"id" maxLength:"200"`
 	Body struct {
 		Minutes  int       `json:"minutes,omitempty" minimum:"0" maximum:"100000" doc:"How long it counts; as the policy says when absent"`
@@ -32,7 +32,7 @@ type passOutput struct {
 }
 
 type methodInput struct {
-	orgPath
+	OrgPath
 	Key  string `path:"id" maxLength:"200"`
 	Body struct {
 		MethodID string `json:"method_id,omitempty" maxLength:"40"`
@@ -47,7 +47,7 @@ type valueOutput struct {
 }
 
 type codeInput struct {
-	orgPath
+	OrgPath
 	Key  string `path:"id" maxLength:"200"`
 	Body struct {
 		Code string `json:"code,omitempty" maxLength:"64" doc:"What the person read out"`

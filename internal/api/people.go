@@ -11,6 +11,7 @@ import (
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/problem"
 )
 
@@ -28,7 +29,7 @@ type listed struct {
 }
 
 type listInput struct {
-	orgPath
+	OrgPath
 	Prefix string `query:"prefix" maxLength:"320" doc:"How the user ID begins; a whole one where the directory cannot be listed"`
 	Show   string `query:"show" enum:"capable,not-registered,not-enabled" doc:"Only these"`
 	Kind   string `query:"kind" maxLength:"40" doc:"Only who has a usable method of this kind"`
@@ -44,18 +45,18 @@ type listOutput struct {
 }
 
 type personInput struct {
-	orgPath
+	OrgPath
 	Key string `path:"id" maxLength:"200"`
 }
 
 type actInput struct {
-	orgPath
+	OrgPath
 	Key string `path:"id" maxLength:"200"`
 	Act string `path:"act" enum:"unlock,clear_limits,require_registration,revoke_sessions,freeze,unfreeze,revoke_pass,unlink"`
 }
 
 type findInput struct {
-	orgPath
+	OrgPath
 	Body struct {
 		UserID string `json:"user_id" minLength:"1" maxLength:"320"`
 	}
@@ -118,6 +119,40 @@ func (a *API) peopleOperations() {
 		Summary:     "Act on one person",
 		Description: "Repeating an act changes nothing more. Nobody acts on a higher role, nor on themselves.",
 	}, admin.SeePeople, a.act)
+	register(a, huma.Operation{
+		OperationID: "export-person", Method: http.MethodPost, Path: "/people/{id}/export", Summary: "Everything that is kept of one person",
+		Description: "With whole addresses and numbers, for the person to see; never a secret. A POST, because it is recorded.",
+	}, admin.ExportPerson, func(ctx context.Context, in *personInput) (*exportOutput, error) {
+		o, as := organization(ctx), authority(ctx)
+		p, err := a.d.Admin.ByKey(ctx, as, o, in.Key)
+		if err != nil {
+			return nil, err
+		}
+		all, err := a.d.Admin.DataOf(ctx, as, o, p)
+		return &exportOutput{all}, err
+	})
+	register(a, huma.Operation{
+		OperationID: "erase-person", Method: http.MethodPost, Path: "/people/{id}/erase", Summary: "Erase one person for good",
+		Description:   "Account, methods, requests, messages, sessions, and the keys that say who they are in the audit log, which stays and can still be proved. There is no way back.",
+		DefaultStatus: http.StatusNoContent,
+	}, admin.ErasePerson, func(ctx context.Context, in *eraseInput) (*struct{}, error) {
+		o, as := organization(ctx), authority(ctx)
+		p, err := a.d.Admin.ByKey(ctx, as, o, in.Key)
+		if err != nil {
+			return nil, err
+		}
+		return nil, a.d.Admin.Erase(ctx, as, o, p, in.Body.Confirm)
+	})
+}
+
+type exportOutput struct{ Body privacy.PersonData }
+
+type eraseInput struct {
+	OrgPath
+	Key  string `path:"id" maxLength:"200"`
+	Body struct {
+		Confirm string `json:"confirm,omitempty" maxLength:"320" doc:"The person's user ID"`
+	}
 }
 
 func (a *API) listPeople(ctx context.Context, in *listInput) (*listOutput, error) {

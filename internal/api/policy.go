@@ -16,7 +16,9 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-type orgPath struct {
+// OrgPath is the organization in the address. It is exported because the library
+// passes over embedded structs that are not.
+type OrgPath struct {
 	Org string `path:"org" doc:"The organization's short name"`
 }
 
@@ -26,7 +28,7 @@ type policyOutput struct {
 }
 
 type policyInput struct {
-	orgPath
+	OrgPath
 	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
 	RawBody []byte `contentType:"application/json"`
 }
@@ -50,7 +52,7 @@ type effectOutput struct {
 }
 
 func (a *API) policyOperations() {
-	get(a, "/policy", "get-policy", "The policy, with every key", admin.SeePolicy, func(ctx context.Context, _ *orgPath) (*policyOutput, error) {
+	get(a, "/policy", "get-policy", "The policy, with every key", admin.SeePolicy, func(ctx context.Context, _ *OrgPath) (*policyOutput, error) {
 		o := organization(ctx)
 		data, err := config.EncodeJSON(o.Policy)
 		if err != nil {
@@ -106,7 +108,7 @@ func (a *API) putPolicy(ctx context.Context, in *policyInput) (*changesOutput, e
 }
 
 type tryInput struct {
-	orgPath
+	OrgPath
 	RawBody []byte `contentType:"application/json"`
 }
 

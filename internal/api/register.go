@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,6 +35,10 @@ func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(c
 
 // refused is a refusal with how long to wait, where waiting helps.
 func (a *API) refused(err error) error {
+	var made *Problem
+	if errors.As(err, &made) {
+		return err // with what only the operation knew
+	}
 	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
 		return huma.ErrorWithHeaders(a.refusal(err), http.Header{"Retry-After": {seconds(found.RetryAfter)}})
 	}

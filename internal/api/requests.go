@@ -37,7 +37,7 @@ type answered struct {
 }
 
 type requestsInput struct {
-	orgPath
+	OrgPath
 	State  string `query:"state" enum:"open,resolved"`
 	Who    string `query:"assigned" enum:"me,nobody" doc:"Those this key works on, or nobody does"`
 	Why    string `query:"problem" maxLength:"40" doc:"Only those from this dead end"`
@@ -53,12 +53,12 @@ type requestsOutput struct {
 }
 
 type requestInput struct {
-	orgPath
+	OrgPath
 	ID string `path:"id" maxLength:"40"`
 }
 
 type resolveInput struct {
-	orgPath
+	OrgPath
 	ID   string `path:"id" maxLength:"40"`
 	Body struct {
 		Note string `json:"note,omitempty" maxLength:"1000" doc:"What was done; for colleagues"`
@@ -66,7 +66,7 @@ type resolveInput struct {
 }
 
 type answerInput struct {
-	orgPath
+	OrgPath
 	ID   string `path:"id" maxLength:"40"`
 	Body struct {
 		MethodID string `json:"method_id,omitempty" maxLength:"40" doc:"A registered address of the person; their first when absent"`

@@ -25,6 +25,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
@@ -33,6 +34,7 @@ import (
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/stream"
 	"kunci.dev/kunci/internal/token"
 	"kunci.dev/kunci/internal/webhook"
 )
@@ -82,6 +84,8 @@ type App struct {
 	SignIn       *signin.Service
 	Report       *report.Service
 	Webhooks     *webhook.Service
+	Streams      *stream.Service
+	Privacy      *privacy.Service
 	Admin        *admin.Service
 	API          *api.API
 	Captcha      *captcha.Service

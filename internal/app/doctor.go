@@ -165,6 +165,7 @@ func (d *doctor) rooms(ctx context.Context) {
 	default:
 		d.good("organizations", "%d served", len(all))
 	}
+	d.streams(ctx, a)
 	for _, o := range all {
 		if o.Directory.Kind == org.LDAP {
 			d.directory(ctx, a, o)
@@ -220,6 +221,9 @@ func (d *doctor) passkeys() {
 	switch why {
 	case "":
 		d.good("passkeys", "bound to %s; people would have to register new ones if public_url got another host", host)
+		if others := d.c.Passkeys.RelatedOrigins; len(others) > 0 {
+			d.good("passkeys", "also at %v, if browsers can read https://%s/.well-known/webauthn", others, host)
+		}
 	case challenge.AddressIsInsecure:
 		d.good("passkeys", "none: browsers keep them for https pages alone, and public_url has http")
 	default:

@@ -39,7 +39,7 @@ func newFigures(a *App) *figures {
 	build.Set(1)
 	f.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		f.requests, f.inFlight, build, &messages{a},
+		f.requests, f.inFlight, build, &messages{a}, &streamFigures{a},
 	)
 	return f
 }

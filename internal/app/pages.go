@@ -52,7 +52,8 @@ func (a *App) wirePages() error {
 		return err
 	}
 	a.API, err = api.New(api.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Log: a.Log, From: page.Actor,
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
+		Messages: a.Notify, Reset: a.Reset, Captcha: a.Captcha, Log: a.Log, From: page.Actor,
 	})
 	if err != nil {
 		return err
@@ -69,6 +70,6 @@ func (a *App) wirePages() error {
 	if now == nil {
 		now = time.Now
 	}
-	a.Handler, err = web.New(web.Deps{PublicURL: public, TrustedProxies: trusted, Portal: people, Console: administrators, Help: answers, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
+	a.Handler, err = web.New(web.Deps{PublicURL: public, RelatedOrigins: a.Config.Passkeys.RelatedOrigins, TrustedProxies: trusted, Portal: people, Console: administrators, Help: answers, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
 	return err
 }

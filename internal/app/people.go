@@ -247,6 +247,10 @@ func (a *App) CanReset(ctx context.Context, slug, userID string) (answers []Answ
 
 // Export writes the events that match as NDJSON, oldest first, and tells how many.
 func (a *App) Export(ctx context.Context, out io.Writer, q audit.Query) (int, error) {
+	// What waits gets its place first, which no node may be there to give.
+	if err := a.Audit.Run(ctx); err != nil {
+		return 0, err
+	}
 	return a.Audit.Export(ctx, out, operator, q)
 }
 

@@ -23,6 +23,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
+	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
@@ -88,11 +89,11 @@ func (a *App) wire() (err error) {
 		return err
 	}
 	a.ldap = ldap.New(ldap.Deps{Log: a.Log})
-	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: a.directories(own), Log: a.Log})
+	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: a.directories(own), Keys: a.Keys, Log: a.Log})
 	if err != nil {
 		return err
 	}
-	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, Pushes: a.Pushes, PublicURL: a.Config.PublicURL})
+	a.Challenges, err = challenge.New(challenge.Deps{Keys: a.Keys, Methods: a.Methods, Audit: a.Audit, Messages: a.Notify, Pushes: a.Pushes, PublicURL: a.Config.PublicURL, RelatedOrigins: a.Config.Passkeys.RelatedOrigins})
 	if err != nil {
 		return err
 	}
@@ -136,13 +137,25 @@ func (a *App) wire() (err error) {
 	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Log: a.Log}); err != nil {
 		return err
 	}
-	a.Admin, err = admin.New(admin.Deps{
-		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
-		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
+	if err = a.streams(); err != nil {
+		return err
+	}
+	a.Privacy, err = privacy.New(privacy.Deps{
+		DB: a.DB, Audit: a.Audit, Accounts: a.Accounts, Methods: a.Methods, Sessions: a.Sessions, Challenges: a.Challenges,
+		Provider: a.Provider, Reset: a.Reset, Helpdesk: a.Helpdesk, Notify: a.Notify, Log: a.Log,
+		Keep: privacy.Keep{Events: a.Config.Keep.EventsDays, Requests: a.Config.Keep.RequestsDays},
 	})
 	if err != nil {
 		return err
 	}
+	a.Admin, err = admin.New(admin.Deps{
+		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
+		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Orgs: a.Orgs, Jobs: a.Jobs, Messages: a.Notify, Privacy: a.Privacy,
+	})
+	if err != nil {
+		return err
+	}
+	a.Admin.HandleImports()
 	if a.Feedback, err = feedback.New(a.DB); err != nil {
 		return err
 	}
@@ -187,6 +200,8 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
 	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
+	a.Jobs.Every("privacy.forget", time.Hour, a.Privacy.Run)
+	a.Jobs.Every("audit.stream", 2*time.Second, a.Streams.Run)
 	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
@@ -201,6 +216,7 @@ func (a *App) keepHouse() {
 		return err
 	})
 	a.purge("session.purge", a.Sessions.Purge)
+	a.purge("account.bulk", a.Accounts.PurgeBulk)
 	a.purge("signin.purge", a.SignIn.Purge)
 	a.purge("provider.purge", a.Provider.Purge)
 	a.purge("feedback.purge", a.Feedback.Purge)

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -377,6 +378,148 @@ func TestListAndExport(t *testing.T) {
 		}
 		if strings.Count(out.String(), `"people":"left out"`) != 1 || strings.Count(out.String(), `"people":"opened"`) != 1 {
 			t.Errorf("it is not on record which export showed people:\n%s", out.String())
+		}
+	})
+}
+
+// What identifies people in old events goes; what is newer, and the log, stays.
+func TestErasingWhatIsOld(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		s := audittest.New(t, db)
+		stranger := audit.Actor{Kind: audit.Anonymous, IP: "192.0.2.9"}
+		refused := audit.Event{Kind: audit.ResetRefused, Org: "contoso", Outcome: audit.Denied}
+		start := clock.Now()
+		fill(t, db, s, 2)
+		record(t, db, s, stranger, refused)
+		clock.Advance(40 * 24 * time.Hour)
+		fill(t, db, s, 1)
+		record(t, db, s, stranger, refused)
+		sequence(t, s)
+		erase := func(day time.Time) (all int) {
+			t.Helper()
+			for {
+				n := 0
+				err := db.Write(t.Context(), func(tx *store.Tx) (err error) {
+					n, err = s.EraseBefore(t.Context(), tx, audit.Actor{Kind: audit.System}, day, 1)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if all += n; n == 0 {
+					return all
+				}
+			}
+		}
+		if n := erase(start); n != 0 {
+			t.Fatalf("%d keys of that day and later went", n)
+		}
+		if n := erase(start.AddDate(0, 0, 1)); n != 1 { // the strangers; the month is not over
+			t.Fatalf("%d keys went", n)
+		}
+		if n := erase(start.AddDate(0, 0, 35)); n != 1 {
+			t.Fatalf("%d keys went", n)
+		}
+		var got []string
+		for _, e := range audittest.Events(t, db, s)[:5] {
+			got = append(got, e.Actor.UserID+e.Actor.IP)
+		}
+		if !slices.Equal(got, []string{"", "", "", "alain@contoso.com192.0.2.7", "192.0.2.9"}) {
+			t.Errorf("who is left: %q", got)
+		}
+		audittest.CheckLog(t, s) // while the erasures wait for their place
+		sequence(t, s)
+		audittest.CheckLog(t, s)
+		// A key that goes although its events are newer than what was recorded is lost.
+		err := db.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE audit_person SET sealed = subject, erased_at = 1, last_day = 1 WHERE erased_at = 0`)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report := verify(t, s); len(report.Faults) != 2 || report.Faults[0].Kind != audit.KeyLost {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+// A person has many keys after many months; all of them go, and all are told.
+func TestErasingAPersonOfManyMonths(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		s := audittest.New(t, db)
+		for range 30 {
+			fill(t, db, s, 1)
+			// Whoever tries to be somebody leaves an address that goes with that person.
+			record(t, db, s, audit.Actor{Kind: audit.Anonymous, IP: "198.51.100.4"}, audit.Event{
+				Kind: audit.ResetStarted, Org: "contoso", Target: "account-1", TargetUserID: "alain@contoso.com", Outcome: audit.Success,
+			})
+			clock.Advance(31 * 24 * time.Hour)
+		}
+		sequence(t, s)
+		err := db.Write(t.Context(), func(tx *store.Tx) error {
+			return s.Erase(t.Context(), tx, audit.Actor{Kind: audit.CLI}, "contoso", "account-1")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sequence(t, s)
+		told := 0
+		for _, e := range audittest.Events(t, db, s) {
+			if e.Actor.UserID != "" || e.TargetUserID != "" || e.Actor.IP != "" {
+				t.Fatalf("somebody is in %+v", e)
+			}
+			if e.Reason == "erased" {
+				told++
+			}
+		}
+		if told != 3 {
+			t.Errorf("%d events tell of it", told)
+		}
+		audittest.CheckLog(t, s)
+	})
+}
+
+// A spreadsheet executes nothing of what strangers typed.
+func TestAnExportedTableHoldsNoFormula(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := audittest.New(t, db)
+		bad := []string{"=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1", "a,\"b\"", "'x"}
+		for _, agent := range bad {
+			record(t, db, s, audit.Actor{Kind: audit.Anonymous, UserAgent: agent, Correlation: "c-1"}, audit.Event{
+				Kind: audit.ResetRefused, Org: "contoso", Outcome: audit.Denied, Reason: agent, Detail: map[string]string{"x": agent},
+			})
+		}
+		var out strings.Builder
+		n, err := s.Export(t.Context(), &out, audit.Actor{Kind: audit.CLI}, audit.Query{Org: "contoso", Format: audit.CSV})
+		if err != nil || n != len(bad)+1 {
+			t.Fatalf("%d, %v", n, err)
+		}
+		rows, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
+		if err != nil || len(rows) != n+1 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		for i, row := range rows {
+			for _, text := range row {
+				if strings.IndexAny(text, "=+-@\t\r\uff1d") == 0 {
+					t.Errorf("a formula: %q", text)
+				}
+			}
+			if i > 0 && i <= len(bad) && strings.TrimPrefix(row[11], "'") != strings.TrimPrefix(bad[i-1], "'") {
+				t.Errorf("%q became %q", bad[i-1], row[11])
+			}
+		}
+		for q, want := range map[audit.Query]int{{Correlation: "c-1"}: len(bad), {Outcome: audit.Denied}: len(bad), {Outcome: audit.Failure}: 0, {Correlation: "c"}: 0} {
+			err := db.Read(t.Context(), func(tx *store.Tx) error {
+				found, err := s.List(t.Context(), tx, q)
+				if len(found) != want {
+					t.Errorf("%+v finds %d", q, len(found))
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

@@ -69,6 +69,9 @@ const (
 	Denied  Outcome = "denied"
 )
 
+// Outcomes lists every outcome.
+var Outcomes = []Outcome{Success, Failure, Denied}
+
 // ActorKind tells in which role somebody acted.
 type ActorKind string
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"kunci.dev/kunci/internal/store"
@@ -15,6 +14,9 @@ import (
 type Query struct {
 	Org, Target string
 	Kind        Kind
+	Outcome     Outcome
+	// Correlation is the support code of one request.
+	Correlation string
 	From, To    time.Time
 	// Before continues after a page: the identifier of its last record.
 	Before string
@@ -22,6 +24,8 @@ type Query struct {
 	Limit int
 	// WithoutPeople leaves out what identifies people: user IDs, addresses, user agents.
 	WithoutPeople bool
+	// Format is how Export writes; empty means Lines.
+	Format Format
 }
 
 const mostListed = 1000
@@ -147,13 +151,19 @@ var errDamaged = errors.New("what it seals is damaged")
 // thousand, without what identifies people: for counting what happened once
 // and only once. Events that wait for their place are not there yet.
 func (s *Service) From(ctx context.Context, tx *store.Tx, leaf int64) ([]Record, error) {
+	return s.Follow(ctx, tx, leaf, mostListed, false)
+}
+
+// Follow gives the events of the whole installation in the order of the log, from a
+// place on, at most so many, with people or without.
+func (s *Service) Follow(ctx context.Context, tx *store.Tx, leaf int64, most int, people bool) ([]Record, error) {
 	var rows []row
 	err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
-		inSpan+` ORDER BY leaf`, leaf, leaf+mostListed)
+		inSpan+` ORDER BY leaf`, leaf, leaf+int64(min(most, mostListed)))
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	return s.openAll(ctx, tx, Query{WithoutPeople: true}, rows)
+	return s.openAll(ctx, tx, Query{WithoutPeople: !people}, rows)
 }
 
 // FromFor gives the events of one organization in the order of the log, from a
@@ -176,74 +186,20 @@ func (s *Service) FromFor(ctx context.Context, tx *store.Tx, leaf int64, orgID s
 	return records, next, err
 }
 
+// About gives the next events of a person after an identifier, oldest first: what
+// happened to them and what they did.
+func (s *Service) About(ctx context.Context, tx *store.Tx, orgID, account, after string) ([]Record, error) {
+	var rows []row
+	err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
+		`WHERE org_id = $1 AND (target = $2 OR actor = $2) AND id > $3 ORDER BY id LIMIT $4`, orgID, account, after, mostListed)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return s.openAll(ctx, tx, Query{}, rows)
+}
+
 // Size is how many events have their place in the log.
 func (s *Service) Size(ctx context.Context, tx *store.Tx) (int64, error) {
 	c, err := newestCheckpoint(ctx, tx)
 	return c.size, err
-}
-
-// Export writes events as JSON lines, oldest first, one event a line, and
-// records that somebody did, and whether with what identifies people. It tells
-// how many it wrote.
-func (s *Service) Export(ctx context.Context, w io.Writer, by Actor, q Query) (int, error) {
-	people := "opened"
-	if q.WithoutPeople {
-		people = "left out"
-	}
-	err := s.deps.DB.Write(ctx, func(tx *store.Tx) error {
-		return s.Record(ctx, tx, by, Event{
-			Kind: ExportCreated, Org: q.Org, Outcome: Success, Reason: "audit", Detail: map[string]string{"people": people},
-		})
-	})
-	if err != nil {
-		return 0, err
-	}
-	encoder := json.NewEncoder(w)
-	written, after := 0, ""
-	for {
-		page, err := s.exportPage(ctx, q, after)
-		if err != nil {
-			return written, err
-		}
-		for _, record := range page {
-			if err := encoder.Encode(record); err != nil {
-				return written, fmt.Errorf("audit: export: %w", err)
-			}
-			written++
-		}
-		if len(page) < mostListed {
-			return written, nil
-		}
-		after = page[len(page)-1].ID
-	}
-}
-
-// exportPage reads one page in a transaction of its own, so that a slow reader holds none open.
-func (s *Service) exportPage(ctx context.Context, q Query, after string) ([]Record, error) {
-	q.Before = ""
-	where, args := q.where()
-	if after != "" {
-		join := "WHERE"
-		if where != "" {
-			join = where + " AND"
-		}
-		args = append(args, after)
-		where = fmt.Sprintf("%s id > $%d", join, len(args))
-	}
-	var page []Record
-	err := s.deps.DB.Read(ctx, func(tx *store.Tx) error {
-		page = nil
-		var rows []row
-		err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
-			fmt.Sprintf("%s ORDER BY id LIMIT %d", where, mostListed), args...)
-		if err != nil {
-			return err
-		}
-		page, err = s.openAll(ctx, tx, q, rows)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("audit: export: %w", err)
-	}
-	return page, nil
 }

@@ -87,7 +87,13 @@ func (s *Service) Record(ctx context.Context, tx *store.Tx, by Actor, e Event) e
 		detail: string(text), leaf: -1,
 	}
 	actor := who{clean(by.UserID), clean(by.IP), clean(by.UserAgent)}
-	if r.actorKey, r.actorData, err = s.sealFor(ctx, tx, r, "actor", r.actor, actor); err != nil {
+	whose := r.actor
+	if whose == "" && (by.Kind == Anonymous || by.Kind == Person) {
+		// Somebody unknown who tries to be a person left an address on that person's
+		// account: it goes with them.
+		whose = r.target
+	}
+	if r.actorKey, r.actorData, err = s.sealFor(ctx, tx, r, "actor", whose, actor); err != nil {
 		return err
 	}
 	if e.TargetUserID != "" {
@@ -102,18 +108,20 @@ func (s *Service) Record(ctx context.Context, tx *store.Tx, by Actor, e Event) e
 	return nil
 }
 
-// sealFor seals what identifies a person under that person's key. Somebody
-// unknown shares the key of the organization and the day, so that addresses
-// and user agents of strangers can be erased too.
+// sealFor seals what identifies a person under that person's key of the month, so
+// that older ones can be destroyed while the person stays. Somebody unknown shares
+// the key of the organization and the day, so that addresses and user agents of
+// strangers can be erased too.
 func (s *Service) sealFor(ctx context.Context, tx *store.Tx, r row, part, account string, w who) (string, []byte, error) {
 	if w == (who{}) {
 		return "", nil, nil
 	}
-	subject := subjectOf(account)
+	at := store.Time(r.at)
+	o := owner{subject: subjectOfMonth(account, at), owner: s.deps.Keys.Index("audit.person", subjectOf(account)), lastDay: lastOfMonth(at)}
 	if account == "" {
-		subject = subjectOfDay(r.org, store.Time(r.at))
+		o = owner{subject: subjectOfDay(r.org, at), owner: []byte{}, lastDay: dayOf(at)}
 	}
-	id, key, err := s.personKey(ctx, tx, subject)
+	id, key, err := s.personKey(ctx, tx, o)
 	if err != nil {
 		return "", nil, err
 	}
@@ -140,9 +148,17 @@ func box(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
+// owner is whom a key is for: what it is found by, what all of a person's have in
+// common (empty for strangers), and the last day whose events it seals.
+type owner struct {
+	subject string
+	owner   []byte
+	lastDay int64
+}
+
 // personKey finds the living key of a subject or makes one.
-func (s *Service) personKey(ctx context.Context, tx *store.Tx, subject string) (string, []byte, error) {
-	index := s.deps.Keys.Index("audit.person", subject)
+func (s *Service) personKey(ctx context.Context, tx *store.Tx, o owner) (string, []byte, error) {
+	index := s.deps.Keys.Index("audit.person", o.subject)
 	id, sealed, err := selectPerson(ctx, tx, index)
 	if errors.Is(err, store.ErrNoRows) {
 		key := make([]byte, 32)
@@ -155,7 +171,7 @@ func (s *Service) personKey(ctx context.Context, tx *store.Tx, subject string) (
 			return "", nil, err
 		}
 		// Another transaction may have made it in between; then its row is read.
-		if err := insertPerson(ctx, tx, newID, index, made); err != nil {
+		if err := insertPerson(ctx, tx, newID, index, made, o); err != nil {
 			return "", nil, fmt.Errorf("audit: %w", err)
 		}
 		id, sealed, err = selectPerson(ctx, tx, index)
@@ -176,6 +192,20 @@ func personAD(id string, subject []byte) string {
 }
 
 func subjectOf(account string) string { return "account:" + account }
+
+func subjectOfMonth(account string, at time.Time) string {
+	return "account:" + account + ":" + at.UTC().Format("2006-01")
+}
+
+// dayOf is a day of UTC, in days since 1970-01-01.
+func dayOf(at time.Time) int64 { return at.Unix() / secondsADay }
+
+func lastOfMonth(at time.Time) int64 {
+	at = at.UTC()
+	return dayOf(time.Date(at.Year(), at.Month()+1, 0, 0, 0, 0, 0, time.UTC))
+}
+
+const secondsADay = 24 * 60 * 60
 
 func subjectOfDay(org string, day time.Time) string {
 	return "day:" + org + ":" + day.UTC().Format("2006-01-02")
@@ -202,44 +232,4 @@ func (r *row) appendLeaf(data []byte) []byte {
 		data = append(data, sealed...)
 	}
 	return binary.BigEndian.AppendUint64(data, uint64(r.at))
-}
-
-// erased is the reason of the event that records an erasure; its detail names the key.
-const (
-	erased    = "erased"
-	detailKey = "key"
-	detailDay = "day"
-)
-
-// Erase destroys the key of an account's person. What identified the person in
-// every event is gone for good; the events and the log over them stay. A copy
-// of the database made before still holds the key, sealed under the keyset.
-func (s *Service) Erase(ctx context.Context, tx *store.Tx, by Actor, org, account string) error {
-	if account == "" {
-		return errors.New("audit: no account to erase")
-	}
-	return s.erase(ctx, tx, by, subjectOf(account), Event{Org: org, Target: account})
-}
-
-// EraseDay destroys the key of an organization's strangers of one day (UTC):
-// the addresses and user agents of those nobody knew.
-func (s *Service) EraseDay(ctx context.Context, tx *store.Tx, by Actor, org string, day time.Time) error {
-	return s.erase(ctx, tx, by, subjectOfDay(clean(org), day),
-		Event{Org: org, Detail: map[string]string{detailDay: day.UTC().Format("2006-01-02")}})
-}
-
-// erase records which key went: Verify takes one that went unrecorded for a loss.
-func (s *Service) erase(ctx context.Context, tx *store.Tx, by Actor, subject string, e Event) error {
-	id, err := erasePerson(ctx, tx, s.deps.Keys.Index("audit.person", subject))
-	if err != nil {
-		return fmt.Errorf("audit: erasing: %w", err)
-	}
-	e.Kind, e.Outcome, e.Reason = ExportCreated, Success, erased
-	if id != "" {
-		if e.Detail == nil {
-			e.Detail = make(map[string]string)
-		}
-		e.Detail[detailKey] = id
-	}
-	return s.Record(ctx, tx, by, e)
 }

@@ -195,9 +195,9 @@ func selectPerson(ctx context.Context, tx *store.Tx, subject []byte) (id string,
 	return id, sealed, err
 }
 
-func insertPerson(ctx context.Context, tx *store.Tx, id string, subject, sealed []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO audit_person (id, subject, sealed, erased_at) VALUES ($1, $2, $3, 0)
-		ON CONFLICT DO NOTHING`, id, subject, sealed)
+func insertPerson(ctx context.Context, tx *store.Tx, id string, subject, sealed []byte, o owner) error {
+	_, err := tx.Exec(ctx, `INSERT INTO audit_person (id, subject, sealed, erased_at, owner, last_day) VALUES ($1, $2, $3, 0, $4, $5)
+		ON CONFLICT DO NOTHING`, id, subject, sealed, o.owner, o.lastDay)
 	return err
 }
 
@@ -216,6 +216,31 @@ func erasePerson(ctx context.Context, tx *store.Tx, subject []byte) (string, err
 		return "", nil
 	}
 	return id, err
+}
+
+// erasePeople empties every living key of an owner and gives their identifiers.
+func erasePeople(ctx context.Context, tx *store.Tx, owner []byte) (ids []string, err error) {
+	rows, err := tx.Query(ctx, `UPDATE audit_person SET sealed = $2, erased_at = $3 WHERE owner = $1 AND erased_at = 0 RETURNING id`,
+		owner, []byte{}, store.Micros(tx.Now()))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// eraseExpired empties living keys whose last day is before a day.
+func eraseExpired(ctx context.Context, tx *store.Tx, day int64, most int) (int, error) {
+	n, err := tx.Exec(ctx, `UPDATE audit_person SET sealed = $3, erased_at = $4 WHERE id IN
+ (SELECT id FROM audit_person WHERE erased_at = 0 AND last_day < $1 ORDER BY last_day LIMIT $2)`, day, most, []byte{}, store.Micros(tx.Now()))
+	return int(n), err
 }
 
 // person is a key as it is kept.
@@ -260,6 +285,12 @@ func (q Query) where() (string, []any) {
 	}
 	if q.Kind != "" {
 		add("kind = $%d", string(q.Kind))
+	}
+	if q.Outcome != "" {
+		add("outcome = $%d", string(q.Outcome))
+	}
+	if q.Correlation != "" {
+		add("correlation = $%d AND correlation <> ''", q.Correlation)
 	}
 	if !q.From.IsZero() {
 		add("at >= $%d", store.Micros(q.From))

@@ -104,7 +104,7 @@ func (s *Service) Verify(ctx context.Context, known ...string) (Report, error) {
 func (s *Service) VerifyWith(ctx context.Context, o VerifyOptions) (Report, error) {
 	v := &verification{
 		service: s, known: make(map[int64][]tlog.Hash), progress: o.Progress,
-		keys: make(map[string]int64), erasures: make(map[string]bool),
+		keys: make(map[string]use), erasures: make(map[string]bool),
 	}
 	err := v.run(ctx, o.Known)
 	if err != nil && !errors.Is(err, errEnough) {
@@ -128,8 +128,20 @@ type verification struct {
 	tree   []node                // complete subtrees of what was read, large to small
 
 	misfits  []misfit
-	keys     map[string]int64 // person keys, and the first record that uses each
-	erasures map[string]bool  // person keys whose erasure was recorded
+	keys     map[string]use  // person keys, and the records that use each
+	erasures map[string]bool // person keys whose erasure was recorded
+	before   int64           // the day before which everybody's was
+}
+
+// use is which records a key seals: the first one's place, and the last one's time.
+type use struct{ leaf, last int64 }
+
+// note takes down what a record says was erased.
+func (v *verification) note(e erasure) {
+	for _, key := range e.keys {
+		v.erasures[key] = true
+	}
+	v.before = max(v.before, e.before)
 }
 
 type node struct {
@@ -253,9 +265,7 @@ func (v *verification) extraHashes(ctx context.Context, tx *store.Tx) error {
 // living one opens, and a missing one was erased by somebody who is on record.
 func (v *verification) persons(ctx context.Context, tx *store.Tx) error {
 	note := func(r row) error {
-		if key := r.erasedKey(); key != "" {
-			v.erasures[key] = true
-		}
+		v.note(r.erasure())
 		return nil
 	}
 	// Erasures since the walk began count too, with or without a place.
@@ -266,10 +276,12 @@ func (v *verification) persons(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	err := eachPerson(ctx, tx, func(p person) error {
-		leaf, used := v.keys[p.id]
+		by, used := v.keys[p.id]
+		leaf := by.leaf
 		delete(v.keys, p.id)
 		if p.erasedAt != 0 {
-			if used && !v.erasures[p.id] {
+			// That its last record is as old as that, the log itself says.
+			if used && !v.erasures[p.id] && dayOf(store.Time(by.last)) >= v.before {
 				return v.fault(KeyLost, leaf, p.id)
 			}
 			return nil
@@ -283,7 +295,7 @@ func (v *verification) persons(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(v.keys)) { // in no row at all
-		if err := v.fault(KeyLost, v.keys[id], id); err != nil {
+		if err := v.fault(KeyLost, v.keys[id].leaf, id); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,8 @@ package audit
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -22,7 +22,7 @@ type span struct {
 	records  []leafRecord // by place
 	hashes   []byte       // the stored hashes of its leaves, zero where one is missing
 	keys     []usedKey    // person keys that its records use, once each
-	erasures []string     // person keys whose erasure its records tell
+	erasures []erasure    // what its records tell was erased
 	err      error
 }
 
@@ -90,16 +90,19 @@ func (s *Service) readSpan(ctx context.Context, from, to int64) span {
 		}
 		var keys keySet
 		var buffer []byte
-		err = eachEvent(ctx, tx, func(r row) error {
-			buffer = r.appendLeaf(append(buffer[:0], 0)) // RFC 6962, 2.1: a leaf is hashed behind a zero byte
-			read.records = append(read.records, leafRecord{r.leaf, r.id, sha256.Sum256(buffer)})
-			keys.add(r.actorKey, r.leaf)
-			keys.add(r.targetKey, r.leaf)
-			if key := r.erasedKey(); key != "" {
-				read.erasures = append(read.erasures, key)
+		err = eachPacked(ctx, tx, from, to, func(p *packed) error {
+			buffer = p.appendLeaf(append(buffer[:0], 0)) // RFC 6962, 2.1: a leaf is hashed behind a zero byte
+			read.records = append(read.records, leafRecord{p.leaf, p.text(packedID), sha256.Sum256(buffer)})
+			keys.add(p.text(packedActorKey), p.leaf, p.at)
+			keys.add(p.text(packedTargetKey), p.leaf, p.at)
+			if p.text(packedReason) == erased {
+				r := row{kind: p.text(packedKind), reason: erased, detail: p.text(packedDetail)}
+				if e := r.erasure(); len(e.keys) > 0 || e.before > 0 {
+					read.erasures = append(read.erasures, e)
+				}
 			}
 			return nil
-		}, inSpan+` ORDER BY leaf`, from, to)
+		})
 		read.keys = keys.all
 		return err
 	})
@@ -109,56 +112,59 @@ func (s *Service) readSpan(ctx context.Context, from, to int64) span {
 	return read
 }
 
-// usedKey is a person key and the first record of a span that uses it.
+// usedKey is a person key, the first record of a span that uses it, and the time of the last.
 type usedKey struct {
 	id   string
 	leaf int64
+	last int64
 }
 
 // keySet collects the keys of a span once each.
 type keySet struct {
-	seen map[string]bool
-	last string
+	at   map[string]int
+	last int // the place of the one that was added last
 	all  []usedKey
 }
 
-func (k *keySet) add(id string, leaf int64) {
-	if id == "" || id == k.last || k.seen[id] {
+func (k *keySet) add(id string, leaf, at int64) {
+	if id == "" {
 		return
 	}
-	if k.seen == nil {
-		k.seen = make(map[string]bool)
+	if len(k.all) > 0 && k.all[k.last].id == id {
+		k.all[k.last].last = max(k.all[k.last].last, at)
+		return
 	}
-	k.seen[id], k.last = true, id
-	k.all = append(k.all, usedKey{id, leaf})
-}
-
-// erasedKey is the person key whose erasure the event records, "" for every other event.
-func (r *row) erasedKey() string {
-	if r.kind != string(ExportCreated) || r.reason != erased {
-		return ""
+	if k.at == nil {
+		k.at = make(map[string]int)
 	}
-	var facts map[string]string
-	if json.Unmarshal([]byte(r.detail), &facts) != nil {
-		return "" // such a record is no longer what was logged, and named for that
+	place, there := k.at[id]
+	if !there {
+		place = len(k.all)
+		k.at[strings.Clone(id)] = place
+		k.all = append(k.all, usedKey{strings.Clone(id), leaf, at})
 	}
-	return facts[detailKey]
+	k.last = place
+	k.all[place].last = max(k.all[place].last, at)
 }
 
 // judge holds the records of a span against its stored hashes, and adds them
 // to the tree.
 func (v *verification) judge(s span) error {
 	for _, key := range s.keys {
-		if _, ok := v.keys[key.id]; !ok {
-			v.keys[key.id] = key.leaf
+		use, ok := v.keys[key.id]
+		if !ok {
+			use.leaf = key.leaf
 		}
+		use.last = max(use.last, key.last)
+		v.keys[key.id] = use
 	}
-	for _, id := range s.erasures {
-		v.erasures[id] = true
+	for _, e := range s.erasures {
+		v.note(e)
 	}
 	records := s.records
 	for leaf := s.from; leaf < s.to; leaf++ {
-		hash, id := tlog.Hash{}, ""
+		var hash tlog.Hash
+		var id string
 		stored, _ := s.stored(tlog.StoredHashIndex(0, leaf))
 		if len(records) == 0 || records[0].leaf != leaf {
 			// Named, and passed over with its stored hash, so that the records

@@ -94,6 +94,8 @@ type Deps struct {
 	Pushes   Pushes // nil: devices have to look for themselves
 	// PublicURL is the address passkeys are bound to; without one there are none.
 	PublicURL string
+	// RelatedOrigins are other origins at which they are believed too.
+	RelatedOrigins []string
 }
 
 // Service proves methods.
@@ -118,7 +120,7 @@ func New(d Deps) (*Service, error) {
 	case d.Messages == nil:
 		return nil, errors.New("challenge: no messages")
 	}
-	passkeys, err := webAuthn(d.PublicURL)
+	passkeys, err := webAuthn(d.PublicURL, d.RelatedOrigins)
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +135,9 @@ func Lock(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
 	return nil
 }
 
-// Begin opens a challenge, or gives the owner's own that is still open. One
-// of another owner, purpose or gate on the same method is ended. Nothing is sent.
+// Begin opens a challenge, or gives the owner's own that is still open; the
+// owner's own for another purpose or gate is ended, and other owners' live beside
+// it. Of requests on a device there is one: another owner's is ended. Nothing is sent.
 // Problems: MethodNotAllowed (the kind cannot be verified, or the method cannot be
 // used for this), SendLimit (a request waits on the device that this may not end).
 func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Start) (Challenge, error) {
@@ -151,7 +154,7 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 	if _, ok := verifiers[m.Kind]; !ok || !serves(m, in.Purpose) {
 		return Challenge{}, problem.New(problem.MethodNotAllowed).On("method")
 	}
-	live, err := selectOpen(ctx, tx, in.Org.ID, in.Account.ID, m.ID)
+	live, err := s.inTheWay(ctx, tx, in, m)
 	switch {
 	case err == nil:
 		if live.Owner == in.Owner && live.Purpose == in.Purpose && live.Gate == in.Gate && live.ExpiresAt.After(tx.Now()) {
@@ -181,6 +184,14 @@ func (s *Service) Begin(ctx context.Context, tx *store.Tx, _ audit.Actor, in Sta
 		return Challenge{}, fmt.Errorf("begin challenge: %w", err)
 	}
 	return c, nil
+}
+
+// inTheWay gives the open challenge that a new one on this method would meet.
+func (s *Service) inTheWay(ctx context.Context, tx *store.Tx, in Start, m method.Method) (Challenge, error) {
+	if m.Kind == method.AuthenticatorPush {
+		return selectAsking(ctx, tx, in.Org.ID, in.Account.ID, m.ID)
+	}
+	return selectOpen(ctx, tx, in.Org.ID, in.Account.ID, m.ID, in.Owner)
 }
 
 // serves tells whether a method may be proved for a purpose. Registering proves
@@ -226,8 +237,8 @@ func (s *Service) Get(ctx context.Context, tx *store.Tx, id string) (Challenge, 
 
 // Current gives the owner's open challenge on a method. Problem NotFound.
 func (s *Service) Current(ctx context.Context, tx *store.Tx, owner, orgID, accountID, methodID string) (Challenge, error) {
-	c, err := selectOpen(ctx, tx, orgID, accountID, methodID)
-	if errors.Is(err, store.ErrNoRows) || err == nil && c.Owner != owner {
+	c, err := selectOpen(ctx, tx, orgID, accountID, methodID, owner)
+	if errors.Is(err, store.ErrNoRows) {
 		return Challenge{}, problem.New(problem.NotFound)
 	}
 	if err != nil {

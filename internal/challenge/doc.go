@@ -9,9 +9,11 @@
 //   - a row belongs to one owner (a reset flow or a session), one gate, one
 //     account and one method; what a proof is worth is judged from these rows and
 //     from nothing a browser says;
-//   - one live challenge per account and method: another owner's ends the older.
-//     A code is derived from the row's nonce, so it is stored nowhere, and
-//     sending again repeats it while it lives;
+//   - each owner has one open challenge on a method, beside those of others: a
+//     stranger who begins a reset ends nobody's. What is sent is one code per
+//     account, method and purpose: derived from a nonce, so it is stored nowhere,
+//     the same for every owner that asks while it lives, and used up for all of
+//     them by the first right answer;
 //   - an answer is counted before it is judged, per account and method, across
 //     flows, doors and nodes. Only a right answer gives its count back. When
 //     blocked, right and wrong answers get the same reply;

@@ -116,6 +116,11 @@ func (s *Service) countAndJudge(ctx context.Context, tx *store.Tx, by audit.Acto
 	if err := s.succeeded(ctx, tx, c); err != nil {
 		return Result{}, err
 	}
+	if Sends(c.Kind) {
+		if err := endSpent(ctx, tx, c); err != nil {
+			return Result{}, fmt.Errorf("judge answer: %w", err)
+		}
+	}
 	if err := s.passUsed(ctx, tx, by, c); err != nil {
 		return Result{}, err
 	}

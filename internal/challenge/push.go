@@ -258,7 +258,7 @@ func (s *Service) WaitingFor(ctx context.Context, tx *store.Tx, tokens, id strin
 }
 
 func (s *Service) request(ctx context.Context, tx *store.Tx, m method.Method) (Request, error) {
-	c, err := selectOpen(ctx, tx, m.OrgID, m.AccountID, m.ID)
+	c, err := selectAsking(ctx, tx, m.OrgID, m.AccountID, m.ID)
 	if err != nil {
 		return Request{}, err
 	}

@@ -43,8 +43,9 @@ var algorithms = []protocol.CredentialParameter{
 }
 
 // webAuthn gives the judge of WebAuthn answers; nil where passkeys cannot work.
-// One origin, no frames, no other top origin.
-func webAuthn(publicURL string) (*webauthn.WebAuthn, error) {
+// The origin of the public address and those that the operator named beside it
+// (WebAuthn Level 3, 5.11), no frames, no other top origin.
+func webAuthn(publicURL string, related []string) (*webauthn.WebAuthn, error) {
 	host, why := RelyingParty(publicURL)
 	if why != "" {
 		return nil, nil //nolint:nilnil // no passkeys here is an answer
@@ -54,7 +55,7 @@ func webAuthn(publicURL string) (*webauthn.WebAuthn, error) {
 		return nil, fmt.Errorf("passkeys: %w", err)
 	}
 	w, err := webauthn.New(&webauthn.Config{
-		RPID: host, RPDisplayName: host, RPOrigins: []string{u.Scheme + "://" + u.Host},
+		RPID: host, RPDisplayName: host, RPOrigins: append([]string{u.Scheme + "://" + u.Host}, related...),
 		AttestationPreference: protocol.PreferNoAttestation,
 		// Browsers and password managers add outputs that nobody asked for. They are
 		// never looked at, so they need not stop anybody (WebAuthn Level 3, 7.2, step 19).

@@ -73,7 +73,7 @@ func (s *Service) Send(ctx context.Context, tx *store.Tx, by audit.Actor, in Sta
 	if !verdict.Allowed {
 		return SendResult{Code: problem.SendLimit, RetryAfter: verdict.RetryAfter, Challenge: c}, nil
 	}
-	if err := s.renew(tx, in, &c); err != nil {
+	if err := s.renew(ctx, tx, in, &c); err != nil {
 		return SendResult{}, err
 	}
 	if err := s.countPhone(ctx, tx, &c); err != nil {
@@ -83,7 +83,7 @@ func (s *Service) Send(ctx context.Context, tx *store.Tx, by audit.Actor, in Sta
 		Org: in.Org, AccountID: c.AccountID, To: m.Value, Channel: c.Channel, Lang: in.Lang, ExpiresAt: c.ExpiresAt,
 		Key: "code:" + c.ID + ":" + strconv.FormatInt(store.Micros(tx.Now()), 10),
 		Body: notify.Code{
-			Purpose: string(c.Purpose), Code: s.code(c), Minutes: in.Org.Policy.Codes.Minutes,
+			Purpose: string(c.Purpose), Code: s.code(c), Minutes: c.MinutesLeft(tx.Now(), in.Org.Policy.Codes.Minutes),
 			UserID: in.Account.Entry.UserID, IP: by.IP, Browser: by.UserAgent, SupportCode: by.Correlation, At: tx.Now(),
 		},
 	})
@@ -96,25 +96,46 @@ func (s *Service) Send(ctx context.Context, tx *store.Tx, by audit.Actor, in Sta
 	return SendResult{Sent: true, Challenge: c}, nil
 }
 
-// renew gives the challenge a new code when it has none that lives. The minutes
-// of a code begin when it is first sent.
-func (s *Service) renew(tx *store.Tx, in Start, c *Challenge) error {
-	if c.SentAt.IsZero() || !c.ExpiresAt.After(tx.Now()) {
-		nonce, err := newNonce()
-		if err != nil {
-			return err
-		}
-		c.countedAt = time.Time{}
-		c.nonce, c.digits = nonce, in.Org.Policy.Codes.Digits
-		c.ExpiresAt = tx.Now().Add(time.Duration(in.Org.Policy.Codes.Minutes) * time.Minute)
-	}
+// renew gives the challenge a code when it has none that lives: the one that lives
+// for another flow or session, else a new one. So a method has one code at a time
+// for each purpose, whoever asked for it, and whoever reads two messages finds the
+// same in both. The minutes of a code begin when it is first sent.
+func (s *Service) renew(ctx context.Context, tx *store.Tx, in Start, c *Challenge) error {
+	lives := !c.SentAt.IsZero() && c.ExpiresAt.After(tx.Now())
 	c.SentAt = tx.Now()
+	if lives {
+		return nil
+	}
+	other, err := selectLiveCode(ctx, tx, *c)
+	if err == nil {
+		c.nonce, c.digits, c.ExpiresAt, c.countedAt = other.nonce, other.digits, other.ExpiresAt, other.countedAt
+		return nil
+	}
+	if !errors.Is(err, store.ErrNoRows) {
+		return fmt.Errorf("send code: %w", err)
+	}
+	if c.nonce, err = newNonce(); err != nil {
+		return err
+	}
+	c.digits, c.countedAt = in.Org.Policy.Codes.Digits, time.Time{}
+	c.ExpiresAt = tx.Now().Add(time.Duration(in.Org.Policy.Codes.Minutes) * time.Minute)
 	return nil
 }
 
-// code derives the digits of a challenge. Everything it is bound to goes in, so
-// that a row cannot be bent to another purpose or account.
+// MinutesLeft is how long the code that was sent is good for, in minutes begun;
+// otherwise is what a new one will be.
+func (c Challenge) MinutesLeft(now time.Time, otherwise int) int {
+	left := c.ExpiresAt.Sub(now)
+	if c.SentAt.IsZero() || left <= 0 {
+		return otherwise
+	}
+	return min(int((left+time.Minute-1)/time.Minute), otherwise)
+}
+
+// code derives the digits of a challenge. What it proves goes in, so that a row
+// cannot be bent to another purpose, account or method; who asked for it does not:
+// other flows and sessions that ask while it lives share it.
 func (s *Service) code(c Challenge) string {
 	return s.keys.Code("challenge "+string(c.Purpose), c.digits, c.nonce,
-		[]byte(c.ID), []byte(c.OrgID), []byte(c.AccountID), []byte(c.MethodID), []byte(c.Owner))
+		[]byte(c.OrgID), []byte(c.AccountID), []byte(c.MethodID))
 }

@@ -36,9 +36,32 @@ func selectOne(ctx context.Context, tx *store.Tx, id string) (Challenge, error) 
 	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM challenge WHERE id = $1`, id))
 }
 
-func selectOpen(ctx context.Context, tx *store.Tx, orgID, accountID, methodID string) (Challenge, error) {
+func selectOpen(ctx context.Context, tx *store.Tx, orgID, accountID, methodID, owner string) (Challenge, error) {
 	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM challenge
- WHERE org_id = $1 AND account_id = $2 AND method_id = $3 AND state = 'open'`, orgID, accountID, methodID))
+ WHERE org_id = $1 AND account_id = $2 AND method_id = $3 AND owner = $4 AND state = 'open'`, orgID, accountID, methodID, owner))
+}
+
+// selectAsking gives the one request on a device that is open, whoever owns it.
+func selectAsking(ctx context.Context, tx *store.Tx, orgID, accountID, methodID string) (Challenge, error) {
+	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM challenge
+ WHERE org_id = $1 AND account_id = $2 AND method_id = $3 AND kind = 'authenticator_push' AND state = 'open'`, orgID, accountID, methodID))
+}
+
+// selectLiveCode gives another owner's challenge whose code was sent and lives.
+// All that there are have the same code.
+func selectLiveCode(ctx context.Context, tx *store.Tx, c Challenge) (Challenge, error) {
+	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM challenge
+ WHERE org_id = $1 AND account_id = $2 AND method_id = $3 AND purpose = $4 AND id <> $5 AND state = 'open' AND sent_at > 0 AND expires_at > $6
+ ORDER BY sent_at DESC, id LIMIT 1`,
+		c.OrgID, c.AccountID, c.MethodID, string(c.Purpose), c.ID, store.Micros(tx.Now())))
+}
+
+// endSpent ends the other challenges that have the code of one that passed.
+func endSpent(ctx context.Context, tx *store.Tx, c Challenge) error {
+	_, err := tx.Exec(ctx, `UPDATE challenge SET state = 'ended'
+ WHERE org_id = $1 AND account_id = $2 AND method_id = $3 AND purpose = $4 AND id <> $5 AND state = 'open' AND nonce = $6`,
+		c.OrgID, c.AccountID, c.MethodID, string(c.Purpose), c.ID, c.nonce)
+	return err
 }
 
 func selectPassed(ctx context.Context, tx *store.Tx, owner string) ([]Challenge, error) {
@@ -166,4 +189,9 @@ func endAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) erro
 
 func purge(ctx context.Context, tx *store.Tx, before time.Time) (int64, error) {
 	return tx.Exec(ctx, `DELETE FROM challenge WHERE begun_at < $1`, store.Micros(before))
+}
+
+func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM challenge WHERE org_id = $1 AND account_id = $2`, orgID, accountID)
+	return err
 }

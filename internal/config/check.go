@@ -40,12 +40,15 @@ func (c *Config) Check() Faults {
 	k.gateway("sms", &c.SMS, false)
 	k.gateway("voice", &c.Voice, true)
 	k.smtp()
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		k.refuse("tls", "cert_file and key_file belong together; name both or neither")
+	k.pair("tls", c.TLS.CertFile, c.TLS.KeyFile)
+	k.audit()
+	for key, days := range map[string]int{"keep.events_days": c.Keep.EventsDays, "keep.requests_days": c.Keep.RequestsDays} {
+		if days < 0 || days > 36500 {
+			k.refuse(key, "expected a number of days, or 0 for ever")
+		}
 	}
-	k.readable("tls.cert_file", c.TLS.CertFile)
-	k.readable("tls.key_file", c.TLS.KeyFile)
 	k.readable("breach.filter", c.Breach.Filter)
+	k.relatedOrigins()
 	return k.faults
 }
 
@@ -133,6 +136,41 @@ func wrongPublicURL(text string) string {
 		return "expected https: passwords do not travel in clear (http is for localhost only)"
 	}
 	return ""
+}
+
+// relatedOrigins refuses what no browser sends as an origin: the comparison is
+// letter by letter, so a slash too many would be an origin that never matches.
+func (k *checker) relatedOrigins() {
+	own, err := url.Parse(k.c.PublicURL)
+	if err != nil {
+		return // refused already
+	}
+	for i, text := range k.c.Passkeys.RelatedOrigins {
+		refuse := func(why string) { k.refuse("passkeys.related_origins", fmt.Sprintf("%q %s", text, why)) }
+		u, err := url.Parse(text)
+		switch {
+		case err != nil || u.Host == "" || text != u.Scheme+"://"+u.Host || text != strings.ToLower(text) || u.Scheme != "https" && u.Scheme != "http":
+			refuse("is no origin; write it like https://akun.contoso.com, in small letters and without a slash at the end")
+		case u.Scheme == "http" && !Loopback(u.Hostname()):
+			refuse("has http; passkeys work on https pages alone")
+		case strings.Contains(u.Hostname(), "*") || isAddress(u.Hostname()):
+			refuse("names no host; each has to be written in full, by name")
+		case u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80":
+			refuse("names the usual port; browsers leave that out, so leave it out too")
+		case strings.EqualFold(text, own.Scheme+"://"+own.Host):
+			refuse("is public_url itself, which needs no naming")
+		case slices.Contains(k.c.Passkeys.RelatedOrigins[:i], text):
+			refuse("stands twice")
+		}
+	}
+	if len(k.c.Passkeys.RelatedOrigins) > 0 && isAddress(own.Hostname()) {
+		k.refuse("passkeys.related_origins", "there are no passkeys at public_url, which has a number for a name: give it a host name first")
+	}
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // Loopback tells whether a host name or address is this machine itself.

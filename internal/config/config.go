@@ -27,6 +27,9 @@ type Config struct {
 	SMS            Gateway  `yaml:"sms"`
 	Voice          Gateway  `yaml:"voice"`
 	Breach         Breach   `yaml:"breach"`
+	Passkeys       Passkeys `yaml:"passkeys"`
+	Audit          Audit    `yaml:"audit"`
+	Keep           Keep     `yaml:"keep"`
 
 	file  string // where it was read from
 	lines Document
@@ -69,6 +72,18 @@ type Breach struct {
 	Filter string `yaml:"filter"`
 }
 
+// Passkeys names the other addresses at which the passkeys of public_url work.
+type Passkeys struct {
+	// RelatedOrigins are origins as browsers write them (WebAuthn Level 3, 5.11).
+	RelatedOrigins []string `yaml:"related_origins"`
+}
+
+// Keep says for how many days what is kept longest is kept; 0: for ever.
+type Keep struct {
+	EventsDays   int `yaml:"events_days"`   // what identifies people in events
+	RequestsDays int `yaml:"requests_days"` // requests that are done
+}
+
 // Defaults are the values of keys that a file does not name.
 func Defaults() Config {
 	return Config{
@@ -80,6 +95,8 @@ func Defaults() Config {
 		Log:       Log{Level: "info", Format: "text"},
 		SMS:       gatewayDefaults(),
 		Voice:     gatewayDefaults(),
+		Audit:     auditDefaults(),
+		Keep:      Keep{EventsDays: 730, RequestsDays: 365},
 	}
 }
 
@@ -147,8 +164,10 @@ func (c *Config) read(data []byte) error {
 func (c *Config) resolve(folder string) {
 	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter,
 		&c.SMS.CAFile, &c.SMS.HeadersFile, &c.SMS.SecretFile, &c.SMS.AuthTokenFile,
-		&c.Voice.CAFile, &c.Voice.HeadersFile, &c.Voice.SecretFile, &c.Voice.AuthTokenFile} {
-		if *path != "" && !filepath.IsAbs(*path) {
+		&c.Voice.CAFile, &c.Voice.HeadersFile, &c.Voice.SecretFile, &c.Voice.AuthTokenFile,
+		&c.Audit.Syslog.CAFile, &c.Audit.Syslog.CertFile, &c.Audit.Syslog.KeyFile, &c.Audit.JSON.File,
+		&c.Audit.OTLP.HeadersFile, &c.Audit.OTLP.CAFile, &c.Audit.OTLP.CertFile, &c.Audit.OTLP.KeyFile} {
+		if *path != "" && *path != "-" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}
 	}

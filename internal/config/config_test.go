@@ -59,7 +59,7 @@ metrics: {listen: "127.0.0.1:9090"}
 		SMTP: SMTP{Host: "smtp.contoso.com", Port: 587, TLS: "starttls", Username: "kunci",
 			PasswordFile: filepath.Join(folder, "smtp.password"), From: "Kunci <no-reply@contoso.com>", Password: " s3cret "},
 		Log: Log{"debug", "json"}, Metrics: Metrics{"127.0.0.1:9090"}, file: path,
-		SMS: gatewayDefaults(), Voice: gatewayDefaults(),
+		SMS: gatewayDefaults(), Voice: gatewayDefaults(), Audit: auditDefaults(), Keep: Keep{730, 365},
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("got  %+v\nwant %+v", *c, want)
@@ -138,6 +138,35 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"sms: {provider: smpp}", "sms.provider"},
 		{"voice: {provider: twilio}", "voice.account_sid"},
 		{"breach: {filter: gone.kbf}", "breach.filter"},
+		{"passkeys: {related_origins: https://akun.contoso.com}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [akun.contoso.com]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://akun.contoso.com/\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://akun.contoso.com/path\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://Akun.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://akun.contoso.com:443\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"http://akun.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://*.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://a:b@akun.contoso.com\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://192.0.2.7\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://[2001:db8::1]\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"null\"]}", "passkeys.related_origins"},
+		{"passkeys: {related_origins: [\"https://a.test\", \"https://a.test\"]}", "passkeys.related_origins"},
+		{"public_url: https://reset.test\npasskeys: {related_origins: [\"https://reset.test\"]}", "passkeys.related_origins"},
+		{"public_url: https://192.0.2.1\npasskeys: {related_origins: [\"https://reset.test\"]}", "passkeys.related_origins"},
+		{"passkeys: {origins: []}", "passkeys.origins"},
+		{"keep: {events_days: -1}", "keep.events_days"},
+		{"keep: {requests_days: 99999}", "keep.requests_days"},
+		{"audit: {syslog: {url: logs.contoso.com}}", "audit.syslog.url"},
+		{"audit: {syslog: {url: \"tls://logs.contoso.com\"}}", "audit.syslog.url"},
+		{"audit: {syslog: {url: \"tcp://logs.contoso.com:601\", identifiers: true}}", "audit.syslog.url"},
+		{"audit: {syslog: {url: \"tls://logs.contoso.com:6514\", facility: 24}}", "audit.syslog.facility"},
+		{"audit: {syslog: {url: \"tls://logs.contoso.com:6514\", cert_file: a}}", "audit.syslog"},
+		{"audit: {syslog: {url: \"tls://logs.contoso.com:6514\", ca_file: gone}}", "audit.syslog.ca_file"},
+		{"audit: {otlp: {url: \"otel.contoso.com:4318\"}}", "audit.otlp.url"},
+		{"audit: {otlp: {url: \"http://otel.contoso.com:4318/v1/logs\", identifiers: true}}", "audit.otlp.url"},
+		{"audit: {otlp: {url: \"https://a:b@otel.contoso.com/v1/logs\"}}", "audit.otlp.url"},
+		{"audit: {otlp: {url: \"https://otel.contoso.com/v1/logs\", headers_file: gone}}", "audit.otlp.headers_file"},
+		{"audit: {json: {file: a, identifiers: perhaps}}", "audit.json.identifiers"},
 		{"tls: {cert_file: a}", "tls"},
 		{"tls: {cert_file: a, key_file: b}", "tls.key_file"},
 		{"log: {level: loud}", "log.level"},
@@ -205,6 +234,9 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 			value := "7"
 			if v.Field(i).Type() == durationType {
 				value = "7s"
+			}
+			if v.Field(i).Kind() == reflect.Bool {
+				value = "true"
 			}
 			e := newEnvironment([]string{"KUNCI_" + strings.ToUpper(strings.ReplaceAll(full, ".", "_")) + "=" + value})
 			e.overlay(reflect.ValueOf(&c).Elem(), "")
@@ -303,10 +335,21 @@ func TestTheClosestKeyIsSuggested(t *testing.T) {
 	fields := Fields(reflect.TypeFor[Config]())
 	for unknown, want := range map[string]string{
 		"smpt": "did you mean smtp?", "listne": "did you mean listen?", "Keyset": "did you mean keyset?",
-		"publicurl": "did you mean public_url?", "colour": "there are breach, ",
+		"publicurl": "did you mean public_url?", "colour": "there are audit, ",
 	} {
-		if got := expectedKeys(fields, unknown); !strings.HasPrefix(got, want) {
+		if got := unknownKey(fields, unknown).Text; !strings.HasPrefix(got, "this key is unknown; "+want) {
 			t.Errorf("%s: %s, want %s", unknown, got, want)
 		}
+	}
+}
+
+func TestOriginsBesideThePublicAddress(t *testing.T) {
+	c, err := Load(write(t, "kunci.yaml", "public_url: https://reset.contoso.com\npasskeys: {related_origins: [\"https://akun.contoso.com\", \"https://kunci.contoso.co.id:8443\"]}\n"), nil)
+	if err != nil || len(c.Passkeys.RelatedOrigins) != 2 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = Load("", []string{"KUNCI_PASSKEYS_RELATED_ORIGINS=https://akun.contoso.com/"})
+	if faults := faultsOf(t, err); len(faults) != 1 || faults[0].Key != "KUNCI_PASSKEYS_RELATED_ORIGINS" {
+		t.Errorf("in the environment: %v", err)
 	}
 }

@@ -18,7 +18,11 @@ import (
 type Fault struct {
 	Line int    // 0: nowhere in particular
 	Key  string // policy.reset.gates
-	Text string // what was expected
+	Text string // what was expected, in English
+	// Code names the sentence in the catalogues (fault.CODE) that Args fill; Text
+	// is the English one. A fault that only a file can have may lack it.
+	Code string
+	Args map[string]any
 }
 
 // String is the fault in one plain sentence.
@@ -69,7 +73,7 @@ func Read(r io.Reader) ([]Document, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, Faults{{Line: lineIn(err), Text: "this is not YAML: check indentation, quotes and colons around here"}}
+			return nil, Faults{{Line: lineIn(err), Text: "this is not YAML: check indentation, quotes and colons around here", Code: "yaml"}}
 		}
 		if len(node.Content) == 1 {
 			all = append(all, Document{node.Content[0]})
@@ -153,17 +157,17 @@ var (
 )
 
 func decode(node *yaml.Node, v reflect.Value, key string, faults *Faults) {
-	refuse := func(expected string) {
-		*faults = append(*faults, Fault{node.Line, key, expected})
+	refuse := func(code, expected string) {
+		*faults = append(*faults, Fault{Line: node.Line, Key: key, Text: expected, Code: code})
 	}
 	if node.Kind == yaml.AliasNode {
-		refuse("aliases (*name) are not read here; write the value out")
+		refuse("alias", "aliases (*name) are not read here; write the value out")
 		return
 	}
 	if v.Type() == durationType {
 		d, err := time.ParseDuration(node.Value)
 		if node.Kind != yaml.ScalarNode || err != nil || d < 0 {
-			refuse(`expected a time such as "24h", "10m" or "30s"`)
+			refuse("time", `expected a time such as "24h", "10m" or "30s"`)
 			return
 		}
 		v.SetInt(int64(d))
@@ -180,7 +184,7 @@ func decode(node *yaml.Node, v reflect.Value, key string, faults *Faults) {
 		decodeList(node, v, key, faults)
 	case reflect.String:
 		if node.Kind != yaml.ScalarNode {
-			refuse("expected a text")
+			refuse("text", "expected a text")
 			return
 		}
 		if node.Tag != "!!null" {
@@ -189,13 +193,13 @@ func decode(node *yaml.Node, v reflect.Value, key string, faults *Faults) {
 	case reflect.Int, reflect.Int64:
 		n, err := strconv.ParseInt(node.Value, 10, 64)
 		if node.Kind != yaml.ScalarNode || node.Tag != "!!int" || err != nil {
-			refuse("expected a whole number")
+			refuse("number", "expected a whole number")
 			return
 		}
 		v.SetInt(n)
 	case reflect.Bool:
 		if node.Kind != yaml.ScalarNode || node.Tag != "!!bool" {
-			refuse("expected true or false")
+			refuse("boolean", "expected true or false")
 			return
 		}
 		v.SetBool(strings.EqualFold(node.Value, "true"))
@@ -210,7 +214,7 @@ func decodeList(node *yaml.Node, v reflect.Value, key string, faults *Faults) {
 		return
 	}
 	if node.Kind != yaml.SequenceNode {
-		*faults = append(*faults, Fault{node.Line, key, "expected a list, such as [a, b]"})
+		*faults = append(*faults, Fault{Line: node.Line, Key: key, Text: "expected a list, such as [a, b]", Code: "list"})
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content))
@@ -225,7 +229,7 @@ func decodeStruct(node *yaml.Node, v reflect.Value, key string, faults *Faults) 
 		return
 	}
 	if node.Kind != yaml.MappingNode {
-		*faults = append(*faults, Fault{node.Line, key, "expected keys with values below"})
+		*faults = append(*faults, Fault{Line: node.Line, Key: key, Text: "expected keys with values below", Code: "keys"})
 		return
 	}
 	fields := Fields(v.Type())
@@ -236,9 +240,11 @@ func decodeStruct(node *yaml.Node, v reflect.Value, key string, faults *Faults) 
 		index, ok := fields[name.Value]
 		switch {
 		case !ok:
-			*faults = append(*faults, Fault{name.Line, full, "this key is unknown; " + expectedKeys(fields, name.Value)})
+			wrong := unknownKey(fields, name.Value)
+			wrong.Line, wrong.Key = name.Line, full
+			*faults = append(*faults, wrong)
 		case seen[name.Value]:
-			*faults = append(*faults, Fault{name.Line, full, "this key stands twice"})
+			*faults = append(*faults, Fault{Line: name.Line, Key: full, Text: "this key stands twice", Code: "key_twice"})
 		default:
 			decode(value, v.Field(index), full, faults)
 		}

@@ -66,6 +66,13 @@ func (e *environment) set(field reflect.Value, variable, value string) {
 			return
 		}
 		field.SetInt(int64(n))
+	case reflect.Bool:
+		yes, err := strconv.ParseBool(value)
+		if err != nil {
+			e.faults = append(e.faults, Fault{Key: variable, Text: "expected true or false"})
+			return
+		}
+		field.SetBool(yes)
 	case reflect.Slice:
 		list := reflect.MakeSlice(field.Type(), 0, 0)
 		for item := range strings.SplitSeq(value, ",") {

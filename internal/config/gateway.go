@@ -128,16 +128,16 @@ func (k *checker) request(section string, g *Gateway, calls bool) {
 	if g.SecretFile == "" && strings.Contains(g.URL+g.Body, "{secret}") {
 		k.refuse(key("secret_file"), "{secret} is used; name the file that holds it")
 	}
-	k.headers(key("headers"), g, g.Headers)
+	g.Header = append(g.Header, k.headers(key("headers"), g.Headers)...)
 	if data := k.secret(key("headers_file"), g.HeadersFile); data != "" {
-		k.headers(key("headers_file"), g, strings.Split(data, "\n"))
+		g.Header = append(g.Header, k.headers(key("headers_file"), strings.Split(data, "\n"))...)
 	}
 }
 
 var headerForm = regexp.MustCompile(`^([A-Za-z0-9!#$%&'*+.^_|~-]+):[ \t]*([\x20-\x7e]+)$`)
 
 // headers reads "Name: value" lines. A fault never repeats the value: it may be a key.
-func (k *checker) headers(key string, g *Gateway, lines []string) {
+func (k *checker) headers(key string, lines []string) (all [][2]string) {
 	for _, line := range lines {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
@@ -151,8 +151,9 @@ func (k *checker) headers(key string, g *Gateway, lines []string) {
 			k.refuse(key, "the header "+found[1]+" is set by the program")
 			continue
 		}
-		g.Header = append(g.Header, [2]string{found[1], found[2]})
+		all = append(all, [2]string{found[1], found[2]})
 	}
+	return all
 }
 
 func (k *checker) secret(key, path string) string {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// expectedKeys says which keys there are: the closest one when the unknown key
+// unknownKey says which keys there are: the closest one when the unknown key
 // looks like a slip, else all of them.
-func expectedKeys(fields map[string]int, unknown string) string {
+func unknownKey(fields map[string]int, unknown string) Fault {
 	names := slices.Sorted(maps.Keys(fields))
 	best, bound := "", 3
 	for _, name := range names {
@@ -17,9 +17,10 @@ func expectedKeys(fields map[string]int, unknown string) string {
 		}
 	}
 	if best != "" {
-		return "did you mean " + best + "?"
+		return Fault{Text: "this key is unknown; did you mean " + best + "?", Code: "key_like", Args: map[string]any{"name": best}}
 	}
-	return "there are " + strings.Join(names, ", ")
+	all := strings.Join(names, ", ")
+	return Fault{Text: "this key is unknown; there are " + all, Code: "key_unknown", Args: map[string]any{"names": all}}
 }
 
 // distance is the number of letters to change, add, drop or swap with their

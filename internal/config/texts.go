@@ -57,7 +57,7 @@ func (t *Texts) UnmarshalJSON(data []byte) error {
 
 func decodeTexts(node *yaml.Node, v reflect.Value, key string, faults *Faults) {
 	refuse := func(node *yaml.Node, key string) {
-		*faults = append(*faults, Fault{node.Line, key, "expected a text, or a text for each language, such as {id: …, en: …}"})
+		*faults = append(*faults, Fault{Line: node.Line, Key: key, Text: "expected a text, or a text for each language, such as {id: …, en: …}", Code: "texts"})
 	}
 	if node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
 		v.Set(reflect.ValueOf(Texts{"": node.Value}))

@@ -64,6 +64,22 @@ voice:
 
 # The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
 breach: {filter: {{q .Breach.Filter}}}
+
+# Other addresses at which people open this installation and use the same passkeys,
+# such as [https://akun.contoso.com]. They stay bound to the host of public_url.
+passkeys: {related_origins: [{{range $i, $o := .Passkeys.RelatedOrigins}}{{if $i}}, {{end}}{{q $o}}{{end}}]}
+
+# For how many days what identifies people in events, and requests that are done,
+# are kept; 0 is for ever. The log itself stays, and stays provable.
+keep: {events_days: {{.Keep.EventsDays}}, requests_days: {{.Keep.RequestsDays}}}
+
+# Where the audit log goes besides the database, event by event; empty: nowhere.
+# What identifies people is left out unless identifiers is true. All keys are in
+# docs/operators.md.
+audit:
+  syslog: {url: {{q .Audit.Syslog.URL}}}      # tls://logs.contoso.com:6514
+  json: {file: {{q .Audit.JSON.File}}}       # a file of JSON lines, or - for standard output
+  otlp: {url: {{q .Audit.OTLP.URL}}}        # https://otel.contoso.com:4318/v1/logs
 `))
 
 // quote writes a text so that YAML reads it as exactly this text.

@@ -104,7 +104,16 @@ func selectAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]
 // worked on meanwhile is left alone: it is found again the next time.
 func updateResealed(ctx context.Context, tx *store.Tx, r row, sealed, resolution, work []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE helpdesk_request SET sealed = $2, resolution = $3, work = $6 WHERE id = $1 AND sealed = $4 AND state = $5 AND work = $7`,
-		r.ID, sealed, resolution, r.sealed, string(r.State), work, r.work)
+		r.ID, sealed, resolution, r.sealed, string(r.State), filled(work), filled(r.work))
+}
+
+// filled makes nothing an empty value: read from SQLite it comes as nil, and nil
+// is NULL, which equals nothing.
+func filled(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 func updateWork(ctx context.Context, tx *store.Tx, r row) (int64, error) {
@@ -118,4 +127,31 @@ func waiting(ctx context.Context, tx *store.Tx, orgID string) (open, unassigned 
 	err = tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN assigned_to = '' THEN 1 ELSE 0 END), 0), COALESCE(MIN(opened_at), 0)
 		FROM helpdesk_request WHERE org_id = $1 AND state = $2`, orgID, string(StateOpen)).Scan(&open, &unassigned, &first)
 	return open, unassigned, store.Time(first), err
+}
+
+func selectAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]row, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request WHERE org_id = $1 AND account_id = $2 ORDER BY id`, orgID, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []row
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM helpdesk_request WHERE org_id = $1 AND account_id = $2`, orgID, accountID)
+	return err
+}
+
+func deleteResolved(ctx context.Context, tx *store.Tx, before time.Time, most int) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM helpdesk_request WHERE id IN
+		(SELECT id FROM helpdesk_request WHERE resolved_at > 0 AND resolved_at < $1 ORDER BY resolved_at LIMIT $2)`, store.Micros(before), most)
 }

@@ -37,7 +37,6 @@ alain@contoso.com,Alain,teapot harbour violin,staff,alain@example.net
 // A role can belong to a group of the directory: whoever is in it now has it, and
 // is protected as one who has it.
 func TestGroupsThatAdminister(t *testing.T) {
-	t.Parallel()
 	o := kuncitest.Options{Organization: groupOrganization(), Accounts: groupPeople}
 	each(t, o, func(t *testing.T, p *kuncitest.Product) {
 		for userID, may := range map[string]bool{"gita": true, "adele": true, "citra": false, "budi": false, "dedi": false} {

@@ -89,8 +89,16 @@ POST /people/find               + + + + +
 POST /people/{id}/{act}         + - + + -
 POST /people/{id}/pass          + - + + -
 POST /people/{id}/value         + - + - -
+POST /people/{id}/export        + - + - -
+POST /people/{id}/erase         + - - - -
 POST /people/{id}/caller        + - + + -
 POST /people/{id}/caller/verify + - + + -
+POST /imports                   + - + - -
+GET /imports/{id}               + - + - -
+GET /imports/{id}/bad           + - + - -
+POST /imports/{id}/apply        + - + - -
+POST /imports/{id}/cancel       + - + - -
+POST /exports                   + - + - +
 GET /requests                   + - + + -
 GET /requests/{id}              + - + + -
 POST /requests/{id}/resolve     + - + + -
@@ -99,11 +107,33 @@ POST /requests/{id}/release     + - + + -
 POST /requests/{id}/answer      + - + + -
 GET /reports/registration       + + + - +
 GET /reports/activity           + + + - +
+GET /reports/registration/history + + + - +
 GET /audit/events               + + + - +
 POST /audit/events/find         + + + - +
 GET /audit/events/{id}/proof    + + + - +
 GET /audit/checkpoint           + + + - +
+GET /keys                       + + - - +
+POST /resets                    - - - - -
+GET /resets/{id}                - - - - -
+POST /resets/{id}/choose        - - - - -
+POST /resets/{id}/resend        - - - - -
+POST /resets/{id}/verify        - - - - -
+POST /resets/{id}/back          - - - - -
+POST /resets/{id}/password      - - - - -
+POST /resets/{id}/unlock        - - - - -
+POST /resets/{id}/contact       - - - - -
+GET /messages                              + + + - +
+GET /messages/{message}/{language}         + + + - +
+PUT /messages/{message}/{language}         + + - - -
+POST /messages/{message}/{language}/reset  + + - - -
+POST /messages/{message}/{language}/try    + + + - +
 `
+
+// apiResetBodies are what the operations of a reset take.
+var apiResetBodies = map[string]string{
+	"": `{"user_id":"alain@contoso.com"}`, "/{id}/choose": `{}`, "/{id}/resend": `{}`, "/{id}/verify": `{}`,
+	"/{id}/password": `{"new_password":"x"}`, "/{id}/contact": `{}`,
+}
 
 // A new operation that stands in no row fails here.
 func TestWhoMayUseWhichOperation(t *testing.T) {
@@ -131,11 +161,14 @@ func TestWhoMayUseWhichOperation(t *testing.T) {
 			body := ""
 			if o.Method != http.MethodGet {
 				body = `{"user_id":"alain@contoso.com"}`
-				if !strings.HasSuffix(path, "/find") {
+				switch {
+				case strings.HasPrefix(name, "/resets"):
+					body = apiResetBodies[strings.TrimPrefix(name, "/resets")]
+				case !strings.HasSuffix(path, "/find"):
 					body = `{}`
 				}
 			}
-			got := c.do(o.Method, path, body, "If-Match", `"99"`)
+			got := c.do(o.Method, path, body, "If-Match", `"99"`, "Kunci-Client-Address", "192.0.2.1", "Kunci-Flow-Token", "none")
 			if refused := got.status == http.StatusForbidden; refused != (cells[i] == "-") || got.status >= 500 {
 				t.Errorf("%s: %s %s: %d %s", role, o.Method, name, got.status, got.body)
 			}

@@ -12,7 +12,7 @@ import (
 	"kunci.dev/kunci/internal/password/breach"
 )
 
-const breachedPassword = "teh manis di beranda"
+const breachedPassword = "kopi manis di beranda"
 
 func withFilter(t *testing.T) func(*config.Config) {
 	path := filepath.Join(t.TempDir(), "pwned.kbf")

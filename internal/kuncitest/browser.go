@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -216,6 +217,40 @@ func (p *Page) Field(name string) (string, bool) {
 		return text(found[0]), true
 	}
 	return Attribute(found[0], "value"), true
+}
+
+// Form gives what a browser sends of the form with this id, as it stands: boxes
+// that are ticked, options that are chosen, and texts; without its buttons.
+func (p *Page) Form(id string) map[string]string {
+	sent := make(map[string]string)
+	for _, form := range p.Find(func(n *html.Node) bool { return n.Data == "form" && Attribute(n, "id") == id }) {
+		for n := range form.Descendants() {
+			name := Attribute(n, "name")
+			if n.Type != html.ElementNode || name == "" {
+				continue
+			}
+			switch n.Data {
+			case "input":
+				box := Attribute(n, "type") == "checkbox" || Attribute(n, "type") == "radio"
+				if !box || has(n, "checked") {
+					sent[name] = Attribute(n, "value")
+				}
+			case "textarea":
+				sent[name] = strings.TrimSuffix(text(n), " ")
+			case "select":
+				for option := range n.Descendants() {
+					if option.Data == "option" && has(option, "selected") {
+						sent[name] = Attribute(option, "value")
+					}
+				}
+			}
+		}
+	}
+	return sent
+}
+
+func has(n *html.Node, name string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
 }
 
 // Choices gives the values of every radio button or button with this name.

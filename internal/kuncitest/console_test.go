@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,7 @@ func startConsole(t *testing.T, kind store.Kind) *kuncitest.Product {
 // eachConsole runs a walk through the console on both databases.
 func eachConsole(t *testing.T, walk func(t *testing.T, p *kuncitest.Product)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range []store.Kind{store.SQLite, store.PostgreSQL} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -152,19 +154,30 @@ GET /console/people             + + + + +
 POST /console/people            + + + + +
 GET /console/people/{key}       + + + + +
 POST /console/people/{key}      + - + + -
+GET /console/people/import + - + - -
+POST /console/people/import + - + - -
+GET /console/people/import/{id} + - + - -
+POST /console/people/import/{id} + - + - -
+GET /console/people/import/{id}/bad.csv + - + - -
+POST /console/people/export + - + - +
 GET /console/requests           + - + + -
 GET /console/requests/{id}      + - + + -
 POST /console/requests/{id}     + - + + -
 GET /console/policy             + + + - +
 POST /console/policy            + + - - -
+GET /console/policy/document    + + + - +
+POST /console/policy/document   + + - - -
 GET /console/reports            + + + - +
 GET /console/reports.csv        + + + - +
+GET /console/reports.json       + + + - +
 GET /console/audit              + + + - +
 POST /console/audit             + + + - +
 GET /console/audit/events/{id}/proof + + + - +
 POST /console/audit/export      + - - - +
 GET /console/audit/checkpoint   + + + - +
 GET /console/messages           + + + - +
+GET /console/messages/{name}/{language}  + + + - +
+POST /console/messages/{name}/{language} + + - - -
 GET /console/settings           + + - - +
 POST /console/settings          + - - - -
 `
@@ -293,27 +306,77 @@ func TestPeopleAreFiltered(t *testing.T) {
 	})
 }
 
+func TestAPolicyIsChangedWithFields(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		b := atDesk(t, p, "policy_admin@contoso.com", true)
+		page := b.Get("/console/policy?lang=id").Want(http.StatusOK, "console-policy")
+		fields := page.Form("policy")
+		with := func(action string, changed ...string) []string {
+			all := []string{"action", action}
+			for name, value := range fields {
+				if i := slices.Index(changed, name); i >= 0 && i%2 == 0 {
+					value = changed[i+1]
+				}
+				all = append(all, name, value)
+			}
+			return all
+		}
+		preview := b.Post("/console/policy", with("preview", "reset.gates", "2")...).Want(http.StatusOK, "console-policy")
+		for _, want := range []string{"Verifikasi untuk mengatur ulang: Satu → Dua", "1 orang tidak lagi bisa mengatur ulang"} {
+			if !strings.Contains(preview.Text(), want) {
+				t.Errorf("the preview lacks %q: %s", want, preview.Text())
+			}
+		}
+		if p.Organization().Policy.Reset.Gates != 1 {
+			t.Error("saved by looking")
+		}
+		wrong := b.Post("/console/policy", with("save", "codes.digits", "delapan")...).Want(http.StatusUnprocessableEntity, "console-policy")
+		if typed, _ := wrong.Field("codes.digits"); typed != "delapan" || wrong.Alert() != string(problem.DocumentWrong) || !strings.Contains(wrong.Text(), "tulis sebuah bilangan bulat") {
+			t.Errorf("refused: %q %s", typed, wrong.Text())
+		}
+		nist := b.Post("/console/policy", with("preset", "preset", "nist_aal2")...).Want(http.StatusOK, "console-policy")
+		if length, _ := nist.Field("password.min_length"); length != "15" || p.Organization().Policy.Password.MinLength != 12 {
+			t.Errorf("the preset's length is %q", length)
+		}
+		before, _ := p.Organization().Policy.Text()
+		b.Post("/console/policy", with("save", "reset.gates", "2")...).Want(http.StatusOK, "console-policy")
+		after, _ := p.Organization().Policy.Text()
+		if want := strings.Replace(before, "gates: 1", "gates: 2", 1); after != want {
+			t.Errorf("saved as\n%s\nwant\n%s", after, want)
+		}
+		stale := b.Post("/console/policy", with("save")...).Want(http.StatusConflict, "console-policy")
+		if stale.Alert() != string(problem.Conflict) || p.Organization().Policy.Reset.Gates != 2 {
+			t.Errorf("stale: %q", stale.Alert())
+		}
+		// Who may only see it is shown no way to change it.
+		seen := atDesk(t, p, "auditor@contoso.com", true).Get("/console/policy").Want(http.StatusOK, "console-policy")
+		if len(seen.Choices("action")) > 0 || !strings.Contains(seen.Body, "<fieldset class=\"part\" id=\"part-reset\" disabled>") {
+			t.Error("an auditor is offered to change the policy")
+		}
+	})
+}
+
 func TestAPolicyIsSeenBeforeItIsSaved(t *testing.T) {
 	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
 		b := atDesk(t, p, "policy_admin@contoso.com", true)
-		page := b.Get("/console/policy").Want(http.StatusOK, "console-policy")
+		page := b.Get("/console/policy/document").Want(http.StatusOK, "console-policy-document")
 		document, _ := page.Field("document")
 		version, _ := page.Field("version")
 		two := strings.Replace(document, "gates: 1", "gates: 2", 1)
-		preview := b.Post("/console/policy", "document", two, "version", version, "action", "preview").Want(http.StatusOK, "console-policy")
+		preview := b.Post("/console/policy/document", "document", two, "version", version, "action", "preview").Want(http.StatusOK, "console-policy-document")
 		if !strings.Contains(preview.Text(), "1 person could no longer reset") || p.Organization().Policy.Reset.Gates != 1 {
 			t.Errorf("preview: %s", preview.Text())
 		}
-		wrong := b.Post("/console/policy", "document", "reset: {gates: 9}", "version", version, "action", "save").Want(http.StatusUnprocessableEntity, "console-policy")
+		wrong := b.Post("/console/policy/document", "document", "reset: {gates: 9}", "version", version, "action", "save").Want(http.StatusUnprocessableEntity, "console-policy-document")
 		if typed, _ := wrong.Field("document"); strings.TrimSpace(typed) != "reset: {gates: 9}" || wrong.Alert() != string(problem.DocumentWrong) || !strings.Contains(wrong.Text(), "reset.gates") {
 			t.Errorf("refused: %s", wrong.Text())
 		}
-		b.Post("/console/policy", "document", two, "version", version, "action", "save").Want(http.StatusOK, "console-policy")
+		b.Post("/console/policy/document", "document", two, "version", version, "action", "save").Want(http.StatusOK, "console-policy-document")
 		if p.Organization().Policy.Reset.Gates != 2 {
 			t.Error("not saved")
 		}
 		// Somebody who still looks at the old one changes nothing.
-		stale := b.Post("/console/policy", "document", document, "version", version, "action", "save").Want(http.StatusConflict, "console-policy")
+		stale := b.Post("/console/policy/document", "document", document, "version", version, "action", "save").Want(http.StatusConflict, "console-policy-document")
 		if stale.Alert() != string(problem.Conflict) || p.Organization().Policy.Reset.Gates != 2 {
 			t.Errorf("stale: %q", stale.Alert())
 		}
@@ -384,7 +447,7 @@ func TestReportsAndTheLog(t *testing.T) {
 			t.Error(page.Text())
 		}
 		today := p.Clock.Now().UTC().Format("2006-01-02")
-		if page := b.Get("/console/reports.csv"); !strings.Contains(page.Body, today+",1,0,0,0,0,0,0") {
+		if page := b.Get("/console/reports.csv"); !strings.Contains(page.Body, today+",1,0,0,0,0,0,0,0,0,") {
 			t.Errorf("CSV: %s", page.Body)
 		}
 		if page := b.Get("/console/reports?from=2026-13-40"); page.Status != http.StatusBadRequest {

@@ -211,6 +211,7 @@ func prove(t *testing.T, p *kuncitest.Product, userID, address string) *kuncites
 	page := b.Post("/reset/verify", "method", "kind:email", "code", p.Code(mails+1), "action", "verify")
 	if page.Name() == "reset-password" {
 		page = b.Post("/reset/password", "new_password", newPassword, "confirm_password", newPassword)
+		p.Mail.Wait(t, mails+2) // the notice, so that nobody takes it for the next code
 	}
 	return page
 }

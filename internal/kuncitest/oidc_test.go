@@ -92,7 +92,6 @@ func oidcBound(p *kuncitest.Product) []audit.Record {
 func oidcPerson(userID string) map[string]any { return map[string]any{"preferred_username": userID} }
 
 func TestOIDCSigningInAtTheProvider(t *testing.T) {
-	t.Parallel()
 	oidcEach(t, func(t *testing.T, p *kuncitest.Product, op *providertest.Provider) {
 		// An organization without a provider, and nobody's domain, have no button.
 		for _, userID := range []string{"nobody@nowhere.example"} {
@@ -152,7 +151,6 @@ func TestOIDCSigningInAtTheProvider(t *testing.T) {
 }
 
 func TestOIDCWhoeverIsNotTheAccountStaysOut(t *testing.T) {
-	t.Parallel()
 	oidcEach(t, func(t *testing.T, p *kuncitest.Product, op *providertest.Provider) {
 		refused := func(b *kuncitest.Browser, userID, code string) *kuncitest.Page {
 			t.Helper()
@@ -212,7 +210,6 @@ func TestOIDCWhoeverIsNotTheAccountStaysOut(t *testing.T) {
 }
 
 func TestOIDCWhatComesBackIsJudged(t *testing.T) {
-	t.Parallel()
 	oidcEach(t, func(t *testing.T, p *kuncitest.Product, op *providertest.Provider) {
 		op.SignIn("sub-1", oidcPerson("alain@contoso.com"))
 		b := p.Browser()
@@ -294,7 +291,6 @@ func backFrom(t *testing.T, there string) string {
 
 // People whose password is kept elsewhere see and change their security info.
 func TestOIDCForPeopleWithoutAPasswordHere(t *testing.T) {
-	t.Parallel()
 	oidcEach(t, func(t *testing.T, p *kuncitest.Product, op *providertest.Provider) {
 		// Nobody asks budi for a new password that could not be set.
 		op.SignIn("sub-budi", oidcPerson("budi@contoso.com"))
@@ -337,7 +333,6 @@ func TestOIDCForPeopleWithoutAPasswordHere(t *testing.T) {
 }
 
 func TestOIDCAProviderThatIsTrusted(t *testing.T) {
-	t.Parallel()
 	oidcEach(t, func(t *testing.T, p *kuncitest.Product, op *providertest.Provider) {
 		p.Apply(oidcFile(op, "  second_factor: trust_amr"))
 		_, shows := app(t, p, "adele@contoso.com")
@@ -406,7 +401,6 @@ func TestOIDCWithoutAProvider(t *testing.T) {
 // An identity that was lost or is the wrong one is let go by whoever may, for
 // their own organization's people, and what it opened ends.
 func TestOIDCAnAdministratorLetsAnIdentityGo(t *testing.T) {
-	t.Parallel()
 	oidcEach(t, func(t *testing.T, p *kuncitest.Product, op *providertest.Provider) {
 		op.SignIn("sub-old", oidcPerson("citra@contoso.com"))
 		old := p.Browser()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -64,13 +65,16 @@ func opened(p proof) (size int64, root string, err error) {
 		return 0, "", fmt.Errorf("the form of checkpoint or key")
 	}
 	key, err := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != 1 {
-		return 0, "", fmt.Errorf("the key: %v", err)
+	if err != nil {
+		return 0, "", fmt.Errorf("the key: %w", err)
+	}
+	if len(key) != 1+ed25519.PublicKeySize || key[0] != 1 {
+		return 0, "", errors.New("the key has another form")
 	}
 	signature, ok := strings.CutPrefix(strings.TrimSpace(signatures), "— "+parts[0]+" ")
 	signed, err := base64.StdEncoding.DecodeString(signature)
 	if !ok || err != nil || len(signed) != 4+ed25519.SignatureSize || !ed25519.Verify(key[1:], []byte(text+"\n"), signed[4:]) {
-		return 0, "", fmt.Errorf("the signature does not hold: %v", err)
+		return 0, "", errors.New("the signature does not hold")
 	}
 	size, err = strconv.ParseInt(lines[1], 10, 64)
 	return size, lines[2], err

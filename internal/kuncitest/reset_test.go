@@ -21,6 +21,7 @@ const newPassword = "tujuh kuda minum kopi"
 // each runs a journey through the real server on both databases.
 func each(t *testing.T, o kuncitest.Options, journey func(t *testing.T, p *kuncitest.Product)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range storetest.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

@@ -59,19 +59,6 @@ func signedIn(t *testing.T, p *kuncitest.Product, userID, factor string) *person
 	return me
 }
 
-// proveNow proves the session again, as /signin/verify does.
-func (me *person) proveNow(factor string) {
-	me.t.Helper()
-	err := me.p.App.DB.Write(me.t.Context(), func(tx *store.Tx) error {
-		token, err := me.p.App.Sessions.Prove(me.t.Context(), tx, me.session.ID, factor)
-		me.SetCookie("kunci-session", token)
-		return err
-	})
-	if err != nil {
-		me.t.Fatal(err)
-	}
-}
-
 func (me *person) methods() []method.Method {
 	me.t.Helper()
 	var all []method.Method
@@ -485,26 +472,56 @@ func TestADomainThatBecameTheOrganizationsOwnIsRefused(t *testing.T) {
 	})
 }
 
-// Codes that the password alone could make are to be renewed once there is more.
-func TestCodesMadeBeforeAnySecondStepAreToBeRenewed(t *testing.T) {
+// Codes that the password alone could make end with the first other second step
+// (AC-097), unless the same session made both.
+func TestCodesMadeBeforeAnySecondStepEnd(t *testing.T) {
 	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
-		me := signedIn(t, p, "citra@contoso.com", "")
-		early := func() bool { return strings.Contains(me.Get("/security-info").Body, "data-early") }
-		me.Post("/security-info/add", "kind", "recovery_code", "set", "").Want(http.StatusOK, "security-info-add")
-		if early() {
-			t.Error("the only second step is called old")
-		}
+		before := signedIn(t, p, "citra@contoso.com", "")
+		made := before.Post("/security-info/add", "kind", "recovery_code", "set", "").Want(http.StatusOK, "security-info-add")
+		kept := recoveryCode.FindString(made.Text())
 		p.Clock.Advance(time.Minute)
+		set := before.ofKind(method.RecoveryCode).ID
+		me := signedIn(t, p, "citra@contoso.com", set)
 		secret := secretOf(t, me.Post("/security-info/add", "kind", "authenticator_code"))
-		me.Post("/security-info/add", "kind", "authenticator_code", "code", me.totp(secret)).Want(http.StatusOK, "security-info")
-		if !early() {
-			t.Error("nothing asks to renew the codes")
+		page := me.Post("/security-info/add", "kind", "authenticator_code", "code", me.totp(secret)).Want(http.StatusOK, "security-info")
+		if !strings.Contains(page.Text(), "Silakan buat kode baru") || rows(page)[set] != "" {
+			t.Errorf("the codes go on counting, or nobody is told:\n%s", page.Text())
 		}
-		p.Clock.Advance(time.Minute)
-		set := me.ofKind(method.RecoveryCode).ID
-		me.Post("/security-info/add", "kind", "recovery_code", "set", set).Want(http.StatusOK, "security-info-add")
-		if early() {
+		found := false
+		for _, e := range p.Events() {
+			found = found || e.Kind == audit.MethodDeleted && e.Reason == "early" && e.MethodID == set
+		}
+		if !found {
+			t.Error("no event")
+		}
+		// The kept code opens nothing: not a sign-in, not a reset.
+		thief := p.Browser()
+		thief.Get("/signin")
+		thief.Post("/signin", "user_id", "citra@contoso.com")
+		asked := thief.Post("/signin/password", "password", kuncitest.OldPassword).Want(http.StatusOK, "signin-verify")
+		if strings.Contains(asked.Body, set) {
+			t.Errorf("the old codes are asked for:\n%s", asked.Text())
+		}
+		thief.Post("/signin/verify", "method", set, "code", kept)
+		if isIn(thief) {
+			t.Error("a kept code signs in")
+		}
+		if choose(t, thief, "citra@contoso.com", "forgot", set).Name() == "reset-verify" && thief.Post("/reset/verify", "code", kept, "action", "verify").Name() == "reset-password" {
+			t.Error("a kept code resets")
+		}
+		// The session that proved itself with one goes on with what it has now.
+		me.Post("/security-info/add", "kind", "recovery_code", "set", "").Want(http.StatusOK, "security-info-add")
+		if strings.Contains(me.Get("/security-info").Body, "data-early") {
 			t.Error("new codes are called old")
+		}
+		// Codes and app of one session are both its person's.
+		other := signedIn(t, p, "hana@contoso.com", "")
+		other.Post("/security-info/add", "kind", "recovery_code", "set", "").Want(http.StatusOK, "security-info-add")
+		p.Clock.Advance(time.Minute)
+		secret = secretOf(t, other.Post("/security-info/add", "kind", "authenticator_code"))
+		page = other.Post("/security-info/add", "kind", "authenticator_code", "code", other.totp(secret)).Want(http.StatusOK, "security-info")
+		if rows(page)[other.ofKind(method.RecoveryCode).ID] == "" || strings.Contains(page.Body, "data-early") {
+			t.Errorf("codes of the same session end:\n%s", page.Text())
 		}
 	})
 }

@@ -67,6 +67,16 @@ func (m Method) Usable() bool {
 	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero() && !m.Elsewhere && !m.Spent
 }
 
+// Given tells whether an administrator or an import entered the address or number
+// and its person has not confirmed it. It counts all the same.
+func (m Method) Given() bool {
+	switch m.Kind {
+	case Email, MobilePhone, OfficePhone:
+		return m.Proved && m.ProvedBy == ByAdministrator && m.DeletedAt.IsZero()
+	}
+	return false
+}
+
 // Masked shows enough of a value for its owner to recognize it and no more: the
 // first letters of an address, the last two digits of a number. The mask has the
 // same length for every value, so that it does not count characters for a

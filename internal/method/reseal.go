@@ -33,3 +33,27 @@ func (s *Service) Reseal(ctx context.Context, tx *store.Tx, after string, limit 
 	}
 	return last, resealed, nil
 }
+
+// ResealTokens is Reseal for the organizations' tokens, in stock or handed out.
+func (s *Service) ResealTokens(ctx context.Context, tx *store.Tx, after string, limit int) (last string, resealed int, err error) {
+	rows, err := selectTokensAfter(ctx, tx, after, limit)
+	if err != nil {
+		return "", 0, fmt.Errorf("reseal tokens: %w", err)
+	}
+	for _, r := range rows {
+		last = r.t.ID
+		fresh, old, err := s.keys.Reseal(r.sealed, tokenBinding(r.t))
+		if err != nil {
+			return "", 0, fmt.Errorf("reseal token %s: %w", r.t.ID, err)
+		}
+		if !old {
+			continue
+		}
+		n, err := updateTokenResealed(ctx, tx, r.t.ID, r.sealed, fresh)
+		if err != nil {
+			return "", 0, fmt.Errorf("reseal token %s: %w", r.t.ID, err)
+		}
+		resealed += int(n)
+	}
+	return last, resealed, nil
+}

@@ -143,6 +143,18 @@ func (s *Service) SetProved(ctx context.Context, tx *store.Tx, orgID, accountID,
 	return s.Get(ctx, tx, orgID, accountID, id)
 }
 
+// Confirm makes what an administrator entered its person's, who proved it. Since
+// when it counts stays as it was. Problem NotFound: there is none such.
+func (s *Service) Confirm(ctx context.Context, tx *store.Tx, orgID, accountID, id string) error {
+	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
+		return err
+	}
+	if n, err := updateConfirmed(ctx, tx, orgID, accountID, id); err != nil || n != 1 {
+		return gone(n, err, "confirm method")
+	}
+	return nil
+}
+
 // replaceable refuses to replace what is not a proved method of the account of
 // the same kind: problem NotFound.
 func (s *Service) replaceable(ctx context.Context, tx *store.Tx, m Method) error {

@@ -138,6 +138,12 @@ func updateProved(ctx context.Context, tx *store.Tx, id, by string) (int64, erro
  WHERE id = $1 AND NOT proved AND deleted_at = 0 AND created_at > $4`, id, by, store.Micros(tx.Now()), pendingSince(tx))
 }
 
+func updateConfirmed(ctx context.Context, tx *store.Tx, org, account, id string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET proved_by = $4
+ WHERE id = $3 AND org_id = $1 AND account_id = $2 AND proved AND proved_by = $5 AND kind <> $6 AND deleted_at = 0`,
+		org, account, id, ByPerson, ByAdministrator, string(TemporaryAccessPass))
+}
+
 func updateSealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET sealed = $3 WHERE id = $1 AND sealed = $2 AND deleted_at = 0`, id, old, sealed)
 }
@@ -227,4 +233,14 @@ func undoSince(tx *store.Tx) int64 { return store.Micros(tx.Now().Add(-UndoFor))
 // updateResealed writes the same content under another key, of deleted rows too.
 func updateResealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET sealed = $3 WHERE id = $1 AND sealed = $2`, id, old, sealed)
+}
+
+// erase drops every method of an account, deleted ones too, and takes hardware
+// tokens back from it.
+func erase(ctx context.Context, tx *store.Tx, org, account string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM method WHERE org_id = $1 AND account_id = $2`, org, account); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE token SET account_id = '', method_id = '' WHERE org_id = $1 AND account_id = $2`, org, account)
+	return err
 }

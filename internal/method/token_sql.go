@@ -7,7 +7,8 @@ import (
 )
 
 // A token is active while the method that used it last is there.
-const tokenColumns = `t.id, t.org_id, t.serial, t.sealed, t.account_id, t.method_id, t.last_step, t.drift, t.resync,
+const tokenColumns = //nolint:gosec // names of columns
+`t.id, t.org_id, t.serial, t.sealed, t.account_id, t.method_id, t.last_step, t.drift, t.resync,
  t.created_at, t.assigned_at, m.id IS NOT NULL
  FROM token t LEFT JOIN method m ON m.id = t.method_id AND m.account_id = t.account_id AND m.proved AND m.deleted_at = 0`
 
@@ -51,7 +52,14 @@ func selectTokens(ctx context.Context, tx *store.Tx, org, account string) ([]tok
 	if account != "" {
 		query, args = query+` AND t.account_id = $2 AND t.account_id <> ''`, append(args, account)
 	}
-	rows, err := tx.Query(ctx, query+` ORDER BY t.serial`, args...)
+	return tokenRows(tx.Query(ctx, query+` ORDER BY t.serial`, args...))
+}
+
+func selectTokensAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]tokenRow, error) {
+	return tokenRows(tx.Query(ctx, `SELECT `+tokenColumns+` WHERE t.id > $1 ORDER BY t.id LIMIT $2`, after, limit))
+}
+
+func tokenRows(rows *store.Rows, err error) ([]tokenRow, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +78,10 @@ func selectTokens(ctx context.Context, tx *store.Tx, org, account string) ([]tok
 func updateTokenOwner(ctx context.Context, tx *store.Tx, org, id, from, to string) (int64, error) {
 	return tx.Exec(ctx, `UPDATE token SET account_id = $4, method_id = '', assigned_at = $5
  WHERE org_id = $1 AND id = $2 AND account_id = $3`, org, id, from, to, store.Micros(tx.Now()))
+}
+
+func updateTokenResealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {
+	return tx.Exec(ctx, `UPDATE token SET sealed = $3 WHERE id = $1 AND sealed = $2`, id, old, sealed)
 }
 
 func deleteToken(ctx context.Context, tx *store.Tx, org, id string) (int64, error) {

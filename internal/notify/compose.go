@@ -21,8 +21,21 @@ type document struct {
 	Footer    string
 }
 
-// block is one piece of a document; exactly one of the fields is set.
+// part says which blocks an organization's own text takes the place of, or
+// places. What has none stays after that text, whatever it says.
+type part int
+
+const (
+	kept      part = iota
+	replaced       // the product's sentence, which the text stands for
+	ofCode         // stands where the text has {{code}}
+	ofUndo         // … {{undo}}
+	ofDispute      // … {{dispute}}
+)
+
+// block is one piece of a document; exactly one of the fields but part is set.
 type block struct {
+	part
 	Text  string   // a paragraph
 	Code  string   // the code, large
 	Facts []fact   // a list of name and value
@@ -30,6 +43,9 @@ type block struct {
 	Quote []string // lines a stranger typed; never beside a link
 	Note  string   // a paragraph that warns
 }
+
+// sentence is a block that an organization's own text takes the place of.
+func sentence(text string) block { return block{part: replaced, Text: text} }
 
 type fact struct{ Name, Value string }
 
@@ -64,21 +80,21 @@ func compose(lang, org, color string, body Body) (document, error) {
 		key, d.Blocks = c.request(b)
 	case DisputeNotice:
 		key = "notify.dispute"
-		d.Blocks = []block{{Text: c.t("notify.dispute.text")}, c.facts(circumstances(b)), {Note: c.t("notify.dispute.advice")}}
+		d.Blocks = []block{sentence(c.t("notify.dispute.text")), c.facts(circumstances(b)), {Note: c.t("notify.dispute.advice")}}
 	case AdminNotice:
 		key = "notify.admin"
-		d.Blocks = []block{{Text: c.t("notify.admin.text")}, c.facts(circumstances(b)), {Note: c.t("notify.admin.advice")}}
+		d.Blocks = []block{sentence(c.t("notify.admin.text")), c.facts(circumstances(b)), {Note: c.t("notify.admin.advice")}}
 	case PhoneNotice:
 		key, d.Blocks = "notify.phone", []block{
-			{Text: c.t("notify.phone.text", "sent", b.Sent, "passed", b.Passed)}, {Text: c.t("notify.phone.until", "until", c.p.DateTime(b.Until))},
+			sentence(c.t("notify.phone.text", "sent", b.Sent, "passed", b.Passed)), {Text: c.t("notify.phone.until", "until", c.p.DateTime(b.Until))},
 			{Note: c.t("notify.phone.advice")},
 		}
 	case RequestAnswer:
 		key, d.Blocks = c.answer(b)
 	case RequestDigest:
 		key, d.Blocks = "notify.digest", []block{
-			{Text: c.t("notify.digest.text", "count", b.Open)}, {Text: c.t("notify.digest.unassigned", "count", b.Unassigned)},
-			{Text: c.t("notify.digest.oldest", "time", c.p.DateTime(b.Oldest))}, {Note: c.t("notify.digest.advice")},
+			sentence(c.t("notify.digest.text", "count", b.Open)), sentence(c.t("notify.digest.unassigned", "count", b.Unassigned)),
+			sentence(c.t("notify.digest.oldest", "time", c.p.DateTime(b.Oldest))), {Note: c.t("notify.digest.advice")},
 		}
 	default:
 		return document{}, errors.New("unknown message body")
@@ -98,8 +114,8 @@ func (c composer) code(b Code) (string, []block) {
 		return key, c.callerCode(key, b)
 	}
 	return key, []block{
-		{Text: c.t(key + ".text")},
-		{Code: digits(b.Code)},
+		sentence(c.t(key + ".text")),
+		{part: ofCode, Code: digits(b.Code)},
 		{Text: c.t("notify.code.valid", "count", b.Minutes)},
 		{Note: c.t("notify.code.never")},
 		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
@@ -111,8 +127,8 @@ func (c composer) code(b Code) (string, []block) {
 // whom, and neither a browser nor an address, which would be the agent's.
 func (c composer) callerCode(key string, b Code) []block {
 	return []block{
-		{Text: c.t(key + ".text")},
-		{Code: digits(b.Code)},
+		sentence(c.t(key + ".text")),
+		{part: ofCode, Code: digits(b.Code)},
 		{Text: c.t("notify.code.valid", "count", b.Minutes)},
 		{Note: c.t(key + ".only")},
 		{Facts: []fact{
@@ -125,37 +141,37 @@ func (c composer) callerCode(key string, b Code) []block {
 }
 
 func (c composer) password(b PasswordNotice) (string, []block) {
-	key := "notify.password." + oneOf(b.What, PasswordReset, PasswordChanged, PasswordUnlocked, PasswordFirst)
+	key := "notify.password." + oneOf(b.What, passwordNotices...)
 	blocks := []block{
-		{Text: c.t(key + ".text")},
+		sentence(c.t(key + ".text")),
 		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
-		{Text: c.t("notify.wasyou")},
+		sentence(c.t("notify.wasyou")),
 	}
 	return key, append(blocks, c.dispute(b.DisputeURL)...)
 }
 
 func (c composer) method(b MethodNotice) (string, []block) {
-	key := "notify.method." + oneOf(b.Action, MethodAdded, MethodChanged, MethodDeleted, MethodDisabled, MethodCopied, MethodIssued)
+	key := "notify.method." + oneOf(b.Action, methodNotices...)
 	facts := c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At})
 	about := []fact{{c.t("notify.fact.method"), c.t("notify.kind." + kindName(b.Kind))}}
 	if masked := plain(b.Masked, maxName); masked != "" {
 		about = append(about, fact{c.t("notify.fact.value"), masked})
 	}
 	facts.Facts = append(about, facts.Facts...)
-	blocks := []block{{Text: c.t(key + ".text")}, facts}
+	blocks := []block{sentence(c.t(key + ".text")), facts}
 	if b.UndoURL != "" {
-		blocks = append(blocks, block{Text: c.t("notify.method.undo.text")},
-			block{Link: &link{c.t("notify.method.undo.button"), b.UndoURL}})
+		blocks = append(blocks, block{part: ofUndo, Text: c.t("notify.method.undo.text")},
+			block{part: ofUndo, Link: &link{c.t("notify.method.undo.button"), b.UndoURL}})
 	}
 	if b.DisputeURL != "" {
-		blocks = append(blocks, block{Text: c.t("notify.wasyou")})
+		blocks = append(blocks, sentence(c.t("notify.wasyou")))
 	}
 	return key, append(blocks, c.dispute(b.DisputeURL)...)
 }
 
 func (c composer) request(b RequestNotice) (string, []block) {
 	blocks := []block{
-		{Text: c.t("notify.request.text")},
+		sentence(c.t("notify.request.text")),
 		{Note: c.t("notify.request.unverified")},
 		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
 		{Text: c.t("notify.request.why." + oneOf(b.Problem, "not-enabled", "not-verified", "blocked", "directory-refused", "directory-unavailable", "other"))},
@@ -170,7 +186,7 @@ func (c composer) request(b RequestNotice) (string, []block) {
 
 func (c composer) answer(b RequestAnswer) (string, []block) {
 	return "notify.answer", []block{
-		{Text: c.t("notify.answer.text")},
+		sentence(c.t("notify.answer.text")),
 		{Quote: written(b.Text, 1000)},
 		{Note: c.t("notify.answer.never")},
 		{Facts: []fact{
@@ -184,9 +200,9 @@ func (c composer) answer(b RequestAnswer) (string, []block) {
 // dispute is the way out for somebody who did not do it.
 func (c composer) dispute(url string) []block {
 	if url == "" {
-		return []block{{Text: c.t("notify.dispute.contact")}}
+		return []block{{part: ofDispute, Text: c.t("notify.dispute.contact")}}
 	}
-	return []block{{Note: c.t("notify.dispute.explain")}, {Link: &link{c.t("notify.dispute.button"), url}}}
+	return []block{{part: ofDispute, Note: c.t("notify.dispute.explain")}, {part: ofDispute, Link: &link{c.t("notify.dispute.button"), url}}}
 }
 
 func (c composer) facts(f circumstances) block {
@@ -222,6 +238,13 @@ func (c composer) browser(agent string) string {
 // purposes are those a code's sentences are written for. An unknown one gets the
 // last, whose sentence asks for the most care.
 var purposes = []string{PurposeReset, PurposeSignIn, PurposeRegister, PurposeCaller, PurposeStepUp}
+
+// passwordNotices and methodNotices are what notices are written for; an unknown
+// one gets the last.
+var (
+	passwordNotices = []string{PasswordReset, PasswordChanged, PasswordUnlocked, PasswordFirst}
+	methodNotices   = []string{MethodAdded, MethodChanged, MethodDeleted, MethodDisabled, MethodCopied, MethodIssued, MethodConfirmed}
+)
 
 // oneOf gives value when it is one of the known ones, else the last of them, so
 // that no text from outside becomes part of a key.

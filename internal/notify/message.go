@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // Message is one message to one person.
@@ -23,6 +24,10 @@ type Message struct {
 	// Key makes queueing idempotent within the organization: a second message
 	// with the same key is the first one. Empty means that every call is a new one.
 	Key string
+	// Own is a text in the place of the organization's; nil: as the organization has it.
+	Own *wording.Text
+	// Test says on the message that it is a test, with made-up values.
+	Test bool
 	// ExpiresAt is when the message stops being worth sending; zero means never.
 	ExpiresAt time.Time
 }
@@ -79,6 +84,8 @@ const (
 	MethodDisabled = "disabled"
 	MethodIssued   = "issued" // by an administrator
 	MethodCopied   = "copied" // switched off because it seems to exist twice
+	// MethodConfirmed: the organization entered it, and the person proved that it is theirs.
+	MethodConfirmed = "confirmed"
 )
 
 // MethodNotice says that security info changed.
@@ -189,6 +196,8 @@ type payload struct {
 	Color   string          `json:"color"`
 	Kind    string          `json:"kind"`
 	Body    json.RawMessage `json:"body"`
+	Own     *own            `json:"own,omitempty"`
+	Test    bool            `json:"test,omitempty"`
 }
 
 func encode(m Message, lang string) ([]byte, error) {
@@ -198,6 +207,7 @@ func encode(m Message, lang string) ([]byte, error) {
 	}
 	return json.Marshal(payload{
 		Lang: lang, OrgName: m.Org.Name, Color: m.Org.Branding.Color, Kind: m.Body.kind(), Body: body,
+		Own: ownText(m, lang), Test: m.Test,
 	})
 }
 

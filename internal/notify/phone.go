@@ -94,6 +94,14 @@ func (s *Service) renderPhone(r row) (Phone, error) {
 		return Phone{}, errors.New("only codes go to phones")
 	}
 	out := RenderPhone(r.channel, p.Lang, p.OrgName, s.host, code)
+	if p.Own != nil && r.channel == ByText {
+		text, err := newComposer(p.Lang, p.OrgName).ownPhone(code, s.host, *p.Own)
+		if err == nil {
+			out.Text = text
+		} else {
+			s.log.Warn("the organization's own text cannot be used; the product's goes out", "message", r.id, "name", p.Own.Name, "organization", r.orgID)
+		}
+	}
 	out.To, out.Extension, _ = strings.Cut(to, "x")
 	out.Kind, out.ID, out.Date, out.ExpiresAt = r.kind, r.id, r.queuedAt, r.expiresAt
 	return out, nil

@@ -25,6 +25,29 @@ func Render(lang, orgName, color string, body Body) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
+	return write(d, body)
+}
+
+// renderOwn is Render with an organization's own text.
+func renderOwn(p payload, body Body) (Mail, error) {
+	c := newComposer(p.Lang, p.OrgName)
+	d, err := compose(p.Lang, p.OrgName, p.Color, body)
+	if err != nil {
+		return Mail{}, err
+	}
+	if p.Own != nil {
+		if err := c.put(&d, body, *p.Own); err != nil {
+			return Mail{}, err
+		}
+	}
+	if p.Test {
+		d.Subject = c.t("notify.test.subject", "subject", d.Subject)
+		d.Blocks = append([]block{{Note: c.t("notify.test.note")}}, d.Blocks...)
+	}
+	return write(d, body)
+}
+
+func write(d document, body Body) (Mail, error) {
 	var html, text bytes.Buffer
 	if err := htmlLayout.Execute(&html, d); err != nil {
 		return Mail{}, fmt.Errorf("write HTML part: %w", err)

@@ -29,7 +29,7 @@ func bodies() map[string]notify.Body {
 	for _, w := range []string{notify.PasswordReset, notify.PasswordChanged, notify.PasswordUnlocked, notify.PasswordFirst} {
 		all["password "+w] = notify.PasswordNotice{What: w, UserID: "alain@contoso.com", IP: "192.0.2.7", Browser: agent, At: noon, DisputeURL: "https://kunci.test/reset/dispute/x"}
 	}
-	for _, a := range []string{notify.MethodAdded, notify.MethodChanged, notify.MethodDeleted, notify.MethodDisabled, notify.MethodIssued} {
+	for _, a := range []string{notify.MethodAdded, notify.MethodChanged, notify.MethodDeleted, notify.MethodDisabled, notify.MethodIssued, notify.MethodConfirmed} {
 		all["method "+a] = notify.MethodNotice{Action: a, Kind: "email", Masked: "a…@e…", UserID: "alain@contoso.com", At: noon, UndoURL: "https://kunci.test/undo/x", DisputeURL: "https://kunci.test/reset/dispute/x"}
 	}
 	for _, p := range []string{"not-enabled", "not-verified", "blocked", "directory-refused", "directory-unavailable", "something"} {

@@ -2,7 +2,8 @@ package notify
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"kunci.dev/kunci/internal/wording"
 )
 
 // oneText is how many characters a text has before it is sent, and paid, as two.
@@ -19,38 +20,32 @@ func (c composer) text(code Code, host string) string {
 	if purpose == PurposeCaller {
 		last = "" // it is read out: no page has a field for it
 	}
-	write := func(org string) string { return c.p.T("notify.sms."+purpose, "code", number, "org", org) + last }
-	whole := write(string(name))
+	return fit(func(org string) string { return c.p.T("notify.sms."+purpose, "code", number, "org", org) + last }, name)
+}
+
+// fit shortens the organization's name where the whole would not fit into one text.
+func fit(write func(org string) string, name []rune) string {
+	long, whole := name, write(string(name))
 	for gsm(whole) > oneText && len(name) > 4 {
 		name = name[:len(name)-1]
 		whole = write(strings.TrimSpace(string(name)) + "...")
 	}
+	if gsm(whole) > oneText {
+		return write(string(long)) // it is two texts either way
+	}
 	return whole
 }
 
-// gsm counts the places a text takes in the alphabet of GSM (3GPP TS 23.038,
-// 6.2.1); a text with any other character is sent in one of 70 places, and
-// counts as just fitting: shortening it would not help.
+// gsm counts the places a text takes in the alphabet of GSM; a text with any
+// other character is sent in one of 70 places, and counts as just fitting:
+// shortening it would not help.
 func gsm(s string) int {
-	n := 0
-	for _, r := range s {
-		switch {
-		case strings.ContainsRune(gsmTwo, r):
-			n += 2
-		case r < utf8.RuneSelf && (r >= ' ' && r != '`' || r == '\n'), strings.ContainsRune(gsmOne, r):
-			n++
-		default:
-			return 0
-		}
+	if counted := wording.SegmentsOf(s); counted.GSM {
+		return counted.Places
 	}
-	return n
+	return 0
 }
 
 // simple writes what typography puts into names in characters that GSM has: one
 // of them would make the whole text two.
 var simple = strings.NewReplacer("…", "...", "‘", "'", "’", "'", "“", `"`, "”", `"`, "–", "-", "—", "-", "\u00a0", " ")
-
-const (
-	gsmOne = "£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà"
-	gsmTwo = "^{}\\[~]|€" // written with an escape before them
-)

@@ -114,3 +114,26 @@ func countByState(ctx context.Context, tx *store.Tx, orgID string, since time.Ti
 	}
 	return counts, rows.Err()
 }
+
+func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM notify_message WHERE org_id = $1 AND account_id = $2`, orgID, accountID)
+	return err
+}
+
+func selectHeld(ctx context.Context, tx *store.Tx, orgID, accountID string) (all []Held, err error) {
+	rows, err := tx.Query(ctx, `SELECT kind, state, queued_at, done_at FROM notify_message WHERE org_id = $1 AND account_id = $2 ORDER BY queued_at`, orgID, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var h Held
+		var queued, done int64
+		if err := rows.Scan(&h.Kind, &h.State, &queued, &done); err != nil {
+			return nil, err
+		}
+		h.Queued, h.Done = store.Time(queued), store.Time(done)
+		all = append(all, h)
+	}
+	return all, rows.Err()
+}

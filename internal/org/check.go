@@ -28,15 +28,30 @@ func (c *checker) refuse(key, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
+// say refuses a key with a sentence of the catalogues, so that the console says
+// it in the administrator's language; a file and the API get the English one.
+func (c *checker) say(key, code string, args ...any) {
+	c.problems = append(c.problems, sentence(key, code, args...))
+}
+
+// sentence is the problem that the catalogues call fault.CODE.
+func sentence(key, code string, args ...any) Problem {
+	filled := make(map[string]any, len(args)/2)
+	for i := 0; i+1 < len(args); i += 2 {
+		filled[args[i].(string)] = args[i+1]
+	}
+	return Problem{Key: key, Text: i18n.For("en").TMap("fault."+code, filled), code: code, args: filled}
+}
+
 func (c *checker) between(key string, n, least, most int) {
 	if n < least || n > most {
-		c.refuse(key, "expected a number from %d to %d", least, most)
+		c.say(key, "between", "least", least, "most", most)
 	}
 }
 
 func (c *checker) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		c.refuse(key, "expected %s", strings.Join(allowed, ", "))
+		c.say(key, "one_of", "choices", strings.Join(allowed, ", "))
 	}
 }
 
@@ -45,6 +60,7 @@ func (d *Document) Check() []Problem {
 	c := &checker{}
 	d.checkNames(c)
 	d.checkPeople(c)
+	d.checkMessages(c)
 	d.Policy.check(c)
 	c.problems = append(c.problems, d.Policy.forbidden()...)
 	slices.SortStableFunc(c.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })
@@ -137,12 +153,12 @@ func (p *Policy) check(c *checker) {
 	r := p.Reset
 	c.oneOf("policy.reset.scope", r.Scope, ScopeNone, ScopeSelected, ScopeAll)
 	if r.Scope == ScopeSelected && len(r.Groups) == 0 {
-		c.refuse("policy.reset.groups", "the scope is selected, so name at least one group")
+		c.say("policy.reset.groups", "groups")
 	}
 	c.between("policy.reset.gates", r.Gates, 1, 2)
 	c.oneOf("policy.reset.privileged", r.Privileged, PrivilegedExclude, PrivilegedTwoStrongGates)
 	if !r.DiscloseStatus && !slices.ContainsFunc(r.Methods, func(k method.Kind) bool { return k.Typed() && k.Built() }) {
-		c.refuse("policy.reset.disclose_status", "a hidden status needs a method whose code is typed: name email, authenticator_code or recovery_code at methods")
+		c.say("policy.reset.disclose_status", "hidden")
 	}
 	p.checkMethods(c)
 	c.between("policy.registration.reconfirm_after_days", p.Registration.ReconfirmAfterDays, 0, 730)
@@ -157,15 +173,15 @@ func (p *Policy) check(c *checker) {
 	c.between("policy.codes.minutes", p.Codes.Minutes, 1, 10) // ASVS 6.5.5
 	c.between("policy.phone.per_day", p.Phone.PerDay, 1, 100)
 	if len(p.Phone.Countries) == 0 && slices.ContainsFunc(p.Reset.Methods, phone) && !p.presetMethods() {
-		c.refuse("policy.phone.countries", "name the countries that texts and calls may go to, such as [ID]")
+		c.say("policy.phone.countries", "countries")
 	}
 	for i, country := range p.Phone.Countries {
 		key := fmt.Sprintf("policy.phone.countries[%d]", i)
 		switch {
 		case !method.KnownCountry(country):
-			c.refuse(key, "expected a country of two letters, such as ID")
+			c.say(key, "country")
 		case slices.Contains(p.Phone.Countries[:i], country):
-			c.refuse(key, "%s stands twice", country)
+			c.say(key, "twice", "value", country)
 		}
 	}
 	c.between("policy.new_method_waiting_hours", p.NewMethodWaitingHours, 0, 720)
@@ -176,30 +192,69 @@ func (p *Policy) check(c *checker) {
 
 func (p *Policy) checkMethods(c *checker) {
 	if len(p.Reset.Methods) == 0 {
-		c.refuse("policy.reset.methods", "expected at least one kind of method")
+		c.say("policy.reset.methods", "no_methods")
 	}
 	for i, kind := range p.Reset.Methods {
 		key := fmt.Sprintf("policy.reset.methods[%d]", i)
 		switch {
 		case !kind.Known() || !kind.ProvesReset() || kind == method.TemporaryAccessPass:
-			c.refuse(key, "%q is no kind of method that can be named here; there are %s", kind, strings.Join(nameable(), ", "))
+			c.say(key, "kind", "value", string(kind), "kinds", strings.Join(nameable(), ", "))
 		case slices.Contains(p.Reset.Methods[:i], kind):
-			c.refuse(key, "%s stands twice", kind)
+			c.say(key, "twice", "value", string(kind))
 		}
 	}
 	if !slices.ContainsFunc(p.Reset.Methods, method.Kind.Built) {
-		c.refuse("policy.reset.methods", "this version can verify authenticator_code, recovery_code, email, mobile_phone and office_phone; name at least one of them")
+		c.say("policy.reset.methods", "no_methods")
 	}
 	if slices.Contains(p.Reset.Methods, method.SecurityQuestions) && p.Reset.Gates < 2 {
-		c.refuse("policy.reset.methods", "security_questions count only beside something the person has: set gates to 2")
+		c.say("policy.reset.methods", "questions_alone")
 	}
+	p.checkPairs(c)
+}
+
+// checkPairs refuses two gates that nobody could pass: of the kinds that are
+// named, no two may stand together. It says which would help.
+func (p *Policy) checkPairs(c *checker) {
+	usable := slices.DeleteFunc(slices.Clone(p.Reset.Methods), func(k method.Kind) bool {
+		return !k.Known() || !k.Built() || k.Class() == method.PhoneLine && len(p.Phone.Countries) == 0
+	})
+	if p.Reset.Gates < 2 || len(usable) == 0 || p.pairs(usable, usable) {
+		return
+	}
+	var named, help []string
+	for _, k := range usable {
+		named = append(named, string(k))
+	}
+	for _, k := range method.Kinds() {
+		if slices.Contains(nameable(), string(k)) && k.Class() != method.PhoneLine && p.pairs(usable, []method.Kind{k}) {
+			help = append(help, string(k))
+		}
+	}
+	why := "pair_sort"
+	switch {
+	case len(named) == 1:
+		why = "pair_alone"
+	case p.Preset != PresetKunci:
+		why = "pair_preset"
+	}
+	c.say("policy.reset.methods", why, "methods", strings.Join(named, ", "), "preset", p.Preset, "help", strings.Join(help, ", "))
+}
+
+// pairs tells whether one kind of each list may pass the two gates of one reset.
+func (p *Policy) pairs(some, others []method.Kind) bool {
+	for _, a := range some {
+		if slices.ContainsFunc(others, func(b method.Kind) bool { return p.PairAllowed(a, b) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // presetMethods tells whether the list of methods is the preset's own. It names
 // phones for organizations that have countries for them; without, they are
 // simply not offered. Whoever writes a list that names a phone means it.
 func (p *Policy) presetMethods() bool {
-	own, ok := preset(p.Preset)
+	own, ok := PresetPolicy(p.Preset)
 	return ok && slices.Equal(p.Reset.Methods, own.Reset.Methods)
 }
 
@@ -211,22 +266,22 @@ const maxCustom = 20
 
 func (p *Policy) checkQuestions(c *checker) {
 	if len(p.Questions.Custom) > maxCustom {
-		c.refuse("policy.questions.custom", "expected at most %d questions", maxCustom)
+		c.say("policy.questions.custom", "questions_most", "most", maxCustom)
 	}
 	seen := make(map[string]bool)
 	for i, q := range p.Questions.Custom {
 		key := fmt.Sprintf("policy.questions.custom[%d]", i)
 		for lang, text := range q {
 			if lang != "" && !slices.Contains(i18n.Languages(), lang) {
-				c.refuse(key, "expected a language of %s", strings.Join(i18n.Languages(), ", "))
+				c.say(key, "one_of_languages", "choices", strings.Join(i18n.Languages(), ", "))
 				break
 			}
 			if n := utf8.RuneCountInString(strings.TrimSpace(text)); n < 3 || n > 200 || strings.ContainsFunc(text, notPrintable) {
-				c.refuse(key, "expected a question of 3 to 200 characters")
+				c.say(key, "question")
 				break
 			}
 			if seen[lang+"|"+text] {
-				c.refuse(key, "this question stands twice")
+				c.say(key, "question_twice")
 				break
 			}
 			seen[lang+"|"+text] = true
@@ -255,7 +310,7 @@ func (p *Policy) checkPassword(c *checker) {
 	c.oneOf("policy.password.breached", w.Breached, "refuse", "allow")
 	for i, term := range w.Banned {
 		if n := utf8.RuneCountInString(term); n < 4 || n > 64 {
-			c.refuse(fmt.Sprintf("policy.password.banned[%d]", i), "expected a term of 4 to 64 characters")
+			c.say(fmt.Sprintf("policy.password.banned[%d]", i), "banned")
 		}
 	}
 }
@@ -270,18 +325,18 @@ func (p *Policy) checkLimits(c *checker) {
 	} {
 		key = "policy.throttle." + key
 		if l.Limit < 1 || l.Limit > 1_000_000 {
-			c.refuse(key+".limit", "expected a number from 1 to 1000000")
+			c.say(key+".limit", "between", "least", 1, "most", 1_000_000)
 		}
 		if l.Per < time.Second || l.Per > longestTime {
-			c.refuse(key+".per", "expected a time from 1s to 8784h")
+			c.say(key+".per", "window")
 		}
 		if l.Lock < 0 || l.Lock > longestTime {
-			c.refuse(key+".lock", "expected a time up to 8784h")
+			c.say(key+".lock", "lock")
 		}
 	}
 	if t.Gate.Limit > 100 {
 		// SP 800-63B-4, 3.2.2: at most 100 consecutive failures.
-		c.refuse("policy.throttle.gate.limit", "expected a number from 1 to 100")
+		c.say("policy.throttle.gate.limit", "between", "least", 1, "most", 100)
 	}
 	a := p.TemporaryAccessPass
 	c.between("policy.temporary_access_pass.length", a.Length, 8, 48)

@@ -92,11 +92,7 @@ func (c *checker) directory(d *DirectoryConfig) {
 		c.onlyForLDAP(*d)
 		return
 	}
-	if d.Dialect == FreeIPA {
-		c.refuse("directory.dialect", "this version does not speak freeipa yet; expected openldap, 389ds or active_directory")
-	} else {
-		c.oneOf("directory.dialect", d.Dialect, OpenLDAP, DS389, ActiveDirectory)
-	}
+	c.oneOf("directory.dialect", d.Dialect, OpenLDAP, DS389, FreeIPA, ActiveDirectory)
 	c.servers(d)
 	if d.BindDN == "" || strings.ContainsFunc(d.BindDN, notPrintable) {
 		c.refuse("directory.bind_dn", "expected the name of the account that Kunci signs in with, such as cn=kunci,ou=services,dc=contoso,dc=com")

@@ -1,6 +1,7 @@
 package org
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -101,7 +102,6 @@ func TestWhatADirectoryIsRefusedFor(t *testing.T) {
 		"keys beside an embedded one":    {set("kind", "embedded"), "directory.kind"},
 		"no dialect":                     {set("dialect", ""), "directory.dialect"},
 		"an unknown dialect":             {set("dialect", "edirectory"), "directory.dialect"},
-		"a dialect not spoken yet":       {set("dialect", "freeipa"), "directory.dialect"},
 		"no server":                      {set("urls", ""), "directory.urls"},
 		"too many servers":               {set("urls", "[ldaps://1, ldaps://2, ldaps://3, ldaps://4, ldaps://5, ldaps://6, ldaps://7, ldaps://8, ldaps://9]"), "directory.urls"},
 		"a server in the open":           {set("urls", "[ldap://a]"), "directory.urls[0]"},
@@ -135,8 +135,8 @@ func TestWhatADirectoryIsRefusedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text, folder := atLDAP(t, c.change)
 			_, err := Parse(strings.NewReader(text), folder)
-			faults, ok := err.(config.Faults)
-			if !ok {
+			var faults config.Faults
+			if !errors.As(err, &faults) {
 				t.Fatalf("it is taken: %v", err)
 			}
 			for _, f := range faults {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // Document is an organization as an administrator writes it down.
@@ -20,6 +21,7 @@ type Document struct {
 	Directory        DirectoryConfig  `yaml:"directory"`
 	IdentityProvider IdentityProvider `yaml:"identity_provider"`
 	Administrators   []Administrator  `yaml:"administrators"`
+	Messages         []wording.Text   `yaml:"messages" json:"messages,omitzero"`
 	Policy           Policy           `yaml:"policy"`
 
 	logo     []byte
@@ -37,9 +39,14 @@ type Problem struct {
 	Key  string `json:"key"`
 	Line int    `json:"line,omitempty"`
 	Text string `json:"text"`
+
+	code string // of the catalogues' sentence, with what fills it
+	args map[string]any
 }
 
-func (p Problem) fault() config.Fault { return config.Fault{Line: p.Line, Key: p.Key, Text: p.Text} }
+func (p Problem) fault() config.Fault {
+	return config.Fault{Line: p.Line, Key: p.Key, Text: p.Text, Code: p.code, Args: p.args}
+}
 
 // Parse reads the organizations of a file, one a document. The error holds
 // everything that is wrong, by key and line. Files it names are looked for in folder.
@@ -70,10 +77,9 @@ func parse(part config.Document, folder string) (Document, config.Faults) {
 	if name == "" {
 		name = PresetKunci
 	}
-	start, ok := preset(name)
+	start, ok := PresetPolicy(name)
 	if !ok {
-		return d, config.Faults{{Line: part.Line("policy", "preset"), Key: "policy.preset",
-			Text: "expected kunci, entra, nist_aal2 or asvs"}}
+		return d, config.Faults{noPreset("policy.preset", part.Line("policy", "preset"))}
 	}
 	d.Policy = start
 	d.Directory.WriteBack = part.Text("directory", "kind") == LDAP
@@ -123,7 +129,7 @@ func (o *Organization) Document() Document {
 		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
 		Branding: BrandingFile{Logo: o.Branding.asDataURL(), Color: o.Branding.Color},
 		Support:  o.Support, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
-		Administrators: slices.Clone(o.Administrators), Policy: o.Policy.clone(),
+		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // Role is what an administrator may do.
@@ -65,6 +66,7 @@ type Organization struct {
 	// IdentityProvider is where people can sign in instead of here; empty: nowhere.
 	IdentityProvider IdentityProvider `json:"identity_provider,omitzero"`
 	Administrators   []Administrator
+	Messages         []wording.Text `json:",omitempty"` // its own texts, in the order of their names
 	Policy           Policy
 	Version          int64 // goes up with every change
 

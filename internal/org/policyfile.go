@@ -19,13 +19,13 @@ func ParsePolicy(r io.Reader) (Policy, error) {
 		return Policy{}, err
 	}
 	if len(parts) != 1 {
-		return Policy{}, config.Faults{{Text: "expected one policy, as it stands below the key policy of an organization's file"}}
+		return Policy{}, config.Faults{{Text: "expected one policy, as it stands below the key policy of an organization's file", Code: "one_policy"}}
 	}
 	part := parts[0]
 	name := cmp.Or(part.Text("preset"), PresetKunci)
-	p, ok := preset(name)
+	p, ok := PresetPolicy(name)
 	if !ok {
-		return Policy{}, config.Faults{{Line: part.Line("preset"), Key: "preset", Text: "expected kunci, entra, nist_aal2 or asvs"}}
+		return Policy{}, config.Faults{noPreset("preset", part.Line("preset"))}
 	}
 	var faults config.Faults
 	if err := part.Decode(&p); err != nil && !errors.As(err, &faults) {
@@ -39,7 +39,8 @@ func ParsePolicy(r io.Reader) (Policy, error) {
 	p.check(c)
 	for _, wrong := range append(c.problems, p.forbidden()...) {
 		key := strings.TrimPrefix(wrong.Key, "policy.")
-		faults = append(faults, config.Fault{Line: part.Line(keyPath(key)...), Key: key, Text: wrong.Text})
+		wrong.Key, wrong.Line = key, part.Line(keyPath(key)...)
+		faults = append(faults, wrong.fault())
 	}
 	slices.SortStableFunc(faults, func(a, b config.Fault) int { return cmp.Compare(a.Line, b.Line) })
 	if len(faults) > 0 {

@@ -1,8 +1,10 @@
 package org
 
 import (
+	"strings"
 	"time"
 
+	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -16,8 +18,19 @@ const (
 	PresetASVS  = "asvs"      // OWASP ASVS 5.0, level 2
 )
 
-// preset gives the values a document starts from.
-func preset(name string) (Policy, bool) {
+// noPreset is said of a name that is none of them.
+func noPreset(key string, line int) config.Fault {
+	p := sentence(key, "one_of", "choices", strings.Join(Presets(), ", "))
+	p.Line = line
+	return p.fault()
+}
+
+// Presets lists the names.
+func Presets() []string { return []string{PresetKunci, PresetEntra, PresetNIST, PresetASVS} }
+
+// PresetPolicy gives the values a policy of this preset starts from; false when
+// there is no such preset.
+func PresetPolicy(name string) (Policy, bool) {
 	p := Defaults()
 	p.Preset = name
 	switch name {
@@ -44,7 +57,7 @@ func preset(name string) (Policy, bool) {
 // forbidden gives the keys of p that its preset does not allow, each with the reason.
 func (p Policy) forbidden() []Problem {
 	var all []Problem
-	refuse := func(key, why string) { all = append(all, Problem{Key: "policy." + key, Text: why}) }
+	refuse := func(key, code string, args ...any) { all = append(all, sentence("policy."+key, code, args...)) }
 	questions := false
 	for _, k := range p.Reset.Methods {
 		questions = questions || k == method.SecurityQuestions
@@ -52,32 +65,32 @@ func (p Policy) forbidden() []Problem {
 	switch p.Preset {
 	case PresetNIST:
 		if questions {
-			refuse("reset.methods", "the preset nist_aal2 forbids security_questions (SP 800-63B-4, 4.2)")
+			refuse("reset.methods", "preset_questions", "preset", p.Preset, "source", "SP 800-63B-4, 4.2")
 		}
 		if p.Reset.Gates < 2 {
-			refuse("reset.gates", "the preset nist_aal2 needs 2 gates")
+			refuse("reset.gates", "preset_gates", "preset", p.Preset, "source", "SP 800-63B-4, 4.2.2.2")
 		}
 		if p.Password.MinLength < 15 {
-			refuse("password.min_length", "the preset nist_aal2 needs at least 15 characters (SP 800-63B-4, 3.1.1.2)")
+			refuse("password.min_length", "preset_length", "preset", p.Preset, "source", "SP 800-63B-4, 3.1.1.2")
 		}
 		if p.Password.Classes > 0 {
-			refuse("password.classes", "the preset nist_aal2 forbids rules about kinds of characters (SP 800-63B-4, 3.1.1.2)")
+			refuse("password.classes", "preset_classes", "preset", p.Preset, "source", "SP 800-63B-4, 3.1.1.2")
 		}
 		if p.Password.ExpiresAfterDays > 0 {
-			refuse("password.expires_after_days", "the preset nist_aal2 forbids passwords that expire (SP 800-63B-4, 3.1.1.2)")
+			refuse("password.expires_after_days", "preset_expiry", "preset", p.Preset, "source", "SP 800-63B-4, 3.1.1.2")
 		}
 	case PresetASVS:
 		if questions {
-			refuse("reset.methods", "the preset asvs forbids security_questions (ASVS 6.4.2)")
+			refuse("reset.methods", "preset_questions", "preset", p.Preset, "source", "ASVS 5.0, 6.4.2")
 		}
 		if p.Reset.Gates < 2 {
-			refuse("reset.gates", "the preset asvs needs 2 gates (ASVS 6.4.3)")
+			refuse("reset.gates", "preset_gates", "preset", p.Preset, "source", "ASVS 5.0, 6.4.3")
 		}
 		if p.Password.Classes > 0 {
-			refuse("password.classes", "the preset asvs forbids rules about kinds of characters (ASVS 6.2.5)")
+			refuse("password.classes", "preset_classes", "preset", p.Preset, "source", "ASVS 5.0, 6.2.5")
 		}
 		if p.Password.ExpiresAfterDays > 0 {
-			refuse("password.expires_after_days", "the preset asvs forbids passwords that expire (ASVS 6.2.10)")
+			refuse("password.expires_after_days", "preset_expiry", "preset", p.Preset, "source", "ASVS 5.0, 6.2.10")
 		}
 	}
 	return all

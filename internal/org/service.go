@@ -15,6 +15,7 @@ import (
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // Deps are what the room stands on.
@@ -58,13 +59,23 @@ type Change struct {
 
 // String is the change for a terminal.
 func (c Change) String() string {
+	before, after := cut(c.Before), cut(c.After)
 	switch {
-	case c.Before == "":
-		return fmt.Sprintf("%s: %s (new)", c.Key, c.After)
-	case c.After == "":
-		return fmt.Sprintf("%s: %s (removed)", c.Key, c.Before)
+	case before == "":
+		return fmt.Sprintf("%s: %s (new)", c.Key, after)
+	case after == "":
+		return fmt.Sprintf("%s: %s (removed)", c.Key, before)
 	}
-	return fmt.Sprintf("%s: %s → %s", c.Key, c.Before, c.After)
+	return fmt.Sprintf("%s: %s → %s", c.Key, before, after)
+}
+
+// cut keeps a whole message from filling a line of a terminal.
+func cut(s string) string {
+	const most = 160
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
 }
 
 // Apply makes an organization what the document says and tells what changed:
@@ -79,6 +90,7 @@ const anyVersion = -1
 func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document, expected int64) ([]Change, error) {
 	// Check brings names into their form; the caller's document stays as it is.
 	d.Domains, d.Administrators, d.Policy = slices.Clone(d.Domains), slices.Clone(d.Administrators), d.Policy.clone()
+	d.Messages = slices.Clone(d.Messages)
 	if wrong := d.Check(); len(wrong) > 0 {
 		var faults config.Faults
 		for _, p := range wrong {
@@ -120,24 +132,18 @@ func (d Document) organization(before *Organization) *Organization {
 	return &Organization{
 		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language,
 		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color}, Support: d.Support,
-		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators, Policy: d.Policy, Version: before.Version + 1,
+		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators,
+		Messages: sortedTexts(d.Messages), Policy: d.Policy, Version: before.Version + 1,
 	}
 }
 
 // SetPolicy replaces the policy of an organization that is still at the
 // expected version. Problems: config.Faults, Conflict, NotFound.
 func (s *Service) SetPolicy(ctx context.Context, tx *store.Tx, by audit.Actor, orgID string, p Policy, expectedVersion int64) error {
-	before, err := s.Get(ctx, tx, orgID)
-	if err != nil {
-		return err
-	}
-	if before.Version != expectedVersion {
-		return problem.New(problem.Conflict)
-	}
-	d := before.Document()
-	d.Policy = p
-	_, err = s.apply(ctx, tx, by, d, expectedVersion)
-	return err
+	return s.edit(ctx, tx, by, orgID, expectedVersion, func(d *Document) error {
+		d.Policy = p
+		return nil
+	})
 }
 
 // save writes the row where nobody was faster, and the domains.
@@ -181,9 +187,12 @@ func (s *Service) recordChanges(ctx context.Context, tx *store.Tx, by audit.Acto
 			if !strings.HasPrefix(c.Key, k.prefix) {
 				return false
 			}
-			if k.kind == audit.AdministratorChanged {
+			switch {
+			case k.kind == audit.AdministratorChanged:
 				detail[c.Key] = "changed" // who it is identifies a person
-			} else {
+			case strings.HasPrefix(c.Key, "messages."):
+				detail[c.Key] = whose(c.Before) + " → " + whose(c.After)
+			default:
 				detail[c.Key] = c.Before + " → " + c.After
 			}
 			return true
@@ -227,6 +236,10 @@ func Difference(before, after *Organization) []Change {
 
 // flatten gives every leaf of a struct under its key, as text.
 func flatten(key string, v reflect.Value, into map[string]string) {
+	if texts, ok := v.Interface().([]wording.Text); ok {
+		flattenTexts(key, texts, into)
+		return
+	}
 	if v.Kind() == reflect.Struct {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -245,7 +246,7 @@ func TestWaitingEndsWithTheRequest(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Hash(ctx, "hijau daun", nil); err != context.Canceled {
+	if _, err := h.Hash(ctx, "hijau daun", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	if len(h.turn.room) != 0 {

@@ -5,6 +5,7 @@ package problem
 const (
 	// General.
 	BadInput      Code = "bad-input"      // the form or document cannot be read
+	ConfirmWrong  Code = "confirm-wrong"  // what was typed again is not the same
 	Required      Code = "required"       // a field is empty that must not be
 	TooLong       Code = "too-long"       // a field is longer than it may be
 	NotFound      Code = "not-found"      // no such thing, or not for this person
@@ -19,6 +20,9 @@ const (
 	WrongHost     Code = "wrong-host"     // asked under a name that is not ours
 	DocumentWrong Code = "document-wrong" // a document has faults, which are listed
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
+	ImportLive    Code = "import-live"    // an import of the organization is under way already
+	FileKind      Code = "file-kind"      // a file whose kind cannot be told
+	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
 	// Proving.
 	CodeWrong        Code = "code-wrong"         // the answer is not the right one
@@ -81,6 +85,7 @@ const (
 	// Helpdesk.
 	CallerUnverified Code = "caller-unverified" // who calls has to be verified first
 	AnswerLink       Code = "answer-link"       // an answer by mail holds an address or a link
+	NoOwnEmail       Code = "no-own-email"      // an administrator without a confirmed address asks for a test
 	NoCallerCode     Code = "no-caller-code"    // no code was sent that could be read out
 
 	// Passwords.

@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -31,7 +30,7 @@ func (s *Service) count(ctx context.Context) (n int, err error) {
 			return nil
 		}
 		for key, times := range tally(events) {
-			if err := addDaily(ctx, tx, key, times); err != nil {
+			if err := add(ctx, tx, key, times); err != nil {
 				return err
 			}
 		}
@@ -53,37 +52,14 @@ type key struct {
 	methodKind string
 }
 
-// Spans a finished reset falls into, by its seconds. A finished reset counts as
-// an event of its own kind besides, under the reason of its span.
-const finishedIn = audit.Kind("reset.finished_in")
-
-var spans = []struct {
-	seconds int
-	name    string
-}{{60, "1m"}, {120, "2m"}, {300, "5m"}, {600, "10m"}}
-
-func span(seconds int) string {
-	for _, s := range spans {
-		if seconds <= s.seconds {
-			return s.name
-		}
-	}
-	return "15m"
-}
-
 func tally(events []audit.Record) map[key]int64 {
 	counts := make(map[key]int64)
 	for _, e := range events {
 		if e.Org == "" {
 			continue
 		}
-		k := key{e.Org, DayOf(e.Time), e.Kind, e.Outcome, e.Reason, e.MethodKind}
-		counts[k]++
-		if e.Kind != audit.ResetCompleted {
-			continue
-		}
-		if seconds, err := strconv.Atoi(e.Detail["seconds"]); err == nil {
-			k.kind, k.reason = finishedIn, span(seconds)
+		counts[key{e.Org, DayOf(e.Time), e.Kind, e.Outcome, e.Reason, e.MethodKind}]++
+		for _, k := range derived(e) {
 			counts[k]++
 		}
 	}
@@ -94,11 +70,13 @@ func tally(events []audit.Record) map[key]int64 {
 type Activity struct {
 	Day       Day
 	Completed int // passwords that were reset, first ones included
-	Unlocked  int // accounts that were unlocked without a new password
+	Unlocked  int // accounts that people unlocked without a new password
 	Changed   int // passwords that were changed with the old one
-	Abandoned int // begun and left, or replaced by another one
-	Blocked   int // by a limit
-	Refused   int // a dead end was shown
+	Abandoned int // begun and left to run out
+	Blocked   int // ended by a limit
+	Cancelled int // given up by beginning again
+	Contacted int // "contact your administrator"
+	Failed    int // ended at any other dead end
 	Requests  int // "contact your administrator" and "this wasn't me"
 	SignedIn  int
 	NotSigned int // wrong passwords and codes at sign-in
@@ -106,20 +84,21 @@ type Activity struct {
 
 // Period is what happened in a span of days.
 type Period struct {
-	Days []Activity // every day of the span, the first one first
-	// Refusals are dead ends by their code, Proofs gates passed by kind of
-	// method, Failures wrong answers by kind, Finished resets by the time they took.
-	Refusals, Failures map[string]int
-	Proofs             map[method.Kind]int
-	Finished           []Span
+	Days  []Activity // every day of the span, the first one first
+	Total Activity
+	// Refusals are dead ends by their code, Rules passwords refused by the rule
+	// they broke, Left flows that ran out by the step they stood at.
+	Refusals, Rules, Left map[string]int
+	// Proofs are gates passed by kind of method, Failures wrong answers by kind.
+	Proofs   map[method.Kind]int
+	Failures map[string]int
+	// Ways are how ways back in ended, by the kind of method they stood at; one
+	// that needed two methods counts at both. Kind "" is before the first.
+	Ways     []Way
+	Finished []Span
+	Times    Times
 	// Begun is how many resets were started, dead ends not counted.
 	Begun int
-}
-
-// Span is how many resets took at most so long.
-type Span struct {
-	Name  string // "1m", "2m", "5m", "10m", "15m"
-	Count int
 }
 
 // longestPeriod bounds what is read at once; ten years.
@@ -160,7 +139,9 @@ func parseDay(text, field string) (Day, error) {
 // Activity tells what happened in an organization from one day up to and with
 // another.
 func (s *Service) Activity(ctx context.Context, tx *store.Tx, orgID string, from, to Day) (Period, error) {
-	p := Period{Refusals: map[string]int{}, Failures: map[string]int{}, Proofs: map[method.Kind]int{}}
+	p := Period{
+		Refusals: map[string]int{}, Rules: map[string]int{}, Left: map[string]int{}, Failures: map[string]int{}, Proofs: map[method.Kind]int{},
+	}
 	if from > to || to-from >= longestPeriod {
 		return p, fmt.Errorf("report: a span of %d days", to-from+1)
 	}
@@ -168,22 +149,31 @@ func (s *Service) Activity(ctx context.Context, tx *store.Tx, orgID string, from
 	for i := range p.Days {
 		p.Days[i].Day = from + Day(i)
 	}
-	finished := make(map[string]int)
 	err := eachDaily(ctx, tx, orgID, from, to, func(k key, n int) {
-		if k.kind == finishedIn {
-			finished[k.reason] += n
-			return
-		}
-		p.add(k, n)
 		p.Days[k.day-from].add(k, n)
+		p.Total.add(k, n)
 	})
+	ways, times := make(map[string]*Way), make(map[int]int)
+	if err == nil {
+		err = eachSum(ctx, tx, orgID, from, to, func(k key, n int) {
+			p.add(k, n)
+			switch k.kind {
+			case endedBy:
+				w := ways[k.methodKind]
+				if w == nil {
+					w = &Way{Kind: k.methodKind}
+					ways[k.methodKind] = w
+				}
+				w.add(k, n)
+			case finishedIn:
+				times[secondsOf(k.reason)] += n
+			}
+		})
+	}
 	if err != nil {
 		return p, fmt.Errorf("report activity: %w", err)
 	}
-	for _, sp := range spans {
-		p.Finished = append(p.Finished, Span{sp.name, finished[sp.name]})
-	}
-	p.Finished = append(p.Finished, Span{"15m", finished["15m"]})
+	p.Ways, p.Finished, p.Times = inOrder(ways), spansOf(times), timesOf(times)
 	return p, nil
 }
 
@@ -192,7 +182,15 @@ func (p *Period) add(k key, n int) {
 	case audit.ResetStarted:
 		p.Begun += n
 	case audit.ResetRefused:
-		p.Refusals[k.reason] += n
+		if k.outcome == audit.Denied || deadEnds[k.reason] {
+			p.Refusals[k.reason] += n
+		} else {
+			p.Rules[k.reason] += n
+		}
+	case audit.ResetAbandoned:
+		if k.outcome == audit.Failure {
+			p.Left[k.reason] += n
+		}
 	case audit.ResetGatePassed:
 		p.Proofs[method.Kind(k.methodKind)] += n
 	case audit.ResetGateFailed:
@@ -202,24 +200,29 @@ func (p *Period) add(k key, n int) {
 
 func (a *Activity) add(k key, n int) {
 	switch k.kind {
-	case audit.ResetCompleted:
-		a.Completed += n
-	case audit.AccountUnlocked:
-		if k.outcome == audit.Success {
-			a.Unlocked += n
+	case ended:
+		switch Ending(k.reason) {
+		case Succeeded:
+			if k.outcome == byUnlock {
+				a.Unlocked += n
+			} else {
+				a.Completed += n
+			}
+		case Abandoned:
+			a.Abandoned += n
+		case Blocked:
+			a.Blocked += n
+		case Cancelled:
+			a.Cancelled += n
+		case Contacted:
+			a.Contacted += n
+		case Failed:
+			a.Failed += n
 		}
 	case audit.PasswordChanged:
 		if k.outcome == audit.Success {
 			a.Changed += n
 		}
-	case audit.ResetAbandoned:
-		a.Abandoned += n
-	case audit.ResetBlocked:
-		if k.reason != "frozen" { // by somebody, not by a limit
-			a.Blocked += n
-		}
-	case audit.ResetRefused:
-		a.Refused += n
 	case audit.RequestOpened:
 		a.Requests += n
 	case audit.SignInSucceeded:
@@ -228,3 +231,7 @@ func (a *Activity) add(k key, n int) {
 		a.NotSigned += n
 	}
 }
+
+// Saved is how many calls to a helpdesk people did not have to make: each reset and
+// each unlock they did themselves is one. What administrators unlocked is not in it.
+func (a Activity) Saved() int { return a.Completed + a.Unlocked }

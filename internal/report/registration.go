@@ -38,6 +38,15 @@ const live = 5000
 // Registration gives the figures of an organization: of now in a small one, of
 // the last background count in a large one. No transaction may be open.
 func (s *Service) Registration(ctx context.Context, o *org.Organization) (Registration, error) {
+	// In a large one nothing is counted now, not even how many there are.
+	var last Registration
+	kept := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		last, err = selectLast(ctx, tx, o.ID)
+		return err
+	})
+	if kept == nil && last.People > live {
+		return last, nil
+	}
 	d, err := s.d.Directories(o)
 	if err != nil {
 		return Registration{}, fmt.Errorf("report registration: %w", err)
@@ -51,15 +60,10 @@ func (s *Service) Registration(ctx context.Context, o *org.Organization) (Regist
 			return s.register(ctx, o, d)
 		}
 	}
-	var last Registration
-	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		last, err = selectLast(ctx, tx, o.ID)
-		return err
-	})
-	if errors.Is(err, store.ErrNoRows) {
+	if errors.Is(kept, store.ErrNoRows) {
 		return s.register(ctx, o, d)
 	}
-	return last, err
+	return last, kept
 }
 
 // Snapshot counts every organization and keeps the figures as those of today.

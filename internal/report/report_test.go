@@ -127,6 +127,7 @@ func TestWhatHappenedIsCountedByDay(t *testing.T) {
 			audit.Event{Kind: audit.AccountUnlocked, Org: id, Outcome: audit.Failure},
 			audit.Event{Kind: audit.ResetBlocked, Org: id, Reason: "gate", Outcome: audit.Denied},
 			audit.Event{Kind: audit.ResetBlocked, Org: id, Reason: "frozen"},
+			audit.Event{Kind: audit.ResetRefused, Org: id, Reason: "blocked", MethodKind: "email", Outcome: audit.Denied},
 		)
 		h.count()
 		h.clock.Advance(24 * time.Hour)
@@ -138,7 +139,7 @@ func TestWhatHappenedIsCountedByDay(t *testing.T) {
 		if len(p.Days) != 3 || p.Days[0] != (report.Activity{Day: p.Days[0].Day}) {
 			t.Fatalf("days: %+v", p.Days)
 		}
-		if first := p.Days[1]; first.Completed != 1 || first.Refused != 1 || first.Unlocked != 0 || first.Blocked != 1 {
+		if first := p.Days[1]; first.Completed != 1 || first.Failed != 1 || first.Unlocked != 0 || first.Blocked != 1 {
 			t.Errorf("yesterday: %+v", first)
 		}
 		if last := p.Days[2]; last.Completed != 1 || last.Requests != 1 {
@@ -282,4 +283,95 @@ func TestDays(t *testing.T) {
 	if d := report.DayOf(at); !d.Time().Equal(time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)) || report.DayOf(at.Add(time.Second)) != d+1 {
 		t.Errorf("%v", d.Time())
 	}
+}
+
+// Every way back in ends once, at the method it stood at, whatever its events.
+func TestHowWaysBackInEnd(t *testing.T) {
+	each(t, same, func(h *house) {
+		id := h.org.ID
+		both := map[string]string{"methods": "email authenticator_code", "seconds": "85"}
+		h.record(
+			audit.Event{Kind: audit.ResetCompleted, Org: id, Reason: "forgot", Detail: both},
+			audit.Event{Kind: audit.AccountUnlocked, Org: id, Detail: map[string]string{"methods": "email", "seconds": "31"}},
+			audit.Event{Kind: audit.AccountUnlocked, Org: id}, // by an administrator
+			audit.Event{Kind: audit.ResetAbandoned, Org: id, Outcome: audit.Failure, Reason: "verifying", MethodKind: "email"},
+			audit.Event{Kind: audit.ResetAbandoned, Org: id, Outcome: audit.Denied, Reason: "replaced", MethodKind: "email"},
+			audit.Event{Kind: audit.ResetRefused, Org: id, Outcome: audit.Denied, Reason: "blocked", MethodKind: "email"},
+			audit.Event{Kind: audit.ResetRefused, Org: id, Outcome: audit.Denied, Reason: "not-verified"},
+			audit.Event{Kind: audit.ResetRefused, Org: id, Outcome: audit.Failure, Reason: "history"}, // another one is chosen
+			audit.Event{Kind: audit.ResetRefused, Org: id, Outcome: audit.Failure, Reason: "directory-refused"},
+			audit.Event{Kind: audit.RequestOpened, Org: id, Reason: "not-verified"},
+			audit.Event{Kind: audit.RequestOpened, Org: id, Reason: "dispute"},
+		)
+		h.count()
+		p := h.activity(1)
+		want := report.Activity{Day: p.Days[0].Day, Completed: 1, Unlocked: 1, Abandoned: 1, Blocked: 1, Cancelled: 1, Contacted: 1, Failed: 2, Requests: 2}
+		if p.Days[0] != want || p.Total.Saved() != 2 {
+			t.Errorf("the day: %+v", p.Days[0])
+		}
+		if got := fmt.Sprint(p.Ways); got != "[{authenticator_code 1 0 0 0 0 0 0} {email 1 1 1 1 1 0 0} { 0 0 0 0 0 1 2}]" {
+			t.Errorf("by method: %s", got)
+		}
+		if p.Rules["history"] != 1 || len(p.Rules) != 1 || p.Refusals["directory-refused"] != 1 || p.Left["verifying"] != 1 || len(p.Left) != 1 {
+			t.Errorf("reasons: %v %v %v", p.Rules, p.Refusals, p.Left)
+		}
+		if p.Times != (report.Times{Count: 2, P50: 35, P90: 90, P95: 90}) {
+			t.Errorf("times: %+v", p.Times)
+		}
+		for _, table := range report.Tables(p, nil, report.Registration{}) {
+			for _, row := range table.Rows {
+				for _, cell := range row {
+					if len(row) != len(table.Header) || cell == "" || strings.ContainsAny(cell[:1], "=+-@\t\r") {
+						t.Errorf("%s: %q", table.Name, row)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestLongSpansAreGrouped(t *testing.T) {
+	var days []report.Activity
+	first := report.DayOf(time.Date(2025, 1, 15, 0, 0, 0, 0, time.UTC)) // a Wednesday
+	for i := range 800 {
+		days = append(days, report.Activity{Day: first + report.Day(i), Completed: 1, Failed: 2})
+	}
+	for step, want := range map[report.Step]int{report.ByDay: 800, report.ByWeek: 115, report.ByMonth: 27} {
+		grouped, sum := report.Group(days, step), 0
+		for i, g := range grouped {
+			sum += g.Completed
+			if g.Failed != 2*g.Completed || i > 0 && step == report.ByWeek && g.Day.Time().Weekday() != time.Monday {
+				t.Errorf("%s: %+v", step, g)
+			}
+		}
+		if sum != 800 || len(grouped) != want || grouped[0].Day != first {
+			t.Errorf("%s: %d in %d", step, sum, len(grouped))
+		}
+	}
+	if report.StepOf(90) != report.ByDay || report.StepOf(365) != report.ByWeek || report.StepOf(1095) != report.ByMonth {
+		t.Error("steps")
+	}
+}
+
+// Whole months are read as such, and give what their days give.
+func TestMonthsAreTheSumOfTheirDays(t *testing.T) {
+	each(t, same, func(h *house) {
+		first := report.DayOf(h.clock.Now())
+		for range 100 {
+			h.record(audit.Event{Kind: audit.ResetCompleted, Org: h.org.ID, Detail: map[string]string{"methods": "email", "seconds": "10"}})
+			h.clock.Advance(24 * time.Hour)
+		}
+		h.count()
+		for _, span := range [][2]report.Day{{0, 99}, {1, 1}, {0, 7}, {0, 8}, {7, 45}, {8, 38}, {8, 37}, {3, 70}, {20, 25}, {39, 99}} {
+			var p report.Period
+			err := h.db.Read(t.Context(), func(tx *store.Tx) (err error) {
+				p, err = h.Activity(t.Context(), tx, h.org.ID, first+span[0], first+span[1])
+				return err
+			})
+			want := int(span[1]-span[0]) + 1
+			if err != nil || p.Total.Completed != want || len(p.Ways) != 1 || p.Ways[0].Reset != want || p.Times.Count != want {
+				t.Errorf("%v: %d by day, %+v by month, want %d, %v", span, p.Total.Completed, p.Ways, want, err)
+			}
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/directory"
@@ -27,23 +28,86 @@ func upsertCursor(ctx context.Context, tx *store.Tx, leaf int64) error {
 	return err
 }
 
-func addDaily(ctx context.Context, tx *store.Tx, k key, n int64) error {
+// add counts for the day and for its month.
+func add(ctx context.Context, tx *store.Tx, k key, n int64) error {
 	_, err := tx.Exec(ctx, `INSERT INTO report_daily (org_id, day, kind, outcome, reason, method_kind, n)
  VALUES ($1, $2, $3, $4, $5, $6, $7)
  ON CONFLICT (org_id, day, kind, outcome, reason, method_kind) DO UPDATE SET n = report_daily.n + excluded.n`,
 		k.org, int64(k.day), string(k.kind), string(k.outcome), k.reason, k.methodKind, n)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO report_monthly (org_id, month, kind, outcome, reason, method_kind, n)
+ VALUES ($1, $2, $3, $4, $5, $6, $7)
+ ON CONFLICT (org_id, month, kind, outcome, reason, method_kind) DO UPDATE SET n = report_monthly.n + excluded.n`,
+		k.org, monthOf(k.day), string(k.kind), string(k.outcome), k.reason, k.methodKind, n)
 	return err
 }
 
+// monthOf numbers months: years times twelve, plus the month from 0.
+func monthOf(d Day) int64 {
+	t := d.Time()
+	return int64(t.Year())*12 + int64(t.Month()) - 1
+}
+
+// firstOf is the first day of a month.
+func firstOf(month int64) Day {
+	return DayOf(time.Date(int(month/12), time.Month(month%12+1), 1, 0, 0, 0, 0, time.UTC))
+}
+
+// shownByDay are the kinds whose counts are shown day by day.
+var shownByDay = []audit.Kind{ended, audit.PasswordChanged, audit.RequestOpened, audit.SignInSucceeded, audit.SignInFailed}
+
+// eachDaily gives the counts of every day, of what is shown by day.
 func eachDaily(ctx context.Context, tx *store.Tx, orgID string, from, to Day, fn func(key, int)) error {
-	rows, err := tx.Query(ctx, `SELECT day, kind, outcome, reason, method_kind, n FROM report_daily
- WHERE org_id = $1 AND day >= $2 AND day <= $3`, orgID, int64(from), int64(to))
+	for _, kind := range shownByDay {
+		how := "''"
+		if kind == ended {
+			how = "reason"
+		}
+		err := each(ctx, tx, fn, `SELECT day, kind, outcome, `+how+` AS how, '', CAST(SUM(n) AS BIGINT)
+ FROM report_daily WHERE org_id = $1 AND kind = $2 AND day >= $3 AND day <= $4 GROUP BY day, kind, outcome, how`,
+			orgID, string(kind), int64(from), int64(to))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachSum gives the counts of the whole span, some in parts: whole months are read
+// as such.
+func eachSum(ctx context.Context, tx *store.Tx, orgID string, from, to Day, fn func(key, int)) error {
+	first, end := monthOf(from), monthOf(to+1) // whole months from first up to end
+	if firstOf(first) != from {
+		first++
+	}
+	daily := func(from, to Day) error {
+		return each(ctx, tx, fn, `SELECT 0, kind, outcome, reason, method_kind, CAST(SUM(n) AS BIGINT)
+ FROM report_daily WHERE org_id = $1 AND day >= $2 AND day < $3 GROUP BY kind, outcome, reason, method_kind`, orgID, int64(from), int64(to))
+	}
+	if first >= end {
+		return daily(from, to+1)
+	}
+	err := each(ctx, tx, fn, `SELECT 0, kind, outcome, reason, method_kind, CAST(SUM(n) AS BIGINT)
+ FROM report_monthly WHERE org_id = $1 AND month >= $2 AND month < $3 GROUP BY kind, outcome, reason, method_kind`, orgID, first, end)
+	if err == nil && from < firstOf(first) {
+		err = daily(from, firstOf(first))
+	}
+	if err == nil && firstOf(end) <= to {
+		err = daily(firstOf(end), to+1)
+	}
+	return err
+}
+
+func each(ctx context.Context, tx *store.Tx, fn func(key, int), statement string, args ...any) error {
+	rows, err := tx.Query(ctx, statement, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		k := key{org: orgID}
+		var k key
 		var day, n int64
 		var kind, outcome string
 		if err := rows.Scan(&day, &kind, &outcome, &k.reason, &k.methodKind, &n); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -98,6 +99,15 @@ func (s *Service) ConfirmDispute(ctx context.Context, by audit.Actor, token stri
 	return d, err
 }
 
+// Contactable are the dead ends from which a request is sent. Where the
+// password is kept elsewhere, the helpdesk's own contact is shown instead.
+var Contactable = []problem.Code{problem.NotEnabled, problem.NotVerified, problem.Blocked, problem.DirectoryRefused}
+
+// Contactable tells whether a request can be sent from where the flow stands.
+func (f Flow) Contactable() bool {
+	return f.Hidden() || f.State == Problem && slices.Contains(Contactable, f.Problem)
+}
+
 // Contact sends "contact your administrator" from a dead end. It answers the
 // same for accounts that do not exist. Problems: TooLong, Forbidden (not-managed).
 func (s *Service) Contact(ctx context.Context, by audit.Actor, f Flow, message string) error {
@@ -133,6 +143,10 @@ func (s *Service) Expire(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("expire resets: %w", err)
 			}
+			kind, err := s.tried(ctx, tx, r.Flow)
+			if err != nil {
+				return fmt.Errorf("expire resets: %w", err)
+			}
 			n, err := endFlow(ctx, tx, id)
 			if err != nil {
 				return fmt.Errorf("expire resets: %w", err)
@@ -143,7 +157,9 @@ func (s *Service) Expire(ctx context.Context) error {
 			if err := s.d.Challenges.EndOwner(ctx, tx, id); err != nil {
 				return err
 			}
-			if err := s.d.Audit.Record(ctx, tx, by, s.event(Flow{OrgID: r.OrgID, AccountID: r.AccountID}, audit.ResetAbandoned, audit.Failure, string(r.State))); err != nil {
+			e := s.event(Flow{OrgID: r.OrgID, AccountID: r.AccountID}, audit.ResetAbandoned, audit.Failure, string(r.State))
+			e.MethodKind = kind
+			if err := s.d.Audit.Record(ctx, tx, by, e); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,8 @@
 package reset
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
@@ -65,18 +67,49 @@ func judge(f facts) []Rule {
 	say("managed", e.Source == directory.Managed && (f.can.SetPassword || f.unlocks()), problem.NotManaged, nil)
 	say("active", !e.Disabled, problem.NotVerified, nil)
 	say("frozen", !f.account.Frozen(), problem.NotVerified, nil)
+	registered := f
+	registered.locked = nil // what waits for a lock to end is registered all the same; "throttle" tells of it
 	usable := 0
 	for _, m := range f.methods {
-		if why, _ := f.refusal(m); why == "" {
+		if why, _ := registered.refusal(m); why == "" {
 			usable++
 		}
 	}
-	registered := f
-	registered.locked = nil
 	say("methods", registered.enough(f.passed), problem.NotVerified, map[string]any{"count": usable, "gates": f.gates()})
 	wait := f.wait()
 	say("throttle", wait == 0, problem.Blocked, map[string]any{"count": int((wait + time.Minute - 1) / time.Minute)})
 	return rules
+}
+
+// pair says, where two gates are asked for, which two of the methods may pass them,
+// or that no two of them may. It explains the rule "methods" and decides nothing.
+func (f facts) pair() (Rule, bool) {
+	need := f.requirement()
+	f.locked = nil
+	var usable []method.Kind
+	for _, m := range f.methods {
+		if why, _ := f.refusal(m); why == "" && !slices.Contains(usable, m.Kind) {
+			usable = append(usable, m.Kind)
+		}
+	}
+	if need.Gates() < 2 || len(usable) == 0 {
+		return Rule{}, false
+	}
+	for _, a := range method.Kinds() {
+		for _, b := range method.Kinds() {
+			if slices.Contains(usable, a) && slices.Contains(usable, b) && need.Pairs(nil, a) && need.Pairs([]method.Kind{a}, b) {
+				return Rule{Name: "pair", OK: true, Key: "reset.rule.pair.yes", Args: map[string]any{"first": string(a), "second": string(b)}}, true
+			}
+		}
+	}
+	names := make([]string, len(usable))
+	for i, k := range usable {
+		names[i] = string(k)
+	}
+	return Rule{
+		Name: "pair", Key: "reset.rule.pair.no", Problem: problem.NotVerified,
+		Args: map[string]any{"methods": strings.Join(names, ", "), "preset": f.org.Policy.Preset},
+	}, true
 }
 
 // wait is how long this person has to wait: for the account's throttles, or, when

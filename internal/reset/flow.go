@@ -82,6 +82,9 @@ type StartInput struct {
 	UserID string
 	Reason Reason
 	Lang   string // of the page; messages of the flow are in it
+	// Within is the only organization whose people the caller may lead, empty:
+	// any. Those of another are nobody.
+	Within string
 }
 
 // Choice is one method on the choose page.

@@ -168,6 +168,10 @@ func (s *Service) finish(ctx context.Context, tx *store.Tx, f *Flow, now facts, 
 
 // stop ends a flow at a dead end.
 func (s *Service) stop(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, r *Reply, code problem.Code, wait time.Duration) error {
+	kind, err := s.tried(ctx, tx, *f)
+	if err != nil {
+		return err
+	}
 	f.State, f.Problem, f.MethodID = Problem, code, ""
 	if wait > 0 {
 		f.RetryAt = tx.Now().Add(wait)
@@ -179,7 +183,9 @@ func (s *Service) stop(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flo
 		return err
 	}
 	r.Flow, r.Step, r.RetryAfter = *f, Next(*f, 0, 0), wait
-	return s.d.Audit.Record(ctx, tx, by, s.event(*f, audit.ResetRefused, audit.Denied, string(code)))
+	e := s.event(*f, audit.ResetRefused, audit.Denied, string(code))
+	e.MethodKind = kind
+	return s.d.Audit.Record(ctx, tx, by, e)
 }
 
 // Choose picks the method for the gate. Nothing is sent. Problem MethodNotAllowed.
@@ -512,6 +518,14 @@ func (s *Service) endOthers(ctx context.Context, tx *store.Tx, by audit.Actor, f
 		return err
 	}
 	for _, id := range others {
+		left, err := selectFlow(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		kind, err := s.tried(ctx, tx, left.Flow)
+		if err != nil {
+			return err
+		}
 		if _, err := endFlow(ctx, tx, id); err != nil {
 			return err
 		}
@@ -519,6 +533,7 @@ func (s *Service) endOthers(ctx context.Context, tx *store.Tx, by audit.Actor, f
 			return err
 		}
 		e := s.event(f, audit.ResetAbandoned, audit.Denied, "replaced")
+		e.MethodKind = kind
 		if err := s.d.Audit.Record(ctx, tx, by, e); err != nil {
 			return err
 		}

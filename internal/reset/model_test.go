@@ -139,7 +139,7 @@ func (x *walker) step() {
 	case "policy":
 		x.gates = rapid.IntRange(1, 2).Draw(x.rt, "gates")
 		x.allowed = rapid.SampledFrom([][]method.Kind{
-			{method.Email, method.AuthenticatorCode}, {method.Email}, {method.AuthenticatorCode},
+			{method.Email, method.AuthenticatorCode}, {method.Email, method.RecoveryCode}, {method.AuthenticatorCode, method.RecoveryCode}, // codes nobody has
 		}).Draw(x.rt, "allowed")
 		x.setPolicy()
 	case "remove":

@@ -147,7 +147,7 @@ func (x *crowd) round() {
 	}
 	if rapid.IntRange(0, 5).Draw(x.rt, "policy") == 0 {
 		d := demand{rapid.IntRange(1, 2).Draw(x.rt, "gates"), rapid.SampledFrom([][]method.Kind{
-			{method.Email, method.AuthenticatorCode}, {method.Email, method.AuthenticatorCode}, {method.AuthenticatorCode}, {method.Email},
+			{method.Email, method.AuthenticatorCode}, {method.Email, method.AuthenticatorCode}, {method.AuthenticatorCode, method.RecoveryCode}, {method.Email, method.RecoveryCode}, // codes nobody has
 		}).Draw(x.rt, "allowed")}
 		x.rules = append(x.rules, d)
 		all = append(all, func() { x.demand(d) })

@@ -303,6 +303,13 @@ func TestGuessesRunOut(t *testing.T) {
 		if f := w.start(t, alain, reset.Forgot); f.Problem != problem.Blocked || f.RetryAt.IsZero() {
 			t.Fatalf("a new flow: %+v", f)
 		}
+		rules, err := w.s.Explain(t.Context(), w.org, alain)
+		must(t, err)
+		for _, r := range rules {
+			if r.OK != (r.Name != "throttle") || r.Name == "methods" && r.Args["count"] != 1 {
+				t.Errorf("can-reset says of %s: %v, %v", r.Name, r.OK, r.Args)
+			}
+		}
 		clock.Advance(25 * time.Hour)
 		if f := w.start(t, alain, reset.Forgot); f.State != reset.Choosing {
 			t.Fatalf("the day after: %+v", f)

@@ -117,3 +117,11 @@ func selectDispute(ctx context.Context, tx *store.Tx, hash []byte) (d Dispute, t
 func updateDisputed(ctx context.Context, tx *store.Tx, hash []byte) (int64, error) {
 	return tx.Exec(ctx, `UPDATE reset_dispute SET used_at = $2 WHERE token_hash = $1 AND used_at = 0`, hash, store.Micros(tx.Now()))
 }
+
+func eraseFlows(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM reset_flow WHERE org_id = $1 AND account_id = $2`, orgID, accountID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM reset_dispute WHERE org_id = $1 AND account_id = $2`, orgID, accountID)
+	return err
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -32,7 +33,7 @@ func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flo
 	default:
 		return Flow{}, "", problem.New(problem.BadInput).On("reason")
 	}
-	f, err := s.gather(ctx, userID, in.Reason)
+	f, err := s.gather(ctx, userID, in.Reason, in.Within)
 	unavailable := errors.Is(err, problem.New(problem.DirectoryUnavailable)) || errors.Is(err, problem.New(problem.DirectoryRefused))
 	if err != nil && !unavailable {
 		return Flow{}, "", err
@@ -144,12 +145,18 @@ func (s *Service) Explain(ctx context.Context, o *org.Organization, userID strin
 	if err != nil {
 		return nil, err
 	}
-	return judge(f), nil
+	rules := judge(f)
+	for i, r := range rules {
+		if pair, asked := f.pair(); r.Name == "methods" && asked {
+			return slices.Insert(rules, i+1, pair), nil
+		}
+	}
+	return rules, nil
 }
 
 // gather finds everything that decides, for a user ID. No transaction is open:
 // the directory is asked.
-func (s *Service) gather(ctx context.Context, userID string, reason Reason) (facts, error) {
+func (s *Service) gather(ctx context.Context, userID string, reason Reason, within string) (facts, error) {
 	var o *org.Organization
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		o, err = s.d.Orgs.ForUserID(ctx, tx, userID)
@@ -157,6 +164,9 @@ func (s *Service) gather(ctx context.Context, userID string, reason Reason) (fac
 	})
 	if err != nil && !errors.Is(err, problem.New(problem.NotFound)) {
 		return facts{}, err
+	}
+	if o != nil && within != "" && o.ID != within {
+		o = nil
 	}
 	return s.gatherIn(ctx, o, userID, reason)
 }

@@ -36,6 +36,8 @@ type Reply struct {
 	Token string
 	// Device is a token that the browser keeps from now on, else empty.
 	Device string
+	// EndedCodes: recovery codes that the password alone was enough to make no longer count.
+	EndedCodes bool
 }
 
 // Begin stores a method that waits for its proof and sends what proves it, or
@@ -407,6 +409,13 @@ func (s *Service) registered(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	if err := s.record(ctx, tx, by, f, m, kind, "", detail); err != nil {
 		return err
 	}
+	codes := f.outgrown(m)
+	if codes.ID != "" {
+		if err := s.endCodes(ctx, tx, by, f, codes); err != nil {
+			return err
+		}
+		reply.EndedCodes = true
+	}
 	after, err := s.d.Methods.List(ctx, tx, f.org.ID, f.account.ID)
 	if err != nil {
 		return err
@@ -424,20 +433,20 @@ func (s *Service) registered(ctx context.Context, tx *store.Tx, by audit.Actor, 
 			return err
 		}
 	}
-	return s.proveSession(ctx, tx, f, m, reply)
+	return s.proveSession(ctx, tx, f, m, codes.ID, reply)
 }
 
 // proveSession takes back what a replaced method proved, and counts the new one
 // as proved in this session where it stands in for it or is the account's first
 // factor: asking for it again at once would only be a nuisance, and for a
 // recovery code would burn one.
-func (s *Service) proveSession(ctx context.Context, tx *store.Tx, f facts, m method.Method, reply *Reply) (err error) {
+func (s *Service) proveSession(ctx context.Context, tx *store.Tx, f facts, m method.Method, ended string, reply *Reply) (err error) {
 	if m.Replaces != "" {
 		if err := s.d.Sessions.Unprove(ctx, tx, f.org.ID, f.account.ID, m.Replaces); err != nil {
 			return err
 		}
 	}
-	stands := m.Replaces != "" && f.session.FactorID == m.Replaces
+	stands := f.session.FactorID != "" && (f.session.FactorID == m.Replaces || f.session.FactorID == ended)
 	if f.hasFactor() && !stands || !m.Kind.ProvesSignIn() {
 		return nil
 	}

@@ -24,12 +24,20 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, who Who, id string
 		if err := s.d.Sessions.Unprove(ctx, tx, f.org.ID, f.account.ID, id); err != nil {
 			return err
 		}
-		if err := s.record(ctx, tx, by, f, m, audit.MethodDeleted, "", nil); err != nil {
+		if err := s.record(ctx, tx, by, f, m, audit.MethodDeleted, reasonOfDeleting(m), nil); err != nil {
 			return err
 		}
 		return s.tell(ctx, tx, by, f, notice{action: deletedAction, about: m, to: addresses(f.methods, m.ID), also: m})
 	})
 	return gone, err
+}
+
+// reasonOfDeleting tells in the event what the organization entered wrongly.
+func reasonOfDeleting(m method.Method) string {
+	if given(m) {
+		return declinedReason
+	}
+	return ""
 }
 
 // on runs a step about one proved method of the account.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/store"
 )
 
 // recoveryCode is ten codes on paper. They are issued, not proved: the person
@@ -65,4 +67,31 @@ func (s *Service) OpenCodes(who Who, text string) ([]string, error) {
 
 func codesBinding(who Who) string {
 	return "recovery-codes-shown|" + who.Account.OrgID + "|" + who.Account.ID + "|" + who.Session.ID
+}
+
+// outgrown gives the codes that end because m is the account's first other factor
+// (OWASP MFA cheat sheet: renew what was issued before): until now the password
+// alone was enough to make and keep some. Codes of the very session that registers
+// m are its person's as much as m is, and stay. f is as it was before.
+func (f facts) outgrown(m method.Method) method.Method {
+	codes := f.current(method.RecoveryCode)
+	if m.Kind == method.RecoveryCode || !m.Kind.ProvesSignIn() || codes.Owner == f.session.ID || len(f.factors(m.ID)) > 0 {
+		return method.Method{}
+	}
+	return codes
+}
+
+// endCodes takes codes away that were made too early, and says so. They can be
+// brought back like every other method, by whoever proves the new factor.
+func (s *Service) endCodes(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, codes method.Method) error {
+	if _, err := s.d.Methods.Delete(ctx, tx, f.org.ID, f.account.ID, codes.ID); err != nil {
+		return err
+	}
+	if err := s.d.Sessions.Unprove(ctx, tx, f.org.ID, f.account.ID, codes.ID); err != nil {
+		return err
+	}
+	if err := s.record(ctx, tx, by, f, codes, audit.MethodDeleted, "early", nil); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, by, f, notice{action: deletedAction, about: codes, to: addresses(f.methods, codes.ID)})
 }

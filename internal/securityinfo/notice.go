@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	addedAction   = notify.MethodAdded
-	changedAction = notify.MethodChanged
-	deletedAction = notify.MethodDeleted
+	addedAction     = notify.MethodAdded
+	changedAction   = notify.MethodChanged
+	deletedAction   = notify.MethodDeleted
+	confirmedAction = notify.MethodConfirmed
 )
 
 // notice is what is told, and to whom.

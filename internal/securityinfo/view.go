@@ -29,6 +29,9 @@ type Row struct {
 	Args map[string]any
 	// CanBeDefault: a sign-in could offer it first, and there is something to choose between.
 	CanBeDefault bool
+	// Given: the organization entered it, and the person has not confirmed it.
+	// CanConfirm: a code can be sent to it now.
+	Given, CanConfirm bool
 	// Early: codes that were made when the password alone was enough to make them.
 	Early bool
 }
@@ -95,7 +98,8 @@ func (f facts) rows() []Row {
 			if m.Kind != k || !m.Proved {
 				continue
 			}
-			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default, Early: f.early(m)}
+			r := Row{Method: m, CanBeDefault: choices > 1 && asked(m) && !m.Default, Early: f.early(m), Given: given(m)}
+			r.CanConfirm = r.Given && f.reachable(m)
 			r.Why, r.Args = f.need.Refusal(m, f.now)
 			all = append(all, r)
 		}
@@ -103,23 +107,36 @@ func (f facts) rows() []Row {
 	return all
 }
 
-// early tells whether codes are older than everything else that proves a sign-in:
-// whoever knew only the password may have made and kept them (OWASP MFA cheat
-// sheet: renew what was issued before). They count, and the page says to renew.
+// early tells whether codes are older than everything else that proves a sign-in
+// and were made in another session than the first of it: whoever knew only the
+// password may have made and kept them. The page says to renew them. Where their
+// person registers the first other factor they end at once (outgrown); this is
+// for those whose first other factor was given to them.
 func (f facts) early(m method.Method) bool {
 	if m.Kind != method.RecoveryCode {
 		return false
 	}
-	others := 0
-	for _, o := range f.methods {
-		if o.Proved && o.Kind != method.RecoveryCode && o.Kind.ProvesSignIn() && o.Kind.Class() != method.Pass {
-			if !o.ProvedAt.After(m.ProvedAt) {
-				return false
-			}
-			others++
+	var first method.Method
+	for _, o := range f.factors("") {
+		if !o.ProvedAt.After(m.ProvedAt) {
+			return false
+		}
+		if first.ID == "" || o.ProvedAt.Before(first.ProvedAt) {
+			first = o
 		}
 	}
-	return others > 0
+	return first.ID != "" && (first.Owner == "" || first.Owner != m.Owner)
+}
+
+// factors are what proves a sign-in beside paper and passes, without one method.
+func (f facts) factors(without string) []method.Method {
+	var all []method.Method
+	for _, o := range f.methods {
+		if o.ID != without && o.Proved && o.Kind != method.RecoveryCode && o.Kind.ProvesSignIn() && o.Kind.Class() != method.Pass {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 func (f facts) kinds() []Offer {

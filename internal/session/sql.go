@@ -177,3 +177,29 @@ func unprove(ctx context.Context, tx *store.Tx, orgID, accountID, methodID strin
 		orgID, accountID, methodID)
 	return err
 }
+
+// erase drops everything of an account: sessions, and what browsers remember.
+func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM session WHERE org_id = $1 AND account_id = $2`, orgID, accountID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM browser_account WHERE org_id = $1 AND account_id = $2`, orgID, accountID)
+	return err
+}
+
+// selectTimes gives when each session of an account began, was last used, and ended.
+func selectTimes(ctx context.Context, tx *store.Tx, orgID, accountID string) (all []Times, err error) {
+	rows, err := tx.Query(ctx, `SELECT created_at, seen_at, ended_at FROM session WHERE org_id = $1 AND account_id = $2 ORDER BY created_at`, orgID, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var began, seen, ended int64
+		if err := rows.Scan(&began, &seen, &ended); err != nil {
+			return nil, err
+		}
+		all = append(all, Times{store.Time(began), store.Time(seen), store.Time(ended)})
+	}
+	return all, rows.Err()
+}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,14 +25,14 @@ func (db *DB) openSQLite(ctx context.Context, path string, existing bool) error 
 		return fmt.Errorf("the database file cannot be made: %w", err)
 	}
 	var err error
-	if db.writer, err = sql.Open("sqlite", dsn(path, "_txlock=immediate")); err != nil {
+	if db.writer, err = openStatements(dsn(path, "_txlock=immediate")); err != nil {
 		return err
 	}
 	db.writer.SetMaxOpenConns(1) // SQLite has one writer; waiting in Go is cheaper than SQLITE_BUSY
 	if err := db.writer.PingContext(ctx); err != nil {
 		return errors.Join(fmt.Errorf("the database %s does not open: %w", path, err), db.writer.Close())
 	}
-	if db.reader, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
+	if db.reader, err = openStatements(dsn(path, "_pragma=query_only(1)")); err != nil {
 		return errors.Join(err, db.writer.Close())
 	}
 	db.reader.SetMaxOpenConns(readers)
@@ -59,5 +58,5 @@ func private(path string) error {
 func dsn(path, extra string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() +
 		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=temp_store(2)&" + extra
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(2)&_pragma=secure_delete(1)&" + extra
 }

@@ -104,6 +104,20 @@ func (db *DB) Ping(ctx context.Context) error {
 	return db.reader.PingContext(ctx)
 }
 
+// Scrub has deleted rows leave the disk as far as that can be asked for: SQLite
+// overwrites them as they go, and its write-ahead log is emptied here. It waits for
+// nobody: what readers still need goes with the next one. PostgreSQL keeps them
+// until its vacuum.
+func (db *DB) Scrub(ctx context.Context) error {
+	if db.kind != SQLite {
+		return nil
+	}
+	if _, err := db.writer.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		return fmt.Errorf("emptying the write-ahead log: %w", err)
+	}
+	return nil
+}
+
 // SQLDB is the writer's handle on SQLite, for the job queue alone.
 func (db *DB) SQLDB() *sql.DB { return db.writer }
 

@@ -67,7 +67,7 @@ func (tx *Tx) Query(ctx context.Context, statement string, args ...any) (*Rows, 
 		}
 		return &Rows{pg: rows}, nil
 	}
-	rows, err := tx.sqlite.QueryContext(ctx, statement, args...)
+	rows, err := tx.sqlite.QueryContext(ctx, statement, args...) //nolint:rowserrcheck // the caller asks Rows.Err
 	if err != nil {
 		return nil, err
 	}

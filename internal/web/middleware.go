@@ -4,14 +4,19 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
+	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/web/console"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/web/portal"
 )
@@ -25,6 +30,15 @@ const (
 	maxBody = 64 << 10
 	maxPath = 2048
 )
+
+// mostBody is maxBody, but for the two addresses that take account files. Both
+// ask who sends one before they read it, and read it as it comes.
+func mostBody(r *http.Request) int64 {
+	if r.Method == http.MethodPost && (r.URL.Path == console.ImportPath || api.TakesFiles(r)) {
+		return account.MaxBulk + maxBody
+	}
+	return maxBody
+}
 
 // answer remembers what was answered, for the log.
 type answer struct {
@@ -54,13 +68,21 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := s.Now()
-		correlation := supportCode(r)
+		visit := visitOf(r)
+		fresh := visit == ""
+		if fresh {
+			visit = rand.Text() // of the first page, if it plants the cookie
+		}
+		correlation := supportCode(visit)
 		address := clientAddress(r, s.TrustedProxies)
 		r = r.WithContext(page.WithRequest(r.Context(), s.language(w, r), correlation, address))
+		if fresh {
+			r = r.WithContext(page.WithVisit(r.Context(), visit))
+		}
 		a := &answer{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				s.Log.Error("panic", "correlation", correlation, "panic", p)
@@ -76,16 +98,20 @@ func (s *server) observe(next http.Handler) http.Handler {
 }
 
 // supportCode is what people tell the helpdesk: the same on every page of a
-// visit, so that what a page shows is found in the events. It comes from the
-// hash of the visit's cookie; without one each request has its own.
-func supportCode(r *http.Request) string {
+// visit, the first one included, so that what a page shows is found in the events.
+func supportCode(visit string) string {
+	sum := sha256.Sum256([]byte("support code " + visit))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
+}
+
+// visitOf is the cookie of the visit; without one each request has its own.
+func visitOf(r *http.Request) string {
 	for _, name := range []string{"__Host-" + portal.VisitCookie, portal.VisitCookie} {
 		if c, err := r.Cookie(name); err == nil && len(c.Value) >= 20 && len(c.Value) <= 64 {
-			sum := sha256.Sum256([]byte("support code " + c.Value))
-			return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
+			return c.Value
 		}
 	}
-	return strings.ToLower(rand.Text()[:12])
+	return ""
 }
 
 const languageCookie = "kunci-lang"
@@ -94,7 +120,7 @@ const languageCookie = "kunci-lang"
 // Indonesian. Choosing one keeps it for a year.
 func (s *server) language(w http.ResponseWriter, r *http.Request) string {
 	if chosen := r.URL.Query().Get("lang"); i18n.Known(chosen) {
-		http.SetCookie(w, &http.Cookie{
+		http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever people come over https
 			Name: languageCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600,
 			Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
@@ -136,14 +162,14 @@ func (s *server) admit(next http.Handler) http.Handler {
 		case !s.ours(r):
 			s.Pages.Fail(w, r, problem.New(problem.WrongHost))
 			return
-		case len(r.URL.Path) > maxPath || r.ContentLength > maxBody:
+		case len(r.URL.Path) > maxPath || r.ContentLength > mostBody(r):
 			s.Pages.Fail(w, r, problem.New(problem.TooLong))
 			return
 		case r.Method == http.MethodGet && pageFor(r.URL.Path) && portal.Unsupported(r.UserAgent()):
 			http.Redirect(w, r, "/unsupported-browser", http.StatusSeeOther)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, mostBody(r))
 		next.ServeHTTP(w, r)
 	})
 }
@@ -165,6 +191,9 @@ func forPrograms(path string) bool { return strings.HasPrefix(path, "/api/") }
 // ours tells whether a request came under our own name.
 func (s *server) ours(r *http.Request) bool {
 	if strings.EqualFold(r.Host, s.host) || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return true
+	}
+	if slices.ContainsFunc(s.also, func(host string) bool { return strings.EqualFold(r.Host, host) }) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(r.Host)

@@ -29,6 +29,7 @@ func (s *server) mux() *http.ServeMux {
 	mux.Handle("GET /static/", http.HandlerFunc(page.Assets))
 	mux.Handle("GET /push-worker.js", http.HandlerFunc(page.PushWorker))
 	mux.Handle("GET /manifest.webmanifest", http.HandlerFunc(page.Manifest))
+	mux.Handle("GET /.well-known/webauthn", http.HandlerFunc(s.relatedOrigins))
 	mux.Handle("GET /.well-known/security.txt", http.HandlerFunc(s.securityText))
 	mux.Handle("GET /.well-known/change-password", s.redirect(http.StatusFound, "/password"))
 	mux.Handle("GET /favicon.ico", s.redirect(http.StatusFound, page.AssetPath("icon.svg")))

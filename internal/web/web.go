@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/config"
@@ -20,6 +22,9 @@ import (
 // Deps are what the server is made of.
 type Deps struct {
 	PublicURL string
+	// RelatedOrigins are other addresses at which the pages are opened: browsers
+	// are told that the passkeys of PublicURL work there.
+	RelatedOrigins []string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Portal         *portal.Portal
@@ -38,7 +43,8 @@ type server struct {
 	Deps
 	host   string
 	secure bool
-	local  bool // public_url is this machine itself
+	local  bool     // public_url is this machine itself
+	also   []string // hosts of the related origins
 }
 
 // New gives the handler of the whole product.
@@ -51,6 +57,13 @@ func New(d Deps) (http.Handler, error) {
 		return nil, fmt.Errorf("web: the public address %q cannot be read", d.PublicURL)
 	}
 	s := &server{Deps: d, host: u.Host, secure: u.Scheme == "https", local: config.Loopback(u.Hostname())}
+	for _, origin := range d.RelatedOrigins {
+		o, err := url.Parse(origin)
+		if err != nil || o.Host == "" {
+			return nil, fmt.Errorf("web: the origin %q cannot be read", origin)
+		}
+		s.also = append(s.also, o.Host)
+	}
 	protection := http.NewCrossOriginProtection()
 	if err := protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
@@ -66,6 +79,24 @@ func Plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text) // the client may be gone
+}
+
+// relatedOrigins tells browsers at which other origins the passkeys of this one
+// may be asked for (WebAuthn Level 3, 5.11.1). Where there is none there is no such
+// page: an empty list is not allowed.
+func (s *server) relatedOrigins(w http.ResponseWriter, r *http.Request) {
+	if len(s.RelatedOrigins) == 0 || !strings.EqualFold(r.Host, s.host) {
+		http.NotFound(w, r)
+		return
+	}
+	list, err := json.Marshal(map[string][]string{"origins": s.RelatedOrigins})
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // a browser asks for it from the other origin
+	_, _ = w.Write(list)                                           // the client may be gone
 }
 
 // securityText says where weaknesses are reported (RFC 9116): where the only

@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -172,16 +173,16 @@ func TestOrganizationsAreApart(t *testing.T) {
 		s := open(t, db, 64)
 		a, b := s.For("a", embedded.Settings{}), s.For("b", embedded.Settings{})
 		key := put(t, db, a, embedded.Record{UserID: alain}, first).Key
-		if _, err := b.LookUp(t.Context(), alain); err != directory.ErrNotFound {
+		if _, err := b.LookUp(t.Context(), alain); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("look up: %v", err)
 		}
-		if _, err := b.Get(t.Context(), key); err != directory.ErrNotFound {
+		if _, err := b.Get(t.Context(), key); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("get: %v", err)
 		}
 		if r := result(t, b, key, first); r != directory.Wrong {
 			t.Errorf("check: %s", r)
 		}
-		if err := b.SetPassword(t.Context(), key, "x", directory.SetOptions{}); err != directory.ErrNotFound {
+		if err := b.SetPassword(t.Context(), key, "x", directory.SetOptions{}); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("set: %v", err)
 		}
 		if other := put(t, db, b, embedded.Record{UserID: alain}, ""); !other.Created || other.Key == key {

@@ -25,6 +25,8 @@ type Record struct {
 	MustChange  *bool
 	// Password comes from PreparePassword.
 	Password *FilePassword
+	// Allowed is asked about the groups of an account that is there; it may be nil.
+	Allowed func(groups []string) bool
 }
 
 // FilePassword is a password of a file, ready to be stored.
@@ -39,6 +41,12 @@ type Put struct {
 	Key              string
 	Created, Changed bool
 }
+
+// ErrGuarded: Record.Allowed said no.
+var ErrGuarded = errors.New("embedded directory: the account may not be changed")
+
+// Replaces tells whether an account was there already when it was prepared.
+func (p *FilePassword) Replaces() bool { return p != nil && p.version != 0 }
 
 // ErrMoved: the account's password changed between PreparePassword and Put.
 var ErrMoved = errMoved
@@ -107,6 +115,9 @@ func (d *Directory) Put(ctx context.Context, tx *store.Tx, c Record) (Put, error
 	if err != nil {
 		return Put{}, found(err, "put")
 	}
+	if c.Allowed != nil && !c.Allowed(r.entry.Groups) {
+		return Put{}, ErrGuarded
+	}
 	put := Put{Key: r.entry.Key}
 	now := r.entry
 	c.apply(&now)
@@ -131,6 +142,21 @@ func (d *Directory) Put(ctx context.Context, tx *store.Tx, c Record) (Put, error
 		put.Changed = true
 	}
 	return put, nil
+}
+
+// Compare tells what Put would do, the password aside.
+func (d *Directory) Compare(ctx context.Context, tx *store.Tx, c Record) (Put, error) {
+	r, err := selectByUserID(ctx, tx, d.org, c.UserID)
+	if errors.Is(err, store.ErrNoRows) {
+		return Put{Created: true, Changed: true}, nil
+	}
+	if err != nil {
+		return Put{}, fmt.Errorf("embedded directory: compare: %w", err)
+	}
+	now := r.entry
+	c.apply(&now)
+	now.MustChange = r.entry.MustChange
+	return Put{Key: r.entry.Key, Changed: !sameEntry(now, r.entry)}, nil
 }
 
 // Remove takes an account out of the directory. One made later under the same

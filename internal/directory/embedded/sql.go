@@ -124,8 +124,14 @@ func deleteAccount(ctx context.Context, tx *store.Tx, org, key string) (int64, e
 const beyond = "\U0010ffff"
 
 func selectPage(ctx context.Context, tx *store.Tx, org string, p directory.Page) ([]row, error) {
+	// One lower bound for the index: of two, SQLite may take the one that leaves
+	// the whole organization to be walked through.
+	from := `user_id >= $3 AND $2 = ''`
+	if p.After != "" {
+		from = `user_id > $2 AND user_id || '' >= $3`
+	}
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
- WHERE org_id = $1 AND user_id > $2 AND user_id >= $3 AND user_id < $4 ORDER BY user_id LIMIT $5`,
+ WHERE org_id = $1 AND `+from+` AND user_id < $4 ORDER BY user_id LIMIT $5`,
 		org, p.After, p.Prefix, p.Prefix+beyond, p.Limit)
 	if err != nil {
 		return nil, err

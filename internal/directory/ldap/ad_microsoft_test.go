@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -266,7 +267,7 @@ func TestWindowsChanges(t *testing.T) {
 			t.Errorf("%q: %v, want %q", c.pw, r, c.want)
 		}
 	}
-	if err := change(another, newOne); err != directory.ErrWrongPassword {
+	if err := change(another, newOne); !errors.Is(err, directory.ErrWrongPassword) {
 		t.Errorf("wrong old password: %v", err)
 	}
 	if err := change(oldOne, another); err != nil {

@@ -13,9 +13,6 @@ import (
 // attributes of the entry that they may write (MS-ADTS 3.1.1.4.5.22).
 const allowedEffective = "allowedAttributesEffective"
 
-// ordinary is how many people are looked at to find one who is not protected.
-const ordinary = 20
-
 // adExaminer gathers what is found about one server.
 type adExaminer struct {
 	a     *activeDirectory
@@ -43,7 +40,7 @@ func (a *activeDirectory) examine(ctx context.Context, c *conn, p *person) []Fin
 	default:
 		x.good("history", "this server has no control for it: a reset does not look at the password history, a change does")
 	}
-	if p, err := a.unprotected(ctx, c, p); err != nil {
+	if p, err := a.d.unprotected(ctx, c, p, "(!(adminCount=1))"); err != nil {
 		x.bad("rights", "see why people cannot be searched for", "%v", err)
 	} else if p != nil {
 		x.rights(ctx, c, p)
@@ -66,24 +63,6 @@ func (x *adExaminer) domain(ctx context.Context, c *conn) {
 		return
 	}
 	x.good("password policy", "at least %d characters, complexity %v, %d old passwords refused, locked after %d wrong ones", p.minLength, p.complex, p.history, p.threshold)
-}
-
-// unprotected gives somebody whom rights can be delegated for: those that the
-// domain protects take none, and are no proof that they are missing.
-func (a *activeDirectory) unprotected(ctx context.Context, c *conn, p *person) (*person, error) {
-	if p == nil || !p.Privileged {
-		return p, nil
-	}
-	others, err := c.search(ctx, a.d.set.BaseDN, ldap.ScopeWholeSubtree, a.d.people.and("(!(adminCount=1))"), ordinary, a.d.attributes()...)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range others {
-		if other, err := a.d.person(ctx, c, e); err == nil && !other.Privileged {
-			return &other, nil
-		}
-	}
-	return nil, nil
 }
 
 func (x *adExaminer) rights(ctx context.Context, c *conn, p *person) {

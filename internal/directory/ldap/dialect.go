@@ -66,6 +66,7 @@ var dialects = map[string]func(d *Directory) dialect{
 	org.OpenLDAP:        newOpenLDAP,
 	org.ActiveDirectory: newActiveDirectory,
 	org.DS389:           newDS389,
+	org.FreeIPA:         newFreeIPA,
 }
 
 // now is the clock of the directory's operating room.

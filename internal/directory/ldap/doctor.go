@@ -172,6 +172,28 @@ func (x *examiner) people(ctx context.Context, c *conn) *person {
 	return &p
 }
 
+// ordinary is how many people are looked at to find one who is not protected.
+const ordinary = 20
+
+// unprotected gives somebody whom rights can be given for: those that the
+// directory itself protects take none, and are no proof that they are missing.
+// filter leaves most of them out.
+func (d *Directory) unprotected(ctx context.Context, c *conn, p *person, filter string) (*person, error) {
+	if p == nil || !p.Privileged {
+		return p, nil
+	}
+	others, err := c.search(ctx, d.set.BaseDN, ldap.ScopeWholeSubtree, d.people.and(filter), ordinary, d.attributes()...)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range others {
+		if other, err := d.person(ctx, c, e); err == nil && !other.Privileged {
+			return &other, nil
+		}
+	}
+	return nil, nil
+}
+
 func (x *examiner) groups(ctx context.Context, c *conn, p *person) {
 	d := x.d
 	if d.set.GroupFilter == "" {

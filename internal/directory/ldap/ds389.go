@@ -95,7 +95,7 @@ func (s *ds389) set(ctx context.Context, c *conn, p person, pw string, o directo
 // refused finds out which rule was broken, which the password modify operation
 // keeps to itself: a modification that cannot happen is judged by the rules first.
 func (s *ds389) refused(ctx context.Context, c *conn, dn, pw string, err error) error {
-	if code, _ := resultOf(err); code != ldap.LDAPResultConstraintViolation {
+	if code, answered := resultOf(err); !answered || code != ldap.LDAPResultConstraintViolation {
 		return refusal(err)
 	}
 	trial := ldap.NewModifyRequest(dn, []ldap.Control{policyControl()})
@@ -152,32 +152,7 @@ func incomplete(left string, err error) error {
 }
 
 func (s *ds389) change(ctx context.Context, c *conn, p person, old, pw string) error {
-	leave, err := s.d.turns.enter(ctx, p.Key)
-	if err != nil {
-		return err
-	}
-	own, controls, err := c.server.bound(ctx, p.dn, old, policyControl())
-	leave()
-	if own != nil {
-		defer own.close()
-	}
-	result, err := s.judge(p, controls, err)
-	if err != nil {
-		return err
-	}
-	switch {
-	case !result.Right():
-		return directory.ErrWrongPassword
-	case own == nil:
-		// Right, but expired: the server does not let the person in to change it.
-		return s.set(ctx, c, p, pw, directory.SetOptions{})
-	}
-	err = modifyPassword(ctx, own, "", old, pw)
-	c.wrote, c.broken = c.wrote || own.wrote, c.broken || own.broken
-	if err != nil && !own.broken {
-		return s.refused(ctx, c, p.dn, pw, err)
-	}
-	return refusal(err)
+	return s.d.changeAsOwner(ctx, s, c, p, old, pw, func(err error) error { return s.refused(ctx, c, p.dn, pw, err) })
 }
 
 func (s *ds389) unlock(ctx context.Context, c *conn, p person) error {

@@ -15,11 +15,8 @@ import (
 	"kunci.dev/kunci/internal/org"
 )
 
-const (
-	passwordModify = "1.3.6.1.4.1.4203.1.11.1" // RFC 3062
-	// lockedByHand is the time that slapo-ppolicy knows as "for ever".
-	lockedByHand = "000001010000Z"
-)
+// lockedByHand is the time that slapo-ppolicy knows as "for ever".
+const lockedByHand = "000001010000Z"
 
 // uuidForm is what entryUUID looks like; nothing else is asked for.
 var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
@@ -200,52 +197,8 @@ func (d *Directory) gone(err error) error {
 	return fault(err)
 }
 
-// modifyPassword is RFC 3062 with the password policy control. An empty name is
-// the person who signed in on the connection.
-func modifyPassword(ctx context.Context, c *conn, dn, old, pw string) error {
-	value := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
-	for tag, text := range []string{dn, old, pw} {
-		if text != "" {
-			value.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, ber.Tag(tag), text, ""))
-		}
-	}
-	r := ldap.NewExtendedRequest(passwordModify, value)
-	r.Controls = []ldap.Control{policyControl()}
-	var err error
-	for range overtaken {
-		_, err = c.extended(ctx, r)
-		code, answered := resultOf(err)
-		if !answered || code != ldap.LDAPResultAttributeOrValueExists && code != ldap.LDAPResultNoSuchAttribute {
-			break
-		}
-	}
-	return err
-}
-
-// overtaken is how often a password is set again that another set of the same
-// one overtook: slapo-ppolicy then stumbles over the history that the other wrote,
-// and writes nothing.
-const overtaken = 4
-
 func (o *openLDAP) change(ctx context.Context, c *conn, p person, old, pw string) error {
-	own, controls, err := c.server.bound(ctx, p.dn, old, policyControl())
-	if own != nil {
-		defer own.close()
-	}
-	result, err := o.judge(p, controls, err)
-	if err != nil {
-		return err
-	}
-	switch {
-	case !result.Right():
-		return directory.ErrWrongPassword
-	case own == nil:
-		// Right, but expired: the server does not let the person in to change it.
-		return o.set(ctx, c, p, pw, directory.SetOptions{})
-	}
-	err = modifyPassword(ctx, own, "", old, pw)
-	c.wrote, c.broken = c.wrote || own.wrote, c.broken || own.broken
-	return refusal(err)
+	return o.d.changeAsOwner(ctx, o, c, p, old, pw, refusal)
 }
 
 func (o *openLDAP) unlock(ctx context.Context, c *conn, p person) error {

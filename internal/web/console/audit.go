@@ -20,6 +20,9 @@ type auditPage struct {
 	page.Base
 	Kind      audit.Kind
 	Kinds     []audit.Kind
+	Outcome   audit.Outcome
+	Outcomes  []audit.Outcome
+	Code      string // the support code that is looked for
 	From, To  string
 	Person    string // whose events; empty: everybody's
 	Events    []audit.Record
@@ -50,6 +53,7 @@ func (c *Console) audit(w http.ResponseWriter, r *http.Request, d desk, get func
 	q.Before, q.Limit = get("before"), pageOfEvents
 	view := &auditPage{
 		Base: d.base(r, "audit", "audit"), Kind: q.Kind, Kinds: audit.Kinds,
+		Outcome: q.Outcome, Outcomes: audit.Outcomes, Code: q.Correlation,
 		From: dateText(q.From), To: dateText(q.To.AddDate(0, 0, -1)), MayExport: d.as.May(admin.ExportAudit),
 	}
 	if r.Method == http.MethodPost {
@@ -112,7 +116,10 @@ func (c *Console) getProof(w http.ResponseWriter, r *http.Request, d desk) error
 
 // auditQuery reads the filter. Days are whole ones of UTC, the last one included.
 func auditQuery(get func(string) string, d desk) (audit.Query, error) {
-	q := audit.Query{Org: d.Org.ID, Kind: audit.Kind(get("kind"))}
+	q := audit.Query{Org: d.Org.ID, Kind: audit.Kind(get("kind")), Outcome: audit.Outcome(get("outcome")), Correlation: strings.TrimSpace(get("code"))}
+	if q.Outcome != "" && !slices.Contains(audit.Outcomes, q.Outcome) {
+		return q, problem.New(problem.BadInput).On("outcome")
+	}
 	if q.Kind != "" && !slices.Contains(audit.Kinds, q.Kind) {
 		return q, problem.New(problem.BadInput).On("kind")
 	}
@@ -154,8 +161,12 @@ func (c *Console) postExport(w http.ResponseWriter, r *http.Request, d desk) err
 		return err
 	}
 	q.WithoutPeople = form["people"] == ""
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Content-Disposition", `attachment; filename="kunci-audit.ndjson"`)
+	kind, name := "application/x-ndjson", "kunci-audit.ndjson"
+	if form["format"] == string(audit.CSV) {
+		q.Format, kind, name = audit.CSV, "text/csv; charset=utf-8", "kunci-audit.csv"
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	_, err = c.Audit.Export(r.Context(), w, d.as.By, q)
 	return err
 }

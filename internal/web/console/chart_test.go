@@ -28,3 +28,17 @@ func TestBarsFitTheirChart(t *testing.T) {
 		t.Error("nothing is drawn as something")
 	}
 }
+
+func TestLinesFitTheirChart(t *testing.T) {
+	c := drawLines([]string{"a", "b"}, []point{{At: .1, Label: "x", Values: []int{0, 10}}, {At: .9, Label: "y", Values: []int{5, 20}}})
+	if c.Empty || c.Max != 20 || c.First != "x" || c.Last != "y" || c.Lines[0].Points != "72,160 648,120" || c.Lines[1].Points != "72,80 648,0" {
+		t.Errorf("%+v", c)
+	}
+	if !drawLines([]string{"a"}, nil).Empty || !drawLines([]string{"a"}, []point{{Values: []int{0}}}).Empty {
+		t.Error("nothing is drawn as something")
+	}
+	got := shares([]share{{N: 1000}, {N: 1}, {}})
+	if got[0].Width != shareWidth || got[1].Width != 1 || got[2].Width != 0 {
+		t.Errorf("%+v", got)
+	}
+}

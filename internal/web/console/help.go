@@ -59,6 +59,8 @@ func (c *Console) act(r *http.Request, d desk, view *personPage, what admin.Acti
 			h.ShownID = ""
 		}
 		return true, err
+	case admin.ErasePerson:
+		return false, c.Admin.Erase(ctx, d.as, d.Org, view.Person, form["confirm"])
 	case admin.IssuePass:
 		h.Minutes, h.Reusable = form["minutes"], form["reusable"] != ""
 		minutes, err := strconv.Atoi(strings.TrimSpace(form["minutes"]))

@@ -90,29 +90,3 @@ func warnings(v *overviewPage, d desk) []warning {
 	add(d.Org.Support.Email == "", "support", 0, "", admin.SeeOverview)
 	return all
 }
-
-type messagesPage struct {
-	page.Base
-	Days   int
-	Counts []messageCount
-}
-
-type messageCount struct {
-	State notify.State
-	N     int
-}
-
-func (c *Console) getMessages(w http.ResponseWriter, r *http.Request, d desk) error {
-	view := &messagesPage{Base: d.base(r, "messages", "messages"), Days: 30}
-	err := c.DB.Read(r.Context(), func(tx *store.Tx) error {
-		counts, err := c.Notify.CountFor(r.Context(), tx, d.Org.ID, tx.Now().AddDate(0, 0, -view.Days))
-		for _, state := range []notify.State{notify.Queued, notify.Sent, notify.Failed, notify.Expired} {
-			view.Counts = append(view.Counts, messageCount{state, counts[state]})
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.Pages.Write(w, r, http.StatusOK, "console_messages", view)
-}

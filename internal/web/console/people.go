@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 
@@ -20,6 +21,8 @@ type peoplePage struct {
 	Kind  method.Kind
 	Kinds []method.Kind
 	List  admin.List
+	// What is offered beside the list.
+	MayImport, MayExport bool
 }
 
 var shows = []admin.Show{admin.ShowAll, admin.ShowCapable, admin.ShowNotRegistered, admin.ShowNotEnabled}
@@ -47,6 +50,7 @@ func (c *Console) people(w http.ResponseWriter, r *http.Request, d desk, q admin
 	view := &peoplePage{
 		Base: d.base(r, "people", "people"), Query: q.Prefix, Show: q.Show, Shows: shows, Kind: q.Kind, Kinds: built(), List: list,
 	}
+	view.allow(d, c.Admin.Listable(d.Org))
 	return c.Pages.Write(w, r, http.StatusOK, "console_people", view)
 }
 
@@ -84,6 +88,8 @@ type personPage struct {
 	Acts   []admin.Action
 	Events []audit.Record // nil where the role does not see them
 	Help   helpView
+
+	MayExport, MayErase bool
 }
 
 // recent is how many events of a person their page shows.
@@ -104,6 +110,8 @@ func (c *Console) person(r *http.Request, d desk) (*personPage, error) {
 		return nil, err
 	}
 	view.Acts = d.as.Acts(view.Person)
+	view.MayExport = d.as.MayOn(admin.ExportPerson, view.Person)
+	view.MayErase = d.as.MayOn(admin.ErasePerson, view.Person) && admin.MayBeErased(d.Org, view.Person)
 	if view.Help, err = c.help(r, d, view.Person); err != nil {
 		return nil, err
 	}
@@ -127,6 +135,9 @@ func (c *Console) postPerson(w http.ResponseWriter, r *http.Request, d desk) err
 		return err
 	}
 	what := admin.Action(form["act"])
+	if what == admin.ExportPerson {
+		return c.exportPerson(w, r, d, view)
+	}
 	shown, err := c.act(r, d, view, what, form)
 	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
 		return c.refuse(w, r, "console_person", view, &view.Base, refusal)
@@ -137,5 +148,23 @@ func (c *Console) postPerson(w http.ResponseWriter, r *http.Request, d desk) err
 	if shown {
 		return c.Pages.Write(w, r, http.StatusOK, "console_person", view)
 	}
+	if what == admin.ErasePerson { // there is nobody any more to go back to
+		return page.See(w, r, "/console/people?"+url.Values{"done": {string(what)}}.Encode())
+	}
 	return page.See(w, r, "/console/people/"+url.PathEscape(view.Key)+"?"+url.Values{"done": {string(what)}}.Encode())
+}
+
+// exportPerson gives everything that is kept of a person as a file, in the answer to
+// a POST: that somebody asked is recorded.
+func (c *Console) exportPerson(w http.ResponseWriter, r *http.Request, d desk, view *personPage) error {
+	all, err := c.Admin.DataOf(r.Context(), d.as, d.Org, view.Person)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="kunci-person.json"`)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(all) // the client may be gone
+	return nil
 }

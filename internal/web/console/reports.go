@@ -2,12 +2,14 @@ package console
 
 import (
 	"encoding/csv"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
@@ -15,21 +17,36 @@ import (
 
 type reportsPage struct {
 	page.Base
-	From, To     string // dates, as the form has them
-	Period       report.Period
-	Figures      report.Registration
-	Resets       chart
-	Registered   chart
-	History      []report.Registration
-	Proofs       []counted
-	Refusals     []counted
-	Total        report.Activity
-	HelpdeskFree int // resets and unlocks nobody had to call for
+	From, To   string // dates, as the form has them
+	Spans      []span // ranges that are a click away
+	Step       report.Step
+	Period     report.Period
+	Steps      []report.Activity // Period.Days by Step
+	Figures    report.Registration
+	Resets     chart
+	History    []report.Registration // one for each Step
+	Registered lines
+	Methods    []share // people who have each
+	Proofs     []methodRow
+	Endings    []share
+	Times      []share
+	Refusals   []share
+	Rules      []share
+	Left       []share
+
+	tables []report.Table
 }
 
-type counted struct {
-	Name string
-	N    int
+// span is a range that ends today.
+type span struct {
+	Days int
+	From string
+}
+
+// methodRow is what became of one kind of method.
+type methodRow struct {
+	Key           string
+	Proved, Wrong int
 }
 
 func (c *Console) getReports(w http.ResponseWriter, r *http.Request, d desk) error {
@@ -51,63 +68,151 @@ func (c *Console) report(r *http.Request, d desk, view *reportsPage) error {
 			return err
 		}
 		view.From, view.To = from.String(), to.String()
+		for _, days := range []int{30, 90, 365, 1095} {
+			view.Spans = append(view.Spans, span{days, (report.DayOf(tx.Now()) - report.Day(days) + 1).String()})
+		}
 		if view.Period, err = c.Report.Activity(r.Context(), tx, d.Org.ID, from, to); err != nil {
 			return err
 		}
-		if view.History, err = c.Report.History(r.Context(), tx, d.Org.ID, from, to); err != nil {
+		history, err := c.Report.History(r.Context(), tx, d.Org.ID, from, to)
+		if err != nil {
 			return err
 		}
-		view.draw()
+		view.tables = report.Tables(view.Period, history, view.Figures)
+		view.draw(from, to, history)
 		return nil
 	})
 }
 
-func (v *reportsPage) draw() {
-	var resets, capable []bar
-	for _, a := range v.Period.Days {
-		resets = append(resets, bar{Label: a.Day.String(), Value: a.Completed + a.Unlocked})
-		v.Total.Completed += a.Completed
-		v.Total.Unlocked += a.Unlocked
-		v.Total.Changed += a.Changed
-		v.Total.Abandoned += a.Abandoned
-		v.Total.Blocked += a.Blocked
-		v.Total.Refused += a.Refused
-		v.Total.Requests += a.Requests
+func (v *reportsPage) draw(from, to report.Day, history []report.Registration) {
+	v.Step = report.StepOf(int(to-from) + 1)
+	v.Steps = report.Group(v.Period.Days, v.Step)
+	bars := make([]bar, len(v.Steps))
+	for i, a := range v.Steps {
+		bars[i] = bar{Label: a.Day.String(), Value: a.Completed + a.Unlocked}
 	}
-	for _, h := range v.History {
-		capable = append(capable, bar{Label: h.At.UTC().Format(time.DateOnly), Value: h.Capable})
-	}
-	v.Resets, v.Registered = draw(resets), draw(capable)
-	v.HelpdeskFree = v.Total.Completed + v.Total.Unlocked
+	v.Resets = draw(bars)
+	v.drawHistory(from, to, history)
+	t := v.Period.Total
+	v.Endings = shares([]share{
+		{Key: "report.ending.reset", N: t.Completed}, {Key: "report.ending.unlocked", N: t.Unlocked}, {Key: "report.ending.abandoned", N: t.Abandoned},
+		{Key: "report.ending.blocked", N: t.Blocked}, {Key: "report.ending.cancelled", N: t.Cancelled}, {Key: "report.ending.failed", N: t.Failed},
+		{Key: "report.ending.contacted", N: t.Contacted},
+	})
+	var people []share
 	for _, k := range method.Kinds() {
-		if n := v.Period.Proofs[k]; n > 0 {
-			v.Proofs = append(v.Proofs, counted{string(k), n})
+		if n := v.Figures.ByKind[k]; n > 0 {
+			people = append(people, share{Key: "kind." + string(k), N: n})
+		}
+		if proved, wrong := v.Period.Proofs[k], v.Period.Failures[string(k)]; proved+wrong > 0 {
+			v.Proofs = append(v.Proofs, methodRow{"kind." + string(k), proved, wrong})
 		}
 	}
-	for code, n := range v.Period.Refusals {
-		v.Refusals = append(v.Refusals, counted{code, n})
+	v.Methods = shares(people)
+	var times []share
+	for _, s := range v.Period.Finished {
+		times = append(times, share{Key: "console.reports.in." + s.Name, N: s.Count})
 	}
-	slices.SortFunc(v.Refusals, func(a, b counted) int { return b.N - a.N })
+	v.Times = shares(times)
+	v.Refusals, v.Rules, v.Left = named(v.Period.Refusals), named(v.Period.Rules), named(v.Period.Left)
 }
 
-// getReportsCSV gives the days as a table for spreadsheets: numbers and dates
-// alone, so that nothing in it can be read as a formula.
+// sharesView is a table with bars, with the page whose words it uses.
+type sharesView struct {
+	Page page.Base
+	Rows []share
+}
+
+// Shares is for the template: a table with bars.
+func (v *reportsPage) Shares(rows []share) sharesView { return sharesView{v.Base, rows} }
+
+// Seconds is a time in minutes and seconds, for the template.
+func (v *reportsPage) Seconds(n int) string { return fmt.Sprintf("%d:%02d", n/60, n%60) }
+
+// named finds words for codes; one that has none is shown as it is.
+func named(counts map[string]int) (all []share) {
+	for _, c := range report.Counted(counts) {
+		s := share{Name: c.Name, N: c.N}
+		if slices.Contains(reasonCodes, c.Name) {
+			s.Key = "report.reason." + c.Name
+		}
+		all = append(all, s)
+	}
+	return shares(all)
+}
+
+// reasonCodes are the codes that have words.
+var reasonCodes = []string{
+	"not-enabled", "not-verified", "not-managed", "blocked", "directory-unavailable", "directory-refused", "expired", "cookies", "update-browser",
+	"gone", "fault",
+	"too_short", "too_long", "classes", "control_character", "banned", "contains_name", "breached", "history", "minimum_age", "length", "complexity",
+	"external", "unreadable", "other",
+	"choosing", "verifying", "choosing-password", "writing",
+}
+
+// drawHistory keeps the last figures of each step, and draws them.
+func (v *reportsPage) drawHistory(from, to report.Day, history []report.Registration) {
+	next := 0
+	for i := range v.Steps {
+		end := to + 1
+		if i+1 < len(v.Steps) {
+			end = v.Steps[i+1].Day
+		}
+		var last *report.Registration
+		for ; next < len(history) && report.DayOf(history[next].At) < end; next++ {
+			last = &history[next]
+		}
+		if last != nil {
+			v.History = append(v.History, *last)
+		}
+	}
+	var points []point
+	for _, h := range v.History {
+		points = append(points, point{
+			At: (float64(report.DayOf(h.At)-from) + .5) / float64(to-from+1), Label: h.At.UTC().Format(time.DateOnly),
+			Values: []int{h.Enabled, h.Registered, h.Capable},
+		})
+	}
+	v.Registered = drawLines([]string{"console.figure.enabled", "console.figure.registered", "console.figure.capable"}, points)
+}
+
+// getReportsCSV gives one report as a table for spreadsheets: numbers, dates and
+// codes alone, so that nothing in it can be read as a formula.
 func (c *Console) getReportsCSV(w http.ResponseWriter, r *http.Request, d desk) error {
 	view := &reportsPage{}
 	if err := c.report(r, d, view); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="kunci-`+view.From+`-`+view.To+`.csv"`)
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"day", "reset", "unlocked", "changed", "abandoned", "blocked", "refused", "requests", "signed_in", "signin_failed"})
-	for _, a := range view.Period.Days {
-		line := []string{a.Day.String()}
-		for _, n := range []int{a.Completed, a.Unlocked, a.Changed, a.Abandoned, a.Blocked, a.Refused, a.Requests, a.SignedIn, a.NotSigned} {
-			line = append(line, strconv.Itoa(n))
-		}
-		_ = out.Write(line)
+	name := r.URL.Query().Get("table")
+	if name == "" {
+		name = "days"
 	}
-	out.Flush()
+	i := slices.IndexFunc(view.tables, func(t report.Table) bool { return t.Name == name })
+	if i < 0 {
+		return problem.New(problem.BadInput).On("table")
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="kunci-`+name+`-`+view.From+`-`+view.To+`.csv"`)
+	out := csv.NewWriter(w)
+	_ = out.Write(view.tables[i].Header)
+	_ = out.WriteAll(view.tables[i].Rows)
 	return nil // the client may be gone; the header is out already
+}
+
+// getReportsJSON gives every report in one document, under the names of the CSV.
+func (c *Console) getReportsJSON(w http.ResponseWriter, r *http.Request, d desk) error {
+	view := &reportsPage{}
+	if err := c.report(r, d, view); err != nil {
+		return err
+	}
+	all := map[string]any{"from": view.From, "to": view.To}
+	for _, t := range view.tables {
+		all[t.Name] = t.Objects()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="kunci-reports-`+view.From+`-`+view.To+`.json"`)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(all) // the client may be gone
+	return nil
 }

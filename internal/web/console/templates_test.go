@@ -7,13 +7,16 @@ import (
 
 	"github.com/jba/templatecheck"
 
+	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // A field or method that a template asks for and its struct lacks is found
@@ -29,8 +32,9 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	}
 	structs := map[string]any{
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
-		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{},
-		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_messages": &messagesPage{}, "console_settings": &settingsPage{},
+		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
+		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -55,7 +59,22 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, a := range []admin.Action{admin.Unlock, admin.ClearLimits, admin.RequireRegistration, admin.RevokeSessions, admin.RevokePass, admin.Unlink, admin.Freeze, admin.Unfreeze} {
 		keys = append(keys, "console.act."+string(a), "console.act."+string(a)+".hint", "console.done."+string(a))
 	}
-	keys = append(keys, "console.done."+string(admin.ResolveRequest), "console.done.revoke_key", "console.done.assign", "console.done.release", "console.done.answer", "console.done.send_code", "console.done.verify_code", "console.done."+string(admin.ChangePolicy))
+	keys = append(keys, "console.done."+string(admin.ResolveRequest), "console.done.revoke_key", "console.done.assign", "console.done.release", "console.done.answer", "console.done.send_code", "console.done.verify_code", "console.done.erase_person", "console.done."+string(admin.ChangePolicy))
+	for _, m := range wording.Messages() {
+		keys = append(keys, "messages.name."+m.Name)
+		for _, v := range m.Variables {
+			keys = append(keys, "messages.variable."+v.Name)
+		}
+	}
+	for _, lang := range i18n.Languages() {
+		keys = append(keys, "messages.language."+lang)
+	}
+	for _, group := range strings.Fields("code sms password method desk") {
+		keys = append(keys, "messages.group."+group)
+	}
+	for _, act := range []string{saveMessage, resetMessage, testMessage} {
+		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
 	for _, r := range org.Roles {
 		keys = append(keys, "console.role."+string(r))
 	}
@@ -74,8 +93,17 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, c := range strings.Fields("not-enabled not-verified not-managed blocked directory-unavailable directory-refused expired cookies update-browser " + string(helpdesk.ProblemDispute)) {
 		keys = append(keys, "console.problem."+c)
 	}
+	for _, s := range account.BulkStates {
+		keys = append(keys, "console.import.state."+string(s), "console.import.text."+string(s))
+	}
 	for _, s := range shows[1:] {
 		keys = append(keys, "console.show."+string(s), "console.state."+string(s))
+	}
+	for _, code := range reasonCodes {
+		keys = append(keys, "report.reason."+code)
+	}
+	for _, s := range []report.Step{report.ByDay, report.ByWeek, report.ByMonth} {
+		keys = append(keys, "report.resets."+string(s), "report.from."+string(s))
 	}
 	for _, lang := range i18n.Languages() {
 		for _, key := range keys {

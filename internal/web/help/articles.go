@@ -24,7 +24,7 @@ type section struct {
 var sections = []section{
 	{"back-in", []string{"forgot-password", "first-password", "locked-account", "code-missing", "new-phone"}},
 	{"page-says", []string{"not-verified", "not-enabled", "not-managed", "blocked", "expired", "cookies", "update-browser", "try-later"}},
-	{"proving", []string{"methods", "passkeys", "phones", "authenticator-app", "recovery-codes"}},
+	{"proving", []string{"methods", "passkeys", "phones", "authenticator-app", "devices", "hardware-tokens", "recovery-codes", "security-questions", "temporary-access-pass"}},
 	{"safety", []string{"codes", "not-me", "privacy"}},
 }
 
@@ -75,5 +75,5 @@ func (l library) body(lang, article string, to reader) (template.HTML, error) {
 	if err := l[lang][article].Execute(&out, to); err != nil {
 		return "", fmt.Errorf("help: %s in %s: %w", article, lang, err)
 	}
-	return template.HTML(out.String()), nil
+	return template.HTML(out.String()), nil //nolint:gosec // what html/template has just escaped
 }

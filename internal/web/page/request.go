@@ -16,6 +16,7 @@ const (
 	languageKey contextKey = iota
 	correlationKey
 	addressKey
+	visitKey
 )
 
 // WithRequest notes what the middleware found out about a request.
@@ -24,6 +25,15 @@ func WithRequest(ctx context.Context, language, correlation, address string) con
 	ctx = context.WithValue(ctx, correlationKey, correlation)
 	return context.WithValue(ctx, addressKey, address)
 }
+
+// WithVisit notes the value that the cookie of a visit gets, where the browser has
+// none yet: the support code of the page that plants it is made from it.
+func WithVisit(ctx context.Context, visit string) context.Context {
+	return context.WithValue(ctx, visitKey, visit)
+}
+
+// NewVisit is the value for the cookie of a visit that begins with this request.
+func NewVisit(r *http.Request) string { return text(r, visitKey) }
 
 func text(r *http.Request, key contextKey) string {
 	s, _ := r.Context().Value(key).(string)

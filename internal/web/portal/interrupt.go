@@ -14,7 +14,14 @@ type interruptPage struct {
 	signin.Interrupt
 	Org     string
 	Next    string
-	Methods []factorLine
+	Methods []interruptLine
+	// Given is how many of them the organization entered and nobody confirmed.
+	Given int
+}
+
+type interruptLine struct {
+	factorLine
+	Given bool
 }
 
 func (p *Portal) interrupt(r *http.Request, who visitor, next string) (*interruptPage, error) {
@@ -30,7 +37,10 @@ func (p *Portal) interrupt(r *http.Request, who visitor, next string) (*interrup
 	}
 	for _, m := range who.Methods {
 		if m.Usable() {
-			shown.Methods = append(shown.Methods, lineOf(m))
+			shown.Methods = append(shown.Methods, interruptLine{lineOf(m), m.Given()})
+			if m.Given() {
+				shown.Given++
+			}
 		}
 	}
 	return shown, nil

@@ -83,7 +83,7 @@ const VisitCookie = "kunci-visit"
 func (p *Portal) cookieName(name string) string { return page.CookieName(p.Secure, name) }
 
 func (p *Portal) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever people come over https
 		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(life.Seconds()),
 		Secure: p.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})

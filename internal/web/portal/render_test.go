@@ -125,7 +125,7 @@ func stories() []story {
 			}})
 		}
 	}
-	for _, code := range append(append([]problem.Code{problem.NotManaged, problem.Expired, problem.Cookies}, contactable...), faults...) {
+	for _, code := range append(append([]problem.Code{problem.NotManaged, problem.Expired, problem.Cookies}, reset.Contactable...), faults...) {
 		all = append(all, story{"problem " + string(code), "reset_problem", "/reset/problem?why=" + string(code), func() page.Page {
 			b := base("reset-problem", "reset.problem."+string(code)+".title")
 			b.Problem = string(code)

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -61,7 +62,7 @@ func (p *Portal) identify(r *http.Request, typed, reason string) *identifyPage {
 func (p *Portal) getReset(w http.ResponseWriter, r *http.Request) error {
 	visit := p.cookie(r, VisitCookie)
 	if visit == "" {
-		visit = store.NewToken()
+		visit = cmp.Or(page.NewVisit(r), store.NewToken())
 	}
 	p.setCookie(w, VisitCookie, visit, time.Hour)
 	userID := r.URL.Query().Get("user_id")

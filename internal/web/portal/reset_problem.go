@@ -23,10 +23,6 @@ type problemPage struct {
 	Restart bool   // starting again helps
 }
 
-// contactable are the dead ends from which a request is sent. Where the
-// password is kept elsewhere, the helpdesk's own contact is shown instead.
-var contactable = []problem.Code{problem.NotEnabled, problem.NotVerified, problem.Blocked, problem.DirectoryRefused}
-
 func (p *Portal) getProblem(w http.ResponseWriter, r *http.Request) error {
 	flow, err := p.Reset.Open(r.Context(), p.cookie(r, resetCookie))
 	if problem.Has(err, problem.Cookies) || problem.Has(err, problem.Expired) {
@@ -50,7 +46,7 @@ func (p *Portal) getProblem(w http.ResponseWriter, r *http.Request) error {
 	shown := &problemPage{
 		Base: baseOf(view, string(reset.PageProblem), "reset.problem."+string(code)+".title"), Org: orgName(view.Org),
 		Wait: waitLeft(flow, p.DB.Now()), Again: again,
-		Contact: slices.Contains(contactable, code) && flow.State == reset.Problem,
+		Contact: !flow.Hidden() && flow.Contactable(),
 		Restart: code == problem.Expired || code == problem.Blocked,
 	}
 	shown.Problem = string(code)
@@ -105,7 +101,7 @@ func (p *Portal) contact(w http.ResponseWriter, r *http.Request) (reset.View, *c
 	if err != nil {
 		return reset.View{}, nil, p.failed(w, r, err)
 	}
-	if !flow.Hidden() && (flow.State != reset.Problem || !slices.Contains(contactable, flow.Problem)) {
+	if !flow.Contactable() {
 		return reset.View{}, nil, page.See(w, r, view.Step.Path)
 	}
 	shown := &contactPage{Base: baseOf(view, "reset-contact", "reset.contact.title"), Org: orgName(view.Org)}

@@ -82,7 +82,7 @@ func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 	if shown.Hidden = v.Flow.Hidden(); shown.Hidden {
 		shown.To = v.Flow.SentTo()
 	}
-	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Org.Policy.Codes.Minutes
+	shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), digitsOf(v), v.Challenge.MinutesLeft(p.DB.Now(), v.Org.Policy.Codes.Minutes)
 	for i, q := range v.Questions {
 		shown.Questions = append(shown.Questions, questionLine{fmt.Sprintf("answer_%d", i+1), q.Text(page.Lang(r))})
 	}

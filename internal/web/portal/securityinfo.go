@@ -15,7 +15,7 @@ const (
 )
 
 func (p *Portal) securityInfoRoutes() []Route {
-	return []Route{
+	return append(p.givenRoutes(), []Route{
 		{"GET " + infoPath, p.getSecurityInfo},
 		{"GET " + addPath, p.getAdd},
 		{"POST " + addPath, p.postAdd},
@@ -28,7 +28,7 @@ func (p *Portal) securityInfoRoutes() []Route {
 		{"POST " + infoPath + "/{id}/change", p.postChange},
 		{"GET " + infoPath + "/{id}/default", p.getDefault},
 		{"POST " + infoPath + "/{id}/default", p.postDefault},
-	}
+	}...)
 }
 
 // who is the visitor as room securityinfo takes them.
@@ -81,6 +81,8 @@ type infoPage struct {
 	Deleted []deletedRow
 	Reset   securityinfo.Reset
 	Org     string
+	// Given is how many the organization entered that are not confirmed.
+	Given int
 	// Console tells that the person is an administrator.
 	Console bool
 	// Passkeys tells the browser which ones still count.
@@ -102,6 +104,7 @@ type deletedRow struct {
 var doneNotices = map[string]string{
 	"added": "securityinfo.done.added", "changed": "securityinfo.done.changed", "deleted": "securityinfo.done.deleted",
 	"undone": "securityinfo.done.undone", "default": "securityinfo.done.default", "renamed": "securityinfo.done.renamed",
+	"confirmed": "securityinfo.done.confirmed", "added-codes": "securityinfo.done.added-codes",
 }
 
 func (p *Portal) getSecurityInfo(w http.ResponseWriter, r *http.Request) error {
@@ -123,7 +126,10 @@ func (p *Portal) infoPage(r *http.Request, v visitor) (*infoPage, error) {
 	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name, Passkeys: view.Passkeys}
 	_, shown.Console = v.Org.RoleOf(v.Account.Entry.UserID, v.Account.Entry.Groups)
 	for _, row := range view.Methods {
-		shown.Methods = append(shown.Methods, infoRow{row, row.ProvedBy == method.ByAdministrator})
+		shown.Methods = append(shown.Methods, infoRow{row, row.ProvedBy == method.ByAdministrator && !row.Given})
+		if row.Given {
+			shown.Given++
+		}
 	}
 	for _, m := range view.Deleted {
 		shown.Deleted = append(shown.Deleted, deletedRow{m, printerOf(r).Date(securityinfo.UndoUntil(m))})

@@ -283,6 +283,9 @@ func (p *Portal) confirm(w http.ResponseWriter, r *http.Request, v visitor, k me
 			p.Log.Warn("a device was not subscribed", "correlation", page.Correlation(r), "error", err)
 		}
 	}
+	if reply.EndedCodes {
+		return seeDone(w, r, "added-codes")
+	}
 	if reply.Method.Replaces != "" {
 		return seeDone(w, r, "changed")
 	}

@@ -19,6 +19,7 @@ type methodPage struct {
 	Typed      string
 	CanReplace bool
 	Kept       bool
+	Given      bool // the organization entered it, and nobody confirmed it
 	Days       int
 }
 
@@ -43,9 +44,18 @@ func (p *Portal) about(r *http.Request, v visitor, name, title string) (*methodP
 	return shown, nil
 }
 
+// deletePage asks in other words where somebody says that a method is not theirs.
+func (p *Portal) deletePage(r *http.Request, v visitor) (*methodPage, error) {
+	shown, err := p.about(r, v, "security-info-delete", "securityinfo.delete.title")
+	if err == nil && shown.Method.Given() {
+		shown.Given, shown.Title = true, "given.decline.title"
+	}
+	return shown, err
+}
+
 func (p *Portal) getDelete(w http.ResponseWriter, r *http.Request) error {
 	return p.person(w, r, r.URL.Path, func(v visitor) error {
-		shown, err := p.about(r, v, "security-info-delete", "securityinfo.delete.title")
+		shown, err := p.deletePage(r, v)
 		if err != nil {
 			return err
 		}
@@ -60,7 +70,7 @@ func (p *Portal) postDelete(w http.ResponseWriter, r *http.Request) error {
 	return p.person(w, r, r.URL.Path, func(v visitor) error {
 		_, err := p.SecurityInfo.Delete(r.Context(), v.by, v.who(), r.PathValue("id"))
 		if refusal, ok := refusalOf(err); ok {
-			view, err := p.about(r, v, "security-info-delete", "securityinfo.delete.title")
+			view, err := p.deletePage(r, v)
 			if err != nil {
 				return err
 			}

@@ -71,6 +71,7 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 			return shown
 		}})
 	}
+	all = append(all, givenStories(base)...)
 	for k := range kindPages {
 		for _, state := range []string{"title", "verify.title", "shown.title"} {
 			all = append(all, kindStories(k, state, base)...)

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -76,7 +77,7 @@ func (p *Portal) getSignIn(w http.ResponseWriter, r *http.Request) error {
 	var err error
 	visit := p.cookie(r, VisitCookie)
 	if visit == "" {
-		visit = store.NewToken()
+		visit = cmp.Or(page.NewVisit(r), store.NewToken())
 	}
 	shown := p.signinPage(r, "", r.URL.Query().Get("next"))
 	if shown.Passkey.Options, err = p.SignIn.Greeting(visit); err != nil {

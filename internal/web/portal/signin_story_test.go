@@ -71,7 +71,11 @@ func signinStories(base func(name, title string) page.Base) []story {
 		}},
 		{"confirm", "interrupt", "/interrupt", func() page.Page {
 			return &interruptPage{Base: base("interrupt", "interrupt.confirm.title"), Org: "Contoso", Interrupt: signin.Interrupt{Ask: signin.AskConfirm},
-				Methods: []factorLine{{"1", method.Email, "", "a…@e…"}, {"2", method.AuthenticatorCode, "Phone", ""}}}
+				Methods: []interruptLine{{factorLine{"1", method.Email, "", "a…@e…"}, false}, {factorLine{"2", method.AuthenticatorCode, "Phone", ""}, false}}}
+		}},
+		{"confirm given", "interrupt", "/interrupt", func() page.Page {
+			return &interruptPage{Base: base("interrupt", "interrupt.confirm.title"), Org: "Contoso", Interrupt: signin.Interrupt{Ask: signin.AskConfirm}, Given: 1,
+				Methods: []interruptLine{{factorLine{"1", method.Email, "", "a…@e…"}, true}, {factorLine{"2", method.AuthenticatorCode, "Phone", ""}, false}}}
 		}},
 		{"change", "password", "/password", func() page.Page {
 			return &changePage{Base: base("password", "change.title"), Rules: rules, Must: true, Org: "Contoso"}

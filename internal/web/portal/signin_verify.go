@@ -71,7 +71,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.delivery = deliveryOf(v.Signed.Org, v.Chosen.Kind, v.Chosen.Masked(), v.Challenge, v.Progress, p.DB.Now())
 		shown.pushWait = p.pushWait(v.Chosen.Kind, v.Number, v.Answered)
-		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Signed.Org.Policy.Codes.Minutes
+		shown.Numeric, shown.Digits, shown.Minutes = numeric(v.Chosen.Kind), v.Chosen.OATH.Digits, v.Challenge.MinutesLeft(p.DB.Now(), v.Signed.Org.Policy.Codes.Minutes)
 		if shown.Sends {
 			shown.Digits = v.Signed.Org.Policy.Codes.Digits
 		}

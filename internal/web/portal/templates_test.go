@@ -9,6 +9,7 @@ import (
 
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/web/page"
 )
 
@@ -24,7 +25,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	structs := map[string]any{
-		"securityinfo_phone": &phonePage{}, "reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
+		"securityinfo_phone": &phonePage{}, "securityinfo_given": &givenPage{}, "reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
 		"reset_problem": &problemPage{}, "reset_contact": &contactPage{}, "reset_dispute": &disputePage{}, "unsupported_browser": &unsupportedPage{},
 		"securityinfo_passkey": &passkeyPage{}, "securityinfo_push": &pushAddPage{}, "push": &pushPage{},
 		"securityinfo_list": &infoPage{}, "securityinfo_add": &addPage{}, "securityinfo_delete": &methodPage{}, "securityinfo_undo": &methodPage{},
@@ -53,7 +54,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 // Every page that can be a dead end has its words in every language.
 func TestEveryDeadEndHasItsWords(t *testing.T) {
 	for _, lang := range []string{"id", "en"} {
-		for _, code := range append(append([]string{"not-managed", "not-enabled", "not-verified", "expired", "cookies", "update-browser"}, codes(contactable)...), codes(faults)...) {
+		for _, code := range append(append([]string{"not-managed", "not-enabled", "not-verified", "expired", "cookies", "update-browser"}, codes(reset.Contactable)...), codes(faults)...) {
 			for _, part := range []string{"title", "text"} {
 				if key := "reset.problem." + code + "." + part; !printer(lang).Has(key) {
 					t.Errorf("%s lacks %s", lang, key)

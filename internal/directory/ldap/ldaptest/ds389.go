@@ -5,13 +5,11 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +46,8 @@ type DS389Options struct {
 	Policy map[string]string
 	// Rights replace DS389Rights.
 	Rights []string
+	// Schema is more schema, as LDIF.
+	Schema string
 }
 
 // DS389 is a running 389 Directory Server.
@@ -59,8 +59,7 @@ type DS389 struct {
 
 	open   string // ldap://, for the manager
 	folder string
-	cmd    *exec.Cmd
-	ended  chan struct{}
+	process
 }
 
 // StartDS389 runs a 389 Directory Server in a folder of the test until it ends.
@@ -85,6 +84,9 @@ func StartDS389(t testing.TB, o DS389Options) *DS389 {
 		must(t, err)
 		must(t, os.WriteFile(s.in(to), text, 0o600))
 	}
+	if o.Schema != "" {
+		must(t, os.WriteFile(s.in("etc/schema/90test.ldif"), []byte(o.Schema), 0o600))
+	}
 	s.certificates(t)
 	s.configure(t, freePort(t), freePort(t))
 	s.Run(t)
@@ -94,14 +96,6 @@ func StartDS389(t testing.TB, o DS389Options) *DS389 {
 }
 
 func (s *DS389) in(name string) string { return filepath.Join(s.folder, name) }
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 // certificates puts the server's certificate into the database that NSS reads.
 func (s *DS389) certificates(t testing.TB) {
@@ -167,43 +161,11 @@ nsslapd-port:`, secured), 1)
 	must(t, os.WriteFile(s.in("etc/dse.ldif"), []byte(text), 0o600))
 }
 
-// Run starts the server again after Kill, on the same addresses.
+// Run starts the server again after Kill, on the same addresses. Any level of its
+// log keeps it in the foreground.
 func (s *DS389) Run(t testing.TB) {
 	t.Helper()
-	log, err := os.Create(s.in("said"))
-	must(t, err)
-	defer func() { _ = log.Close() }()
-	s.cmd = exec.Command("ns-slapd", "-D", s.in("etc"), "-i", s.in("run/pid"), "-d", "16384") // any level keeps it in the foreground
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(t, s.cmd.Start())
-	s.ended = make(chan struct{})
-	go func(cmd *exec.Cmd, ended chan struct{}) {
-		_ = cmd.Wait() // it ends by Kill
-		close(ended)
-	}(s.cmd, s.ended)
-	deadline := time.After(60 * time.Second)
-	for {
-		if c, err := net.DialTimeout("tcp", strings.TrimPrefix(s.URL, "ldaps://"), time.Second); err == nil {
-			_ = c.Close()
-			return
-		}
-		select {
-		case <-s.ended:
-			said, _ := os.ReadFile(s.in("said"))
-			logged, _ := os.ReadFile(s.in("log/errors"))
-			t.Fatalf("ns-slapd does not start:\n%s%s", said, logged)
-		case <-deadline:
-			t.Fatal("ns-slapd does not answer")
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// Kill ends the server as a power cut would.
-func (s *DS389) Kill() {
-	_ = s.cmd.Process.Kill() // it may have ended before
-	<-s.ended
+	s.run(t, s.URL, []string{s.in("said"), s.in("log/errors")}, "ns-slapd", "-D", s.in("etc"), "-i", s.in("run/pid"), "-d", "16384")
 }
 
 // fill makes the entries that are always there, with the rights and the policy.

@@ -2,13 +2,11 @@ package ldaptest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -74,9 +72,7 @@ type Slapd struct {
 
 	folder string
 	conf   string
-	cmd    *exec.Cmd
-	ended  chan struct{}
-	log    *os.File
+	process
 }
 
 // StartSlapd runs a slapd until the test ends.
@@ -104,7 +100,7 @@ func StartSlapd(t testing.TB, o SlapdOptions) *Slapd {
 	}
 	s.listen(t)
 	s.Run(t)
-	t.Cleanup(func() { s.Kill() })
+	t.Cleanup(s.Kill)
 	return s
 }
 
@@ -120,13 +116,6 @@ func findSlapd(t testing.TB) string {
 		t.Fatal("slapd is not installed; run: scripts/parts install")
 	}
 	return path
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (s *Slapd) configuration(o SlapdOptions, data, certificate, key string) string {
@@ -186,59 +175,14 @@ func base(o SlapdOptions) string {
 // listen finds two free ports.
 func (s *Slapd) listen(t testing.TB) {
 	t.Helper()
-	var ports [2]int
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	s.StartTLS, s.URL = fmt.Sprintf("ldap://127.0.0.1:%d", ports[0]), fmt.Sprintf("ldaps://127.0.0.1:%d", ports[1])
+	s.StartTLS, s.URL = fmt.Sprintf("ldap://127.0.0.1:%d", freePort(t)), fmt.Sprintf("ldaps://127.0.0.1:%d", freePort(t))
 }
 
 // Run starts the server again after Kill, on the same addresses.
 func (s *Slapd) Run(t testing.TB) {
 	t.Helper()
-	var err error
-	s.log, err = os.Create(filepath.Join(s.folder, "log"))
-	must(t, err)
-	s.cmd = exec.Command(findSlapd(t), "-d", "0", "-f", s.conf, "-h", s.StartTLS+" "+s.URL)
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(t, s.cmd.Start())
-	s.ended = make(chan struct{})
-	go func(cmd *exec.Cmd, ended chan struct{}) {
-		_ = cmd.Wait() // it ends by Kill
-		close(ended)
-	}(s.cmd, s.ended)
-	deadline := time.After(20 * time.Second)
-	for {
-		if c, err := net.DialTimeout("tcp", strings.TrimPrefix(s.URL, "ldaps://"), time.Second); err == nil {
-			_ = c.Close()
-			return
-		}
-		select {
-		case <-s.ended:
-			said, _ := os.ReadFile(s.log.Name())
-			t.Fatalf("slapd does not start:\n%s", said)
-		case <-deadline:
-			t.Fatal("slapd does not answer")
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	s.run(t, s.URL, []string{filepath.Join(s.folder, "log")}, findSlapd(t), "-d", "0", "-f", s.conf, "-h", s.StartTLS+" "+s.URL)
 }
-
-// Kill ends the server as a power cut would.
-func (s *Slapd) Kill() {
-	_ = s.cmd.Process.Kill() // it may have ended before
-	<-s.ended
-	_ = s.log.Close()
-}
-
-// Pause makes the server stop answering while its connections stay open; Resume
-// lets it go on.
-func (s *Slapd) Pause(t testing.TB)  { must(t, s.cmd.Process.Signal(syscall.SIGSTOP)) }
-func (s *Slapd) Resume(t testing.TB) { must(t, s.cmd.Process.Signal(syscall.SIGCONT)) }
 
 // Config is the server as an organization's directory.
 func (s *Slapd) Config() org.DirectoryConfig {

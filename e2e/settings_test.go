@@ -1,0 +1,47 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"kunci.dev/kunci/internal/kuncitest"
+	"kunci.dev/kunci/internal/store"
+)
+
+// settingsDesk is an owner's browser, signed in with the second factor.
+func settingsDesk(t *testing.T, p *kuncitest.Product, on device) *tab {
+	t.Helper()
+	shows := withApp(t, p, "adele@contoso.com")
+	b := openTab(t, p.URL, on)
+	b.open("/console", "signin").fill("user_id", "adele@contoso.com").press()
+	b.at("signin-password").fill("password", kuncitest.OldPassword).press()
+	b.at("signin-verify").fill("code", shows()).press()
+	return b.at("console-overview")
+}
+
+// settingsWrite puts a text in the place of what a field holds.
+func settingsWrite(b *tab, name, value string) *tab {
+	b.t.Helper()
+	selector := `[name="` + name + `"]`
+	b.run("writing "+name, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.SetValue(selector, value, chromedp.ByQuery))
+	return b
+}
+
+// An owner writes a message in the organization's words, on a phone.
+func TestSettingsInChromium(t *testing.T) {
+	for _, on := range devices {
+		t.Run(on.name, func(t *testing.T) {
+			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})
+			b := settingsDesk(t, p, on)
+			b.open("/console/messages", "console-messages").shot("s1-messages")
+			b.open("/console/messages/code.reset/id", "console-message-edit").shot("s2-message")
+			settingsWrite(b, "text", "Halo {{user_id}},\n\n{{token}}").leave().click(`button[value="save_message"]`).at("console-message-edit").shot("s3-refused")
+			settingsWrite(b, "text", "Halo {{user_id}}, ini kode dari {{org}}:\n\n{{code}}").leave().click(`button[value="save_message"]`).at("console-message-edit").shot("s4-saved")
+			if b.attribute("main .notice", "role") != "status" {
+				t.Error("the text was not saved")
+			}
+			b.open("/console/messages/sms.reset/id", "console-message-edit").shot("s5-text")
+		})
+	}
+}

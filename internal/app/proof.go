@@ -1,0 +1,37 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/store"
+)
+
+// Proved is a proof with the key that checks it.
+type Proved struct {
+	audit.Proof
+	PublicKey string `json:"public_key"`
+}
+
+// Proof shows that an event is in the log.
+func (a *App) Proof(ctx context.Context, id string) (p Proved, err error) {
+	if err := a.Audit.Run(ctx); err != nil {
+		return p, err
+	}
+	if p.Proof, err = a.Audit.Prove(ctx, id); errors.Is(err, store.ErrNoRows) {
+		return p, fmt.Errorf("there is no event %q; see: kunci audit export", id)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.PublicKey, err = a.Audit.PublicKey()
+	return p, err
+}
+
+// ExportLeaves writes the whole log as it is hashed, and gives its checkpoint.
+func (a *App) ExportLeaves(ctx context.Context, out io.Writer) (int64, string, error) {
+	return a.Audit.ExportLeaves(ctx, out, operator)
+}

@@ -1,0 +1,55 @@
+package kuncitest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
+	"kunci.dev/kunci/internal/kuncitest"
+)
+
+// A reset in FreeIPA: its rules are shown and kept, and the new password is not
+// asked for another one.
+func TestAForgottenPasswordIsResetInFreeIPA(t *testing.T) {
+	s := ldaptest.StartFreeIPA(t, map[string]string{"krbPwdMinLength": "14"}, nil)
+	s.AddPerson(t, "alain@contoso.com", kuncitest.OldPassword, nil)
+	p := kuncitest.Start(t, kuncitest.Options{
+		Organization: strings.Replace(kuncitest.Contoso, "\npolicy:", fmt.Sprintf(`
+directory:
+  kind: ldap
+  dialect: freeipa
+  urls: [%s]
+  bind_dn: %q
+  bind_password_file: %s
+  ca_file: %s
+  base_dn: %q
+policy:`, s.URL, ldaptest.IPAService, s.PasswordFile, s.Authority.File, ldaptest.IPAPeople), 1),
+		Accounts: "user_id,email\nalain@contoso.com,alain@example.net\n",
+	})
+	b := p.Browser()
+	toNewPassword(t, p, b, "alain@contoso.com")
+	if page := b.Get("/reset/password").Text(); !strings.Contains(page, "Paling sedikit 14 karakter") || !strings.Contains(page, "Berbeda dari 3 kata sandi terakhir") {
+		t.Errorf("the directory's own rules are not shown: %s", page)
+	}
+	if page := newOne(b, kuncitest.OldPassword).Want(http.StatusUnprocessableEntity, "reset-password"); !strings.Contains(page.Text(), "sudah pernah Anda pakai") {
+		t.Errorf("the old one again: %s", page.Text())
+	}
+	s.Kill()
+	deadEnd(t, newOne(b, newPassword), "directory-unavailable")
+	if p.Has(audit.ResetCompleted) {
+		t.Error("a reset that nobody wrote is completed")
+	}
+	s.Run(t)
+	again(t, func() bool { return newOne(b, newPassword).Name() == "reset-done" })
+	if got := password(t, p, "alain@contoso.com", newPassword); got != directory.OK {
+		t.Errorf("the new password: %s", got)
+	}
+	if got := password(t, p, "alain@contoso.com", kuncitest.OldPassword); got != directory.Wrong {
+		t.Errorf("the old password: %s", got)
+	}
+	noSecret(t, p, newPassword, kuncitest.OldPassword, "least rights of a test")
+}
