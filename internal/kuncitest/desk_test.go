@@ -270,10 +270,18 @@ func TestARequestIsWorkedOn(t *testing.T) {
 			t.Errorf("a link: %q, %q", refused.Alert(), typed)
 		}
 		b.Post(address, "act", "answer", "text", "Silakan datang pukul 08.30.", "method", mailOf(t, p, "eko@contoso.com")).Want(http.StatusOK, "console-request")
-		mails := slices.Clone(p.Mail.Wait(t, 2)) // the support address was told of the request, in whatever order
-		slices.SortStableFunc(mails, func(a, b notifytest.Received) int { return strings.Compare(b.To, a.To) })
-		if text := mails[1].Parse(t).Text; mails[1].To != "eko@example.net" || !strings.Contains(text, "pukul 08.30.") || strings.Contains(text, "http") {
-			t.Errorf("to %v: %s", mails[1].To, text)
+		// The support address hears of the request and perhaps of what waits, in whatever order.
+		answer := -1
+		var mails []notifytest.Received
+		for n := 2; answer < 0 && n < 5; n++ {
+			mails = p.Mail.Wait(t, n)
+			answer = slices.IndexFunc(mails, func(m notifytest.Received) bool { return m.To == "eko@example.net" })
+		}
+		if answer < 0 {
+			t.Fatal("no answer was mailed")
+		}
+		if text := mails[answer].Parse(t).Text; !strings.Contains(text, "pukul 08.30.") || strings.Contains(text, "http") {
+			t.Errorf("answered: %s", text)
 		}
 		c := newProgram(t, p, "contoso", org.Helpdesk)
 		path := strings.Replace(address, "/console", api, 1)
