@@ -70,12 +70,9 @@ func (c *Console) postPolicy(w http.ResponseWriter, r *http.Request, d desk) err
 	}
 	values, printer := policyValues(form), i18n.For(page.Lang(r))
 	view := &policyPage{policyView: c.policyView(r, d, "policy", version)}
-	if form["action"] == "preset" && slices.Contains(org.Presets(), form["preset"]) {
-		if values, err = values.withPreset(form["preset"]); err != nil {
-			return err
-		}
+	if filled, ok := values.withPreset(form["preset"]); ok && form["action"] == "preset" {
 		view.Filled = optionWords(printer, "preset", form["preset"])
-		view.Sections = policyForm(printer, values, nil)
+		view.Sections = policyForm(printer, filled, nil)
 		return c.Pages.Write(w, r, http.StatusOK, "console_policy", view)
 	}
 	view.Sections = policyForm(printer, values, nil)

@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -105,6 +104,17 @@ func leavesBelow(t reflect.Type, prefix string, at []int) []policyLeaf {
 			panic("console: no control for the key " + leaf.key)
 		}
 		all = append(all, leaf)
+	}
+	return all
+}
+
+// leavesAt gives the keys at a place of the layout: one, or those of a group.
+func leavesAt(place string) []policyLeaf {
+	var all []policyLeaf
+	for _, leaf := range policyLeaves {
+		if leaf.key == place || strings.HasSuffix(place, ".") && strings.HasPrefix(leaf.key, place) {
+			all = append(all, leaf)
+		}
 	}
 	return all
 }
@@ -317,17 +327,15 @@ type formBuilder struct {
 func (b formBuilder) field(key string) policyField {
 	if group, ok := strings.CutSuffix(key, "."); ok {
 		f := b.named(group, "group")
-		for _, leaf := range policyLeaves {
-			if last, below := strings.CutPrefix(leaf.key, key); below {
-				part := policyField{Key: leaf.key, Control: leaf.control, Value: b.values[leaf.key], Fault: b.fault(leaf.key)}
-				part.Label = b.printer.T("policy.part." + last)
-				f.Parts = append(f.Parts, part)
-			}
+		for _, leaf := range leavesAt(key) {
+			part := policyField{Key: leaf.key, Control: leaf.control, Value: b.values[leaf.key], Fault: b.fault(leaf.key)}
+			part.Label = b.printer.T("policy.part." + strings.TrimPrefix(leaf.key, key))
+			f.Parts = append(f.Parts, part)
 		}
-		f.Usual = b.usually(func(l policyLeaf) bool { return strings.HasPrefix(l.key, key) })
+		f.Usual = b.usually(key)
 		return f
 	}
-	leaf := policyLeaves[slices.IndexFunc(policyLeaves, func(l policyLeaf) bool { return l.key == key })]
+	leaf := leavesAt(key)[0]
 	f := b.named(key, leaf.control)
 	f.Value, f.Fault = b.values[key], b.fault(key)
 	switch leaf.control {
@@ -342,7 +350,9 @@ func (b formBuilder) field(key string) policyField {
 	case controlQuestions:
 		f.Parts = b.questions(key)
 	}
-	f.Usual = b.usually(func(l policyLeaf) bool { return l.key == key && key != "preset" && !slices.Contains(ownKeys, key) })
+	if key != "preset" && !slices.Contains(ownKeys, key) {
+		f.Usual = b.usually(key)
+	}
 	return f
 }
 
@@ -350,15 +360,13 @@ func (b formBuilder) named(key, control string) policyField {
 	return policyField{Key: key, Control: control, Label: b.printer.T("policy.key." + key), About: b.printer.T("policy.about." + key)}
 }
 
-// usually says what the preset has for some keys, unless the fields hold the same.
-func (b formBuilder) usually(these func(policyLeaf) bool) string {
+// usually says what the preset has at a place, unless the fields hold the same.
+func (b formBuilder) usually(place string) string {
 	var words []string
 	same := true
-	for _, leaf := range policyLeaves {
-		if these(leaf) {
-			words = append(words, b.usual.words(b.printer, leaf))
-			same = same && reflect.DeepEqual(b.usual.value(leaf), b.values.value(leaf))
-		}
+	for _, leaf := range leavesAt(place) {
+		words = append(words, b.usual.words(b.printer, leaf))
+		same = same && reflect.DeepEqual(b.usual.value(leaf), b.values.value(leaf))
 	}
 	if same || b.usual == nil {
 		return ""
@@ -459,14 +467,10 @@ func changesInWords(printer *i18n.Printer, before, after org.Policy) []policyCha
 	var all []policyChange
 	for _, part := range policyLayout {
 		for _, key := range part.keys {
-			for _, leaf := range policyLeaves {
-				if leaf.key != key && !(strings.HasSuffix(key, ".") && strings.HasPrefix(leaf.key, key)) {
-					continue
+			for _, leaf := range leavesAt(key) {
+				if !reflect.DeepEqual(was.value(leaf), is.value(leaf)) {
+					all = append(all, policyChange{keyWords(printer, key, leaf.key), was.words(printer, leaf), is.words(printer, leaf)})
 				}
-				if reflect.DeepEqual(was.value(leaf), is.value(leaf)) {
-					continue
-				}
-				all = append(all, policyChange{keyWords(printer, key, leaf.key), was.words(printer, leaf), is.words(printer, leaf)})
 			}
 		}
 	}
@@ -483,11 +487,12 @@ func keyWords(printer *i18n.Printer, place, key string) string {
 // ownKeys are the organization's own, and no preset can know them.
 var ownKeys = []string{"reset.groups", "reset.exclude_groups", "phone.countries", "password.banned", "questions.custom"}
 
-// withPreset gives another preset's values, and keeps what is the organization's own.
-func (v policyValues) withPreset(name string) (policyValues, error) {
+// withPreset gives another preset's values, and keeps what is the organization's
+// own; false when there is no such preset.
+func (v policyValues) withPreset(name string) (policyValues, bool) {
 	p, ok := org.PresetPolicy(name)
 	if !ok {
-		return nil, errors.New("console: no preset " + name)
+		return nil, false
 	}
 	filled := valuesOf(p)
 	for key, value := range v {
@@ -497,5 +502,5 @@ func (v policyValues) withPreset(name string) (policyValues, error) {
 			}
 		}
 	}
-	return filled, nil
+	return filled, true
 }
