@@ -35,6 +35,11 @@ func selectMany(ctx context.Context, tx *store.Tx, q Query) ([]row, error) {
 		WHERE org_id = $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR id < $3)
 		AND ($4 = '' OR assigned_to = $5) AND ($6 = '' OR problem = $6) ORDER BY id DESC LIMIT $7`,
 		q.OrgID, string(q.State), q.Before, q.AssignedTo, strings.TrimPrefix(q.AssignedTo, Nobody), string(q.Problem), q.Limit)
+	return scanAll(rows, err)
+}
+
+// scanAll reads the rows of a query to the end.
+func scanAll(rows *store.Rows, err error) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -131,19 +136,7 @@ func waiting(ctx context.Context, tx *store.Tx, orgID string) (open, unassigned 
 
 func selectAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]row, error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request WHERE org_id = $1 AND account_id = $2 ORDER BY id`, orgID, accountID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return scanAll(rows, err)
 }
 
 func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
