@@ -75,6 +75,7 @@ func FromEntra(r io.Reader) (EntraImport, error) {
 	into := EntraImport{Policy: start}
 	into.who(from)
 	into.methods(from)
+	into.numbers(from)
 	into.registration(from)
 	into.help(from)
 	into.left(all)
@@ -115,8 +116,8 @@ func (e *EntraImport) who(from entraPolicy) {
 func (e *EntraImport) methods(from entraPolicy) {
 	r := &e.Policy.Reset
 	r.Methods = nil
-	add := func(on *bool, kinds ...method.Kind) {
-		if on != nil && *on {
+	add := func(option *bool, kinds ...method.Kind) {
+		if on(option) {
 			r.Methods = append(r.Methods, kinds...)
 		}
 	}
@@ -139,6 +140,10 @@ func (e *EntraImport) methods(from entraPolicy) {
 	if len(r.Methods) == 0 {
 		e.note("no method is left: name at least one at reset.methods before you apply this")
 	}
+}
+
+// numbers brings Entra's into the bounds that the check of a policy has.
+func (e *EntraImport) numbers(from entraPolicy) {
 	number := func(key string, from *int, into *int, least, most int) {
 		if from == nil {
 			return
