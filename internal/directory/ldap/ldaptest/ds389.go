@@ -57,9 +57,9 @@ type DS389 struct {
 	// PasswordFile holds the service account's password.
 	PasswordFile string
 
-	open   string // ldap://, for the manager
 	folder string
 	process
+	manager
 }
 
 // StartDS389 runs a 389 Directory Server in a folder of the test until it ends.
@@ -120,7 +120,8 @@ func (s *DS389) configure(t testing.TB, plain, secured int) {
 	t.Helper()
 	template, err := os.ReadFile(ds389Template)
 	must(t, err)
-	s.open, s.URL = fmt.Sprintf("ldap://127.0.0.1:%d", plain), fmt.Sprintf("ldaps://127.0.0.1:%d", secured)
+	s.URL = fmt.Sprintf("ldaps://127.0.0.1:%d", secured)
+	s.manager = manager{address: fmt.Sprintf("ldap://127.0.0.1:%d", plain), dn: ds389Root, operational: ds389Operational}
 	me, err := user.Current()
 	must(t, err)
 	salt := make([]byte, 8)
@@ -207,76 +208,9 @@ func (s *DS389) Config() org.DirectoryConfig {
 	}
 }
 
-// AsRoot runs something as the manager of the directory, whom no rule stops.
-func (s *DS389) AsRoot(t testing.TB, do func(*ldap.Conn) error) {
-	t.Helper()
-	c, err := ldap.DialURL(s.open)
-	must(t, err)
-	defer func() { _ = c.Close() }()
-	must(t, c.Bind(ds389Root, rootPassword))
-	must(t, do(c))
-}
-
-// Add makes an entry.
-func (s *DS389) Add(t testing.TB, dn string, attributes map[string][]string) {
-	t.Helper()
-	s.AsRoot(t, func(c *ldap.Conn) error {
-		r := ldap.NewAddRequest(dn, nil)
-		for name, values := range attributes {
-			r.Attribute(name, values)
-		}
-		return c.Add(r)
-	})
-}
-
-// AddPerson makes somebody with a user ID and a password, and gives their name.
-func (s *DS389) AddPerson(t testing.TB, userID, password string, more map[string][]string) string {
-	t.Helper()
-	uid, _, _ := strings.Cut(userID, "@")
-	dn := "uid=" + ldap.EscapeDN(uid) + "," + People
-	all := map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {uid}, "cn": {uid}, "sn": {uid}, "mail": {userID}}
-	if password != "" {
-		all["userPassword"] = []string{password}
-	}
-	for name, values := range more {
-		all[name] = values
-	}
-	s.Add(t, dn, all)
-	return dn
-}
-
-// Modify replaces attributes of an entry; no values delete one.
-func (s *DS389) Modify(t testing.TB, dn string, attributes map[string][]string) {
-	t.Helper()
-	s.AsRoot(t, func(c *ldap.Conn) error {
-		r := ldap.NewModifyRequest(dn, nil)
-		for name, values := range attributes {
-			r.Replace(name, values)
-		}
-		return c.Modify(r)
-	})
-}
-
 var ds389Operational = []string{
 	"*", "nsUniqueId", "accountUnlockTime", "passwordRetryCount", "retryCountResetTime", "passwordExpirationTime", "pwdReset", "pwdUpdateTime",
 	"passwordHistory", "nsAccountLock", "pwdChangedTime", "entryUUID", "passwordAllowChangeTime", "passwordGraceUserTime",
-}
-
-// Read gives an entry with its operational attributes; nil where there is none.
-func (s *DS389) Read(t testing.TB, dn string) *ldap.Entry {
-	t.Helper()
-	var e *ldap.Entry
-	s.AsRoot(t, func(c *ldap.Conn) error {
-		found, err := c.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", ds389Operational, nil))
-		if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
-			return nil
-		}
-		if err == nil && len(found.Entries) == 1 {
-			e = found.Entries[0]
-		}
-		return err
-	})
-	return e
 }
 
 // Remove deletes the entry with a key.

@@ -208,19 +208,6 @@ func (f *FreeIPA) Advance(t testing.TB, by time.Duration) {
 	})
 }
 
-// root is what the plugins do with all rights.
-func (f *FreeIPA) root(do func(*ldap.Conn) error) error {
-	c, err := ldap.DialURL(f.open)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = c.Close() }()
-	if err := c.Bind(ds389Root, rootPassword); err != nil {
-		return err
-	}
-	return do(c)
-}
-
 func (f *FreeIPA) entry(dn string) (e *ldap.Entry) {
 	_ = f.root(func(c *ldap.Conn) error { // nobody, where it does not answer
 		found, err := c.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"*"}, nil))
@@ -234,7 +221,7 @@ func (f *FreeIPA) entry(dn string) (e *ldap.Entry) {
 
 func (f *FreeIPA) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", strings.TrimPrefix(f.open, "ldap://"))
+	server, err := net.Dial("tcp", strings.TrimPrefix(f.address, "ldap://"))
 	if err != nil {
 		return
 	}

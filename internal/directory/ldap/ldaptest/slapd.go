@@ -73,6 +73,7 @@ type Slapd struct {
 	folder string
 	conf   string
 	process
+	manager
 }
 
 // StartSlapd runs a slapd until the test ends.
@@ -176,6 +177,10 @@ func base(o SlapdOptions) string {
 func (s *Slapd) listen(t testing.TB) {
 	t.Helper()
 	s.StartTLS, s.URL = fmt.Sprintf("ldap://127.0.0.1:%d", freePort(t)), fmt.Sprintf("ldaps://127.0.0.1:%d", freePort(t))
+	s.manager = manager{
+		address: s.StartTLS, dn: root, operational: []string{"*", "+"},
+		controls: []ldap.Control{ldap.NewControlString(relax, true, "")},
+	}
 }
 
 // Run starts the server again after Kill, on the same addresses.
@@ -190,73 +195,6 @@ func (s *Slapd) Config() org.DirectoryConfig {
 		Kind: org.LDAP, Dialect: org.OpenLDAP, URLs: []string{s.URL}, BindDN: Service, BindPasswordFile: s.PasswordFile,
 		CAFile: s.Authority.File, BaseDN: People, WriteBack: true,
 	}
-}
-
-// AsRoot runs something as the manager of the directory, whom no rule stops.
-func (s *Slapd) AsRoot(t testing.TB, do func(*ldap.Conn) error) {
-	t.Helper()
-	c, err := ldap.DialURL(s.StartTLS)
-	must(t, err)
-	defer func() { _ = c.Close() }()
-	must(t, c.Bind(root, rootPassword))
-	must(t, do(c))
-}
-
-// Add makes an entry.
-func (s *Slapd) Add(t testing.TB, dn string, attributes map[string][]string) {
-	t.Helper()
-	s.AsRoot(t, func(c *ldap.Conn) error {
-		r := ldap.NewAddRequest(dn, nil)
-		for name, values := range attributes {
-			r.Attribute(name, values)
-		}
-		return c.Add(r)
-	})
-}
-
-// AddPerson makes somebody with a user ID and a password, and gives their name.
-func (s *Slapd) AddPerson(t testing.TB, userID, password string, more map[string][]string) string {
-	t.Helper()
-	uid, _, _ := strings.Cut(userID, "@")
-	dn := "uid=" + ldap.EscapeDN(uid) + "," + People
-	all := map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {uid}, "cn": {uid}, "sn": {uid}, "mail": {userID}}
-	if password != "" {
-		all["userPassword"] = []string{password}
-	}
-	for name, values := range more {
-		all[name] = values
-	}
-	s.Add(t, dn, all)
-	return dn
-}
-
-// Modify replaces attributes of an entry; no values delete one.
-func (s *Slapd) Modify(t testing.TB, dn string, attributes map[string][]string) {
-	t.Helper()
-	s.AsRoot(t, func(c *ldap.Conn) error {
-		r := ldap.NewModifyRequest(dn, []ldap.Control{ldap.NewControlString(relax, true, "")})
-		for name, values := range attributes {
-			r.Replace(name, values)
-		}
-		return c.Modify(r)
-	})
-}
-
-// Read gives an entry with its operational attributes; nil where there is none.
-func (s *Slapd) Read(t testing.TB, dn string) *ldap.Entry {
-	t.Helper()
-	var e *ldap.Entry
-	s.AsRoot(t, func(c *ldap.Conn) error {
-		found, err := c.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"*", "+"}, nil))
-		if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
-			return nil
-		}
-		if err == nil && len(found.Entries) == 1 {
-			e = found.Entries[0]
-		}
-		return err
-	})
-	return e
 }
 
 // Remove deletes an entry.
