@@ -367,20 +367,8 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 			return nil
 		}
 	}
-	if problem.Has(err, problem.NotFound) {
-		reply.Refused = problem.New(problem.CodeExpired)
-		return nil
-	}
-	if err != nil {
+	if passed, err := s.passed(ctx, tx, by, f, c, err, answer, reply); !passed {
 		return err
-	}
-	result, err := s.d.Challenges.Pass(ctx, tx, by, f.org, c, answer)
-	if err != nil {
-		return err
-	}
-	if result.Outcome != challenge.OutcomePassed {
-		reply.Refused, reply.Left = problem.New(result.Code).After(result.RetryAfter), result.Left
-		return nil
 	}
 	proved, err := s.d.Methods.SetProved(ctx, tx, f.org.ID, f.account.ID, m.ID, method.ByPerson)
 	if err != nil {
@@ -388,6 +376,27 @@ func (s *Service) judge(ctx context.Context, tx *store.Tx, by audit.Actor, f fac
 	}
 	reply.Method = proved
 	return s.registered(ctx, tx, by, f, proved, reply)
+}
+
+// passed tells whether an answer passed a challenge that was looked for; found is
+// what the look-up said. What refuses it stands in the reply.
+func (s *Service) passed(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, c challenge.Challenge, found error, answer challenge.Answer, reply *Reply) (bool, error) {
+	if problem.Has(found, problem.NotFound) {
+		reply.Refused = problem.New(problem.CodeExpired)
+		return false, nil
+	}
+	if found != nil {
+		return false, found
+	}
+	result, err := s.d.Challenges.Pass(ctx, tx, by, f.org, c, answer)
+	if err != nil {
+		return false, err
+	}
+	if result.Outcome != challenge.OutcomePassed {
+		reply.Refused, reply.Left = problem.New(result.Code).After(result.RetryAfter), result.Left
+		return false, nil
+	}
+	return true, nil
 }
 
 // replacedNow is what a method replaces, if that is still there.

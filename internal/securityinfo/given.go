@@ -121,20 +121,8 @@ func (s *Service) Claimed(ctx context.Context, by audit.Actor, who Who, id, code
 			return nil
 		}
 		c, err := s.current(ctx, tx, f, m)
-		if problem.Has(err, problem.NotFound) {
-			reply.Refused = problem.New(problem.CodeExpired)
-			return nil
-		}
-		if err != nil {
+		if passed, err := s.passed(ctx, tx, by, f, c, err, answer, &reply); !passed {
 			return err
-		}
-		result, err := s.d.Challenges.Pass(ctx, tx, by, f.org, c, answer)
-		if err != nil {
-			return err
-		}
-		if result.Outcome != challenge.OutcomePassed {
-			reply.Refused, reply.Left = problem.New(result.Code).After(result.RetryAfter), result.Left
-			return nil
 		}
 		return s.claimed(ctx, tx, by, f, m)
 	})
