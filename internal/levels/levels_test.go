@@ -31,7 +31,7 @@ var levels = [][]string{
 	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider"},
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
 	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording"},
-	{"internal/store", "internal/secret", "internal/i18n", "internal/config"},
+	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress"},
 	{"internal/problem"},
 }
 
@@ -65,7 +65,7 @@ var doors = map[string][]string{
 	"github.com/go-ldap/":           {"internal/directory/ldap", "internal/directory/ldap/ldaptest"},
 	"github.com/go-webauthn/":       {"internal/challenge"},
 	"github.com/nyaruka/":           {"internal/method"},
-	"code.dny.dev/ssrf":             {"internal/webhook", "internal/notify", "internal/provider"},
+	"code.dny.dev/ssrf":             {"internal/egress"},
 	"github.com/coreos/go-oidc":     {"internal/provider"},
 	"golang.org/x/oauth2":           {"internal/provider"},
 	"github.com/SherClockHolmes/":   {"internal/notify"},

@@ -15,10 +15,10 @@ import (
 	"strings"
 	"time"
 
-	"code.dny.dev/ssrf"
 	webpush "github.com/SherClockHolmes/webpush-go"
 
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/egress"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -101,7 +101,7 @@ func vapidKey(keys *secret.Keyset) (*ecdh.PrivateKey, error) {
 // reaches public hosts on port 443 alone, judged when it dials, so that a name
 // that resolves inward is refused too; it follows no redirect and no proxy setting.
 func NewPushClient() *http.Client {
-	dialer := &net.Dialer{Timeout: pushTimeout, Control: ssrf.New(ssrf.WithPorts(443)).Safe}
+	dialer := &net.Dialer{Timeout: pushTimeout, Control: egress.Guard(nil, 443).Safe}
 	return &http.Client{
 		Timeout:       pushTimeout,
 		Transport:     &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: pushTimeout, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute},

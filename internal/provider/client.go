@@ -9,16 +9,15 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"code.dny.dev/ssrf"
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"kunci.dev/kunci/internal/egress"
 	"kunci.dev/kunci/internal/org"
 )
 
@@ -108,7 +107,7 @@ func describe(ctx context.Context, p org.IdentityProvider, now time.Time) (*know
 // alone. What a name leads to is known when the connection is made.
 func newClient(p org.IdentityProvider) (*http.Client, error) {
 	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: patience, Control: guard(p.Networks()).Safe}).DialContext,
+		DialContext:         (&net.Dialer{Timeout: patience, Control: egress.Guard(p.Networks()).Safe}).DialContext,
 		TLSHandshakeTimeout: patience, ResponseHeaderTimeout: patience, IdleConnTimeout: 30 * time.Second, MaxIdleConnsPerHost: 4,
 		ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10,
 	}
@@ -127,18 +126,6 @@ func newClient(p org.IdentityProvider) (*http.Client, error) {
 		Transport: bounded{transport}, Timeout: patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
-}
-
-func guard(allowed []netip.Prefix) *ssrf.Guardian {
-	var four, six []netip.Prefix
-	for _, p := range allowed {
-		if p.Addr().Is4() {
-			four = append(four, p)
-		} else {
-			six = append(six, p)
-		}
-	}
-	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(four...), ssrf.WithAllowedV6Prefixes(six...))
 }
 
 // bounded cuts answers off that are longer than they may be.

@@ -14,10 +14,10 @@ import (
 	"sync"
 	"time"
 
-	"code.dny.dev/ssrf"
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"kunci.dev/kunci/internal/egress"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret"
@@ -341,7 +341,7 @@ func reasonOf(err error) string {
 		return string(f)
 	case errors.As(err, &wrong):
 		return "issuer"
-	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork), errors.Is(err, ssrf.ErrProhibitedPort):
+	case egress.Refused(err):
 		return "not-public"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &long) && long.Timeout():
 		return "timeout"

@@ -11,12 +11,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strconv"
 	"time"
 
-	"code.dny.dev/ssrf"
+	"kunci.dev/kunci/internal/egress"
 )
 
 // patience is how long a receiver may take; what it answers is not read beyond mostAnswer.
@@ -43,24 +42,10 @@ func sign(secret []byte, id string, at time.Time, body []byte) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// guard judges an address when the connection to it is made: what a name leads to
-// is known only then.
-func guard(allowed []netip.Prefix) *ssrf.Guardian {
-	var four, six []netip.Prefix
-	for _, p := range allowed {
-		if p.Addr().Is4() {
-			four = append(four, p)
-		} else {
-			six = append(six, p)
-		}
-	}
-	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(four...), ssrf.WithAllowedV6Prefixes(six...))
-}
-
 // send makes one call and gives a short code of why it failed; empty for success.
 func send(ctx context.Context, t target, id string, at time.Time, body []byte) string {
 	transport := &http.Transport{
-		DialContext:       (&net.Dialer{Timeout: patience, Control: guard(t.Allowed).Safe}).DialContext,
+		DialContext:       (&net.Dialer{Timeout: patience, Control: egress.Guard(t.Allowed).Safe}).DialContext,
 		DisableKeepAlives: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: mostAnswer,
 	}
 	defer transport.CloseIdleConnections()
@@ -92,7 +77,7 @@ func send(ctx context.Context, t target, id string, at time.Time, body []byte) s
 // reasonOf tells what went wrong without a word of the address.
 func reasonOf(err error) string {
 	switch {
-	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork), errors.Is(err, ssrf.ErrProhibitedPort):
+	case egress.Refused(err):
 		return "not-public"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "timeout"

@@ -1,0 +1,28 @@
+package egress
+
+import (
+	"errors"
+	"net/netip"
+
+	"code.dny.dev/ssrf"
+)
+
+// Guard judges an address when the connection to it is made: what a name leads to
+// is known only then. Its Safe is the Control of a net.Dialer. Public addresses
+// pass, and those of the allowed networks; without ports any port does.
+func Guard(allowed []netip.Prefix, ports ...uint16) *ssrf.Guardian {
+	var four, six []netip.Prefix
+	for _, p := range allowed {
+		if p.Addr().Is4() {
+			four = append(four, p)
+		} else {
+			six = append(six, p)
+		}
+	}
+	return ssrf.New(ssrf.WithPorts(ports...), ssrf.WithAllowedV4Prefixes(four...), ssrf.WithAllowedV6Prefixes(six...))
+}
+
+// Refused tells whether a connection failed because a guard did not let it.
+func Refused(err error) bool {
+	return errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.Is(err, ssrf.ErrProhibitedPort)
+}
