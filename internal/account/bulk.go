@@ -142,7 +142,7 @@ func (s *Service) receive(ctx context.Context, im *importer, b *Bulk, r io.Reade
 	}
 	var whole *FileError
 	if errors.As(err, &whole) { // the header: nothing of the file can be read
-		b.State, b.Bad, err = BulkUnreadable, whole.Total, nil
+		b.State, b.Bad = BulkUnreadable, whole.Total
 		for _, bad := range whole.Rows {
 			checked.keep(bad)
 		}

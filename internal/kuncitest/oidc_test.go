@@ -127,7 +127,7 @@ func TestOIDCSigningInAtTheProvider(t *testing.T) {
 		b = p.Browser()
 		wantAt(t, b.Get("/password"), "/signin")
 		b.Post("/signin", "user_id", "alain@contoso.com", "next", "/password")
-		page = wantAt(t, b.Get(oidcGo(t, b)), "/signin/verify")
+		wantAt(t, b.Get(oidcGo(t, b)), "/signin/verify")
 		if isIn(b) {
 			t.Error("in without the second factor")
 		}
