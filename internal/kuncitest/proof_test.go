@@ -109,17 +109,22 @@ func TestAnEventIsProvedOffline(t *testing.T) {
 		checked := 0
 		for _, e := range events {
 			got := c.do(http.MethodGet, api+"/audit/events/"+e.ID+"/proof", "")
-			if e.Org != p.Organization().ID || e.Leaf < 0 {
+			if e.Org != p.Organization().ID {
 				if got.status != http.StatusNotFound {
-					t.Errorf("another organization's, or one without a place: %d", got.status)
+					t.Errorf("another organization's: %d", got.status)
 				}
+				continue
+			}
+			// The node gives places at any time: one without a place when the events
+			// were read may have one by now.
+			if e.Leaf < 0 && got.status == http.StatusNotFound {
 				continue
 			}
 			var one proof
 			if err := json.Unmarshal([]byte(got.body), &one); err != nil {
 				t.Fatal(got.body)
 			}
-			if err := holds(one); err != nil || one.LeafIndex != e.Leaf {
+			if err := holds(one); err != nil || (e.Leaf >= 0 && one.LeafIndex != e.Leaf) {
 				t.Errorf("leaf %d: %v", e.Leaf, err)
 			}
 			if strings.Contains(string(one.LeafHashInput), "@contoso.com") {
