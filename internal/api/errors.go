@@ -90,7 +90,7 @@ func statusOf(code problem.Code) int {
 		return http.StatusTooManyRequests
 	case problem.TooLong:
 		return http.StatusRequestEntityTooLarge
-	case problem.Busy, problem.Unavailable, problem.DirectoryUnavailable:
+	case problem.Busy, problem.StillWriting, problem.Unavailable, problem.DirectoryUnavailable:
 		return http.StatusServiceUnavailable
 	case problem.Internal:
 		return http.StatusInternalServerError

@@ -69,6 +69,20 @@ type SetOptions struct {
 	History int
 	// MustChange makes the person choose another at the next sign-in.
 	MustChange bool
+	// Begun is when an earlier attempt at this step began whose end nobody knows: the
+	// node died, or the directory's answer was lost. Zero: there was none. A password
+	// that was set since then and is this one is no reuse; that attempt set it.
+	Begun time.Time
+}
+
+// clocks is how far the clocks of a node and of a directory may be apart: what
+// Kerberos allows.
+const clocks = 5 * time.Minute
+
+// Did tells whether a password that was set at a time can be the one of the
+// earlier attempt.
+func (o SetOptions) Did(changed time.Time) bool {
+	return !o.Begun.IsZero() && !changed.Before(o.Begun.Add(-clocks))
 }
 
 // ChangeOptions qualifies a password that its owner changes with the old one.

@@ -22,11 +22,16 @@ const (
 
 // contosoInDomain is Contoso with its accounts in a unit of a domain.
 func contosoInDomain(s *ldaptest.Samba, unit string, people ...string) kuncitest.Options {
-	return contosoIn(org.DirectoryConfig{
+	return contosoIn(inUnit(s, unit), people...)
+}
+
+// inUnit is a unit of a domain as an organization's directory.
+func inUnit(s *ldaptest.Samba, unit string) org.DirectoryConfig {
+	return org.DirectoryConfig{
 		Kind: org.LDAP, Dialect: org.ActiveDirectory, URLs: []string{s.URL}, BindDN: s.BindDN, BindPasswordFile: s.BindPasswordFile,
 		CAFile: s.CAFile, BaseDN: unit, UserFilter: "(&(sAMAccountType=805306368)(mail={user_id}))",
 		Attributes: org.DirectoryAttributes{UserID: "mail"}, WriteBack: true,
-	}, people...)
+	}
 }
 
 // inDomain runs a journey in a unit of its own on both databases. The account of

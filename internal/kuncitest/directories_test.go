@@ -31,7 +31,25 @@ type place struct {
 	password, another string // which people have, and which its rules allow
 	threshold         int    // wrong passwords that lock
 	off               string // the kind can tell that an account is disabled: who is
-	dns               map[string]string
+	// through gives the options of a Contoso that reaches the directory at another
+	// address; kill … resume are for the server itself, nil where others use it too.
+	url                     string
+	through                 func(url string) kuncitest.Options
+	kill, run, halt, resume func()
+}
+
+// at completes a place whose server is one of the test's own.
+func at(t *testing.T, w place, c org.DirectoryConfig, s interface {
+	Kill()
+	Run(testing.TB)
+	Pause(testing.TB)
+	Resume(testing.TB)
+}, people ...string) place {
+	t.Helper()
+	w.url, w.Options = c.URLs[0], contosoIn(c, people...)
+	w.through = func(url string) kuncitest.Options { c.URLs = []string{url}; return contosoIn(c, people...) }
+	w.kill, w.run, w.halt, w.resume = s.Kill, func() { s.Run(t) }, func() { s.Pause(t) }, func() { s.Resume(t) }
+	return w
 }
 
 // places are the kinds of directories, each with the same people: alain and budi,
@@ -53,16 +71,22 @@ var places = map[string]func(t *testing.T) place{
 		for _, name := range []string{"alain", "budi"} {
 			s.Modify(t, s.AddPerson(t, name+"@contoso.com", kuncitest.OldPassword, nil), map[string][]string{"passwordExpirationTime": nil})
 		}
-		return place{Options: contosoIn(s.Config(), "alain", "budi"), password: kuncitest.OldPassword, another: newPassword, threshold: 5}
+		return at(t, place{password: kuncitest.OldPassword, another: newPassword, threshold: 5}, s.Config(), s, "alain", "budi")
 	},
 	"active_directory": func(t *testing.T) place {
 		s := ldaptest.StartSamba(t)
 		unit := s.Unit(t)
-		dns := map[string]string{"alain": colleague(t, s, unit, "alain", nil), "budi": colleague(t, s, unit, "budi", nil)}
-		dns["off"] = colleague(t, s, unit, "off", func(u *ldaptest.SambaUser) { u.Disabled = true })
+		colleague(t, s, unit, "alain", nil)
+		colleague(t, s, unit, "budi", nil)
+		colleague(t, s, unit, "off", func(u *ldaptest.SambaUser) { u.Disabled = true })
 		return place{
 			Options: contosoInDomain(s, unit, "alain", "budi", "off"), password: domainPassword, another: domainAnother,
-			threshold: ldaptest.SambaThreshold, off: "off", dns: dns,
+			threshold: ldaptest.SambaThreshold, off: "off", url: s.URL,
+			through: func(url string) kuncitest.Options {
+				c := inUnit(s, unit)
+				c.URLs = []string{url}
+				return contosoIn(c, "alain", "budi", "off")
+			},
 		}
 	},
 }
@@ -76,5 +100,5 @@ func atOpenLDAP(t *testing.T, o ldaptest.SlapdOptions) place {
 	s.AddPerson(t, "off@contoso.com", kuncitest.OldPassword, map[string][]string{"employeeType": {"left"}})
 	c := s.Config()
 	c.Attributes.Disabled = "employeeType=left"
-	return place{Options: contosoIn(c, "alain", "budi", "off"), password: kuncitest.OldPassword, another: newPassword, threshold: 5, off: "off"}
+	return at(t, place{password: kuncitest.OldPassword, another: newPassword, threshold: 5, off: "off"}, c, s, "alain", "budi", "off")
 }

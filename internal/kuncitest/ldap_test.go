@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/account"
-	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
 	"kunci.dev/kunci/internal/kuncitest"
@@ -111,55 +110,6 @@ func TestAForgottenPasswordIsResetInOpenLDAP(t *testing.T) {
 		b.Post("/reset/verify", "code", p.Code(3), "action", "verify").Want(http.StatusOK, "reset-password")
 		newOne(b, "sebelas burung hitam terbang").Want(http.StatusOK, "reset-done")
 	})
-}
-
-// A directory that dies or stops answering at any step says so, and what the
-// person proved goes on counting.
-func TestADirectoryThatDiesInAReset(t *testing.T) {
-	for name, trouble := range map[string]struct {
-		begin, end func(*testing.T, *ldaptest.Slapd)
-	}{
-		"killed": {func(_ *testing.T, s *ldaptest.Slapd) { s.Kill() }, func(t *testing.T, s *ldaptest.Slapd) { s.Run(t) }},
-		"paused": {func(t *testing.T, s *ldaptest.Slapd) { s.Pause(t) }, func(t *testing.T, s *ldaptest.Slapd) { s.Resume(t) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
-			people(t, s)
-			p := kuncitest.Start(t, contosoAt(s, ""))
-			b := p.Browser()
-			b.Get("/reset")
-			trouble.begin(t, s)
-			deadEnd(t, b.Post("/reset", "user_id", "alain@contoso.com", "reason", "forgot"), "directory-unavailable")
-			trouble.end(t, s)
-			again(t, func() bool {
-				b = p.Browser()
-				b.Get("/reset")
-				return b.Post("/reset", "user_id", "alain@contoso.com", "reason", "forgot").Name() == "reset-choose"
-			})
-			choose := b.Get("/reset/verify").Want(http.StatusOK, "reset-choose")
-			b.Post("/reset/verify", "method", choose.Choices("method")[0], "action", "send").Want(http.StatusOK, "reset-verify")
-			code := p.Code(1)
-			trouble.begin(t, s)
-			deadEnd(t, b.Post("/reset/verify", "code", code, "action", "verify"), "directory-unavailable")
-			trouble.end(t, s)
-			again(t, func() bool { return b.Get("/reset/verify").Name() == "reset-verify" })
-			b.Post("/reset/verify", "code", code, "action", "verify").Want(http.StatusOK, "reset-password")
-			trouble.begin(t, s)
-			deadEnd(t, newOne(b, newPassword), "directory-unavailable")
-			if p.Has(audit.ResetCompleted) {
-				t.Error("a reset that nobody wrote is completed")
-			}
-			trouble.end(t, s)
-			again(t, func() bool { return newOne(b, newPassword).Name() == "reset-done" })
-			if got := password(t, p, "alain@contoso.com", newPassword); got != directory.OK {
-				t.Errorf("the new password: %s", got)
-			}
-			if n := count(p, audit.ResetGatePassed); n != 1 {
-				t.Errorf("%d gates were passed", n)
-			}
-		})
-	}
 }
 
 // again repeats what somebody would repeat, until it goes.

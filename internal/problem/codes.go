@@ -35,6 +35,7 @@ const (
 	SendOff          Code = "send-off"           // this installation has no gateway for it
 	DestinationWrong Code = "destination-wrong"  // the number typed is not the registered one
 	MethodDisabled   Code = "method-disabled"    // disabled after too many failures
+	StillWriting     Code = "still-writing"      // the attempt before is still being finished
 	PasskeyCopied    Code = "passkey-copied"     // its count went backwards: it exists twice
 	MethodNotAllowed Code = "method-not-allowed" // not allowed by the policy, or not for this gate
 

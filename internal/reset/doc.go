@@ -17,7 +17,9 @@
 //     from the stored proofs against the policy of that moment, inside one
 //     transaction. More gates asked for in between send the person back to choosing;
 //   - the directory is written first. While it is, and after a crash, the flow
-//     says "writing", and the step can be repeated; "done" is written only after;
+//     says "writing", and the step can be repeated; "done" is written only after.
+//     An attempt says that it lives; ten seconds after the last such word another
+//     may begin, which finds what a dead one did (SetOptions.Begun);
 //   - a flow lives 15 minutes from its start, whatever happens. Starting another
 //     one ends nothing: a stranger could end a person's flow. Passing a gate ends
 //     every other flow of the account;

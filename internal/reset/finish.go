@@ -20,22 +20,24 @@ import (
 )
 
 const (
-	// lease is how long one attempt to write keeps others out; after a crash the
-	// step can be repeated when it is over.
-	lease = 30 * time.Second
-	// patience is how long a directory may take; shorter than the lease, so that
-	// two attempts never write at once.
+	// patience is how long a directory may take.
 	patience = 20 * time.Second
-	// twin is how long the second copy of a form waits for the first, looking each
-	// glance: a browser that sent it twice shows the answer to the second.
-	twin, glance = 3 * time.Second, 50 * time.Millisecond
+	// An attempt to write says each pulse that it lives, and keeps others out for a
+	// lease after it last did. One that could not say so for a silence stops: so two
+	// attempts never write at once, and after a crash nobody waits longer than a lease.
+	pulse, silence, lease = 2 * time.Second, 5 * time.Second, 10 * time.Second
+	// twin is how long another copy of the form waits for the attempt under way: for
+	// its answer, where a browser sent it twice, or for the end of its lease, where
+	// its node died. It looks after each glance, which grow.
+	twin, glance, longGlance = lease + time.Second, 50 * time.Millisecond, 500 * time.Millisecond
 )
 
 // SetPassword writes the new password. Refusals of the policy or the directory
 // are in the reply with every rule (Code PasswordRefused). Problems:
-// DirectoryUnavailable (the step can be repeated), Busy (the same step is running).
+// DirectoryUnavailable (the step can be repeated), StillWriting (the same step is
+// running).
 func (s *Service) SetPassword(ctx context.Context, by audit.Actor, f Flow, pw string) (Reply, error) {
-	return s.write(ctx, by, f, Done, func(ctx context.Context, now facts, d directory.Directory) error {
+	return s.write(ctx, by, f, Done, func(ctx context.Context, now facts, d directory.Directory, begun time.Time) error {
 		if !now.can.SetPassword {
 			return directory.ErrRights
 		}
@@ -43,7 +45,7 @@ func (s *Service) SetPassword(ctx context.Context, by audit.Actor, f Flow, pw st
 		if len(refusals) > 0 {
 			return &refusedHere{refusals}
 		}
-		return d.SetPassword(ctx, now.account.Entry.Key, pw, directory.SetOptions{Unlock: true, History: now.org.Policy.Password.History})
+		return d.SetPassword(ctx, now.account.Entry.Key, pw, directory.SetOptions{Unlock: true, History: now.org.Policy.Password.History, Begun: begun})
 	})
 }
 
@@ -51,7 +53,7 @@ func (s *Service) SetPassword(ctx context.Context, by audit.Actor, f Flow, pw st
 // came for that, where the policy and the directory allow it; others get problem
 // Forbidden. Problems as SetPassword.
 func (s *Service) Unlock(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
-	return s.write(ctx, by, f, Unlocked, func(ctx context.Context, now facts, d directory.Directory) error {
+	return s.write(ctx, by, f, Unlocked, func(ctx context.Context, now facts, d directory.Directory, _ time.Time) error {
 		if !now.unlocks() {
 			return problem.New(problem.Forbidden)
 		}
@@ -66,13 +68,15 @@ func (*refusedHere) Error() string { return "password refused" }
 
 // write is intent, directory, done: transaction A judges everything again and
 // notes the attempt, the directory works with no transaction open, transaction B
-// closes. A crash in between leaves "writing".
-func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, do func(context.Context, facts, directory.Directory) error) (Reply, error) {
+// closes. A crash in between leaves "writing", and the next attempt is told when
+// the one before it began.
+func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, do func(context.Context, facts, directory.Directory, time.Time) error) (Reply, error) {
 	var now facts
 	var proved []method.Method
-	attempt, taken := "", false
+	attempt, taken, begun := "", false, time.Time{}
 	note := func(tx *store.Tx, f *Flow, n facts, by []method.Method, r *Reply) error {
 		now, proved, attempt, taken = n, by, "", false
+		begun = f.writingAt
 		if n.proved(by) < n.gates() {
 			// Never proved, or the policy asks for more than it did.
 			if f.State == ChoosingPassword || f.State == Writing {
@@ -83,18 +87,18 @@ func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, 
 		}
 		if f.State == Writing && !f.writingAt.IsZero() && f.writingAt.Add(lease).After(tx.Now()) {
 			taken = true
-			return problem.New(problem.Busy).After(f.writingAt.Add(lease).Sub(tx.Now()))
+			return problem.New(problem.StillWriting).After(f.writingAt.Add(lease).Sub(tx.Now()))
 		}
 		attempt = store.NewID()
 		f.State, f.MethodID, f.attempt, f.writingAt = Writing, "", attempt, tx.Now()
 		return s.save(ctx, tx, *f)
 	}
 	r, err := s.step(ctx, by, f, note)
-	for waited := time.Duration(0); taken && waited < twin; waited += glance {
+	for waited, next := time.Duration(0), glance; taken && waited < s.twin; waited, next = waited+next, min(next*2, longGlance) {
 		select {
 		case <-ctx.Done():
 			return r, err
-		case <-time.After(glance):
+		case <-time.After(next):
 		}
 		taken = false
 		r, err = s.step(ctx, by, f, note)
@@ -104,9 +108,10 @@ func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, 
 	}
 	d, err := s.d.Accounts.Directory(now.org)
 	if err == nil {
-		limited, cancel := context.WithTimeout(ctx, patience)
-		err = do(limited, now, d)
-		cancel()
+		if !begun.IsZero() {
+			begun = begun.Add(-patience) // the last that is known of it is that it lived then
+		}
+		err = s.alive(ctx, r.Flow.ID, attempt, func(ctx context.Context) error { return do(ctx, now, d, begun) })
 	}
 	// The browser may be gone; what the directory did must be noted all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
@@ -116,6 +121,43 @@ func (s *Service) write(ctx context.Context, by audit.Actor, f Flow, end State, 
 		return s.unwritten(ctx, by, r.Flow, now, attempt, err)
 	}
 	return s.written(ctx, by, r.Flow, now, proved, attempt, end, left)
+}
+
+// alive does what an attempt does, and says meanwhile that the attempt lives.
+// Where it cannot say so, or another attempt has the flow, it cancels what is done.
+func (s *Service) alive(ctx context.Context, flowID, attempt string, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	ended := make(chan struct{})
+	defer func() { cancel(); <-ended }()
+	go func() {
+		defer close(ended)
+		each := time.NewTicker(s.pulse)
+		defer each.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-each.C:
+			}
+			began, mine := time.Now(), true
+			limited, end := context.WithDeadline(ctx, last.Add(s.silence))
+			err := s.d.DB.Write(limited, func(tx *store.Tx) error {
+				n, err := updatePulse(limited, tx, flowID, attempt)
+				mine = n == 1
+				return err
+			})
+			end()
+			switch {
+			case err == nil && mine:
+				last = began
+			case err == nil || !time.Now().Before(last.Add(s.silence)):
+				cancel()
+				return
+			}
+		}
+	}()
+	return do(ctx)
 }
 
 // written closes a flow whose directory did its part; left is what it did not do
@@ -128,6 +170,7 @@ func (s *Service) written(ctx context.Context, by audit.Actor, f Flow, now facts
 			return err
 		}
 		cur.State, cur.Problem = end, ""
+		cur.writingAt = time.Time{}
 		n, err := updateWritten(ctx, tx, cur, attempt)
 		if err != nil {
 			return fmt.Errorf("finish reset: %w", err)
@@ -209,7 +252,7 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 		state, code, reason = Problem, problem.DirectoryRefused, string(problem.DirectoryRefused)
 	case errors.Is(cause, directory.ErrNotFound):
 		state, code, reason = Problem, problem.NotVerified, "gone"
-	case errors.Is(cause, directory.ErrUnavailable), errors.Is(cause, context.DeadlineExceeded):
+	case errors.Is(cause, directory.ErrUnavailable), errors.Is(cause, context.DeadlineExceeded), errors.Is(cause, context.Canceled):
 		reason, out = string(problem.DirectoryUnavailable), problem.New(problem.DirectoryUnavailable).Because(cause)
 	default:
 		reason, out = "fault", cause
@@ -224,6 +267,9 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 			return err
 		}
 		cur.State, cur.Problem = state, code
+		if out == nil {
+			cur.writingAt = time.Time{} // it is known what became of it
+		}
 		n, err := updateWritten(ctx, tx, cur, attempt)
 		if err != nil || n == 0 {
 			return err

@@ -74,7 +74,7 @@ type Flow struct {
 	counted   bool // as a reset
 	failed    bool // as an identity failure
 	attempt   string
-	writingAt time.Time
+	writingAt time.Time // when an attempt to write last lived of which nobody knows how it ended
 }
 
 // StartInput is what the first page sends.
@@ -175,6 +175,8 @@ type Deps struct {
 // Service leads people back in.
 type Service struct {
 	d Deps
+	// The times of an attempt to write, which tests shorten.
+	pulse, silence, twin time.Duration
 }
 
 // New refuses missing parts.
@@ -192,5 +194,5 @@ func New(d Deps) (*Service, error) {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	d.PublicURL = strings.TrimSuffix(d.PublicURL, "/")
-	return &Service{d}, nil
+	return &Service{d, pulse, silence, twin}, nil
 }

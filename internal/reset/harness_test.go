@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
@@ -43,6 +44,7 @@ type people struct {
 	unlocks int
 	// asked is called before a password is written; it may be nil.
 	asked func(ctx context.Context, key string)
+	begun time.Time // of the attempt before, as the last write was told
 }
 
 // deedKey is where a test keeps, in the context, what is being done.
@@ -66,12 +68,16 @@ func (p *people) CheckPassword(context.Context, string, string) (directory.Check
 	return directory.Wrong, nil
 }
 
-func (p *people) SetPassword(ctx context.Context, key, pw string, _ directory.SetOptions) error {
+func (p *people) SetPassword(ctx context.Context, key, pw string, o directory.SetOptions) error {
 	if p.asked != nil {
 		p.asked(ctx, key)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.begun = o.Begun
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if p.fault != nil && !p.after {
 		return p.fault
 	}

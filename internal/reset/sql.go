@@ -53,10 +53,15 @@ func updateFlow(ctx context.Context, tx *store.Tx, f Flow, to []byte) (int64, er
 		f.attempt, store.Micros(f.writingAt), store.Micros(f.RetryAt), f.hidden, to, store.Micros(f.sentAt))
 }
 
+// updatePulse says that an attempt lives.
+func updatePulse(ctx context.Context, tx *store.Tx, id, attempt string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE reset_flow SET writing_at = $3 WHERE id = $1 AND attempt = $2 AND state = 'writing'`, id, attempt, store.Micros(tx.Now()))
+}
+
 // updateWritten ends an attempt that is still the flow's own.
 func updateWritten(ctx context.Context, tx *store.Tx, f Flow, attempt string) (int64, error) {
-	return tx.Exec(ctx, `UPDATE reset_flow SET state = $3, problem = $4, attempt = '', writing_at = 0
- WHERE id = $1 AND attempt = $2 AND state = 'writing'`, f.ID, attempt, string(f.State), string(f.Problem))
+	return tx.Exec(ctx, `UPDATE reset_flow SET state = $3, problem = $4, attempt = '', writing_at = $5
+ WHERE id = $1 AND attempt = $2 AND state = 'writing'`, f.ID, attempt, string(f.State), string(f.Problem), store.Micros(f.writingAt))
 }
 
 // selectOthers gives the live flows of an account except one.

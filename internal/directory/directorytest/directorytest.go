@@ -57,6 +57,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Fixture) {
 		{"states are said only of a right password", states},
 		{"set password", setPassword},
 		{"history", history},
+		{"an attempt that may have done it", begun},
 		{"external passwords are not set", external},
 		{"password characters", characters},
 		{"change password", changePassword},
@@ -209,6 +210,28 @@ func history(t *testing.T, f Fixture) {
 		set(t, f, key, first, directory.SetOptions{})
 	}
 	check(t, f, key, first, directory.OK)
+}
+
+// begun: what an earlier attempt did is done, and is no reuse; what nobody did since
+// is one.
+func begun(t *testing.T, f Fixture) {
+	key := f.Add(t, Account{UserID: alain, Password: first})
+	o := directory.SetOptions{History: 3, Unlock: true}
+	set(t, f, key, second, o)
+	changed := get(t, f, key).PasswordChangedAt
+	o.Begun = changed.Add(-time.Second)
+	set(t, f, key, second, o)
+	check(t, f, key, second, directory.OK)
+	o.Begun = changed.Add(time.Hour)
+	if !f.OldForHistory {
+		refused(t, f.Directory.SetPassword(t.Context(), key, second, o), directory.RuleHistory)
+		o.Begun = changed.Add(-time.Second)
+		refused(t, f.Directory.SetPassword(t.Context(), key, first, o), directory.RuleHistory)
+	}
+	o.Begun = changed.Add(-time.Second)
+	set(t, f, key, third, o) // whoever tries again may take another one
+	check(t, f, key, third, directory.OK)
+	check(t, f, key, second, directory.Wrong)
 }
 
 func external(t *testing.T, f Fixture) {

@@ -53,6 +53,14 @@ func (d *Directory) replace(ctx context.Context, r row, pw string, o directory.S
 	if err != nil {
 		return fmt.Errorf("embedded directory: set password: %w", err)
 	}
+	if used && o.Did(r.entry.PasswordChangedAt) {
+		switch try, err := d.hasher.Try(ctx, r.password, pw); {
+		case err != nil:
+			return fmt.Errorf("embedded directory: set password: %w", err)
+		case try.OK:
+			return nil // by the attempt before, with all that belongs to it
+		}
+	}
 	if used {
 		return &directory.RefusedError{Rule: directory.RuleHistory, Args: map[string]any{"count": o.History}}
 	}

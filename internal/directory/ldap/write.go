@@ -61,7 +61,9 @@ func (d *Directory) write(ctx context.Context, key, pw string, o directory.SetOp
 		if err == nil || directory.Incomplete(err) != "" {
 			d.pool.noteWrite(key, c.server)
 		}
-		if isRule(err, directory.RuleHistory) && d.uncertain.has(key, pw, d.now()) && d.is(ctx, c.server, before, pw) {
+		// A password that was just set is refused as used before, or as too young.
+		if again := isRule(err, directory.RuleHistory) || isRule(err, directory.RuleMinimumAge); again &&
+			(o.Did(before.PasswordChangedAt) || d.uncertain.has(key, pw, d.now())) && d.is(ctx, c.server, before, pw) {
 			err = d.dialect.settle(ctx, c, before, o) // it is the one whose answer was lost
 		}
 		return err

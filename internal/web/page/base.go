@@ -174,7 +174,7 @@ func Status(code problem.Code) int {
 		return http.StatusForbidden
 	case problem.Blocked, problem.SendLimit, problem.SignInLocked:
 		return http.StatusTooManyRequests
-	case problem.Busy, problem.Unavailable, problem.DirectoryUnavailable, problem.ProviderUnavailable:
+	case problem.Busy, problem.StillWriting, problem.Unavailable, problem.DirectoryUnavailable, problem.ProviderUnavailable:
 		return http.StatusServiceUnavailable
 	case problem.WrongHost:
 		return http.StatusMisdirectedRequest

@@ -19,7 +19,7 @@ var articles = map[string]string{
 	string(problem.NotVerified): "not-verified", string(problem.NotEnabled): "not-enabled", string(problem.NotManaged): "not-managed",
 	string(problem.Blocked): "blocked", string(problem.Expired): "expired", string(problem.Cookies): "cookies",
 	string(problem.UpdateBrowser): "update-browser", string(problem.DirectoryUnavailable): "try-later",
-	string(problem.DirectoryRefused): "try-later", string(problem.Busy): "try-later", string(problem.Unavailable): "try-later",
+	string(problem.DirectoryRefused): "try-later", string(problem.Busy): "try-later", string(problem.StillWriting): "try-later", string(problem.Unavailable): "try-later",
 }
 
 // HelpArticles lists the articles that pages lead to.

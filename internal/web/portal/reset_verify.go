@@ -240,7 +240,11 @@ func (p *Portal) postNewPassword(w http.ResponseWriter, r *http.Request) error {
 	default:
 		reply, err = p.Reset.SetPassword(r.Context(), page.Actor(r), view.Flow, form["new_password"])
 	}
-	if refusal, ok := problem.As(err); ok && refusal.Code == problem.Busy {
+	if refusal, ok := problem.As(err); ok && refusal.Code == problem.StillWriting {
+		// The page looks again by itself: it goes on where the other attempt is done.
+		w.Header().Set("Refresh", fmt.Sprintf("%d; url=/reset/password", int(refusal.RetryAfter/time.Second)+1))
+		return refuse(refusal)
+	} else if ok && refusal.Code == problem.Busy {
 		return refuse(refusal)
 	}
 	if err != nil {
