@@ -105,9 +105,16 @@ func (s *ds389) refused(ctx context.Context, c *conn, dn, pw string, err error) 
 	if code, _ := resultOf(said); code != ldap.LDAPResultConstraintViolation {
 		return refusal(err)
 	}
-	// Its control calls most of them a want of quality; its words know better.
-	if rule := ruleIn(saidIn(said)); rule != "" {
-		return &directory.RefusedError{Rule: rule, Cause: said}
+	return ds389Refusal(said)
+}
+
+// ds389Refusal reads why a trial was refused: its control calls most rules a want of
+// quality, its words know better.
+func ds389Refusal(said error) error {
+	if code, _ := resultOf(said); code == ldap.LDAPResultConstraintViolation {
+		if rule := ruleIn(saidIn(said)); rule != "" {
+			return &directory.RefusedError{Rule: rule, Cause: said}
+		}
 	}
 	return refusal(said)
 }
