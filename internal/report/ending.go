@@ -94,42 +94,31 @@ func derived(e audit.Record) []key {
 	return all
 }
 
-// Endings counts how ways back in ended.
-type Endings struct {
-	Completed int // passwords that were reset, first ones included
-	Unlocked  int // accounts that people unlocked without a new password
-	Abandoned int // begun and left to run out
-	Blocked   int // ended by a limit
-	Cancelled int // given up by beginning again
-	Contacted int // "contact your administrator"
-	Failed    int // ended at any other dead end
+// Way is how ways back in ended that stood at one kind of method.
+type Way struct {
+	Kind                                                              string
+	Reset, Unlocked, Abandoned, Blocked, Cancelled, Contacted, Failed int
 }
 
-func (e *Endings) add(k key, n int) {
+func (w *Way) add(k key, n int) {
 	switch Ending(k.reason) {
 	case Succeeded:
 		if k.outcome == byUnlock {
-			e.Unlocked += n
+			w.Unlocked += n
 		} else {
-			e.Completed += n
+			w.Reset += n
 		}
 	case Abandoned:
-		e.Abandoned += n
+		w.Abandoned += n
 	case Blocked:
-		e.Blocked += n
+		w.Blocked += n
 	case Cancelled:
-		e.Cancelled += n
+		w.Cancelled += n
 	case Contacted:
-		e.Contacted += n
+		w.Contacted += n
 	case Failed:
-		e.Failed += n
+		w.Failed += n
 	}
-}
-
-// Way is how ways back in ended that stood at one kind of method.
-type Way struct {
-	Kind string
-	Endings
 }
 
 // inOrder lists them in the order of kinds, "" at the end.
