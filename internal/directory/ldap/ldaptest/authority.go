@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Authority is a certificate authority of one test.
+// Authority is a certificate authority of tests.
 type Authority struct {
 	// File holds its certificate.
 	File string
@@ -28,58 +28,66 @@ type Authority struct {
 // NewAuthority makes an authority in a folder of the test.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
-	a := &Authority{folder: t.TempDir(), key: newKey(t)}
+	a, err := newAuthority(t.TempDir())
+	must(t, err)
+	return a
+}
+
+// newAuthority makes an authority in a folder, for as long as the tests run.
+func newAuthority(folder string) (*Authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	a := &Authority{File: filepath.Join(folder, "ca.pem"), folder: folder, key: key}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	if err == nil {
-		a.certificate, err = x509.ParseCertificate(der)
-	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	a.File = filepath.Join(a.folder, "ca.pem")
-	writePEM(t, a.File, "CERTIFICATE", der)
-	return a
+	if a.certificate, err = x509.ParseCertificate(der); err != nil {
+		return nil, err
+	}
+	return a, writePEM(a.File, "CERTIFICATE", der)
 }
 
 // Issue gives a certificate for an IP address, and its key, as files.
 func (a *Authority) Issue(t testing.TB, ip string) (certificate, key string) {
 	t.Helper()
-	own := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "server of a test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.ParseIP(ip)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &own.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, key = filepath.Join(a.folder, "server.pem"), filepath.Join(a.folder, "server.key")
-	writePEM(t, certificate, "CERTIFICATE", der)
-	writePEM(t, key, "PRIVATE KEY", private)
+	certificate, key, err := a.issue(ip)
+	must(t, err)
 	return certificate, key
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// issue is Issue where no test is at hand, for names too.
+func (a *Authority) issue(ip string, names ...string) (certificate, key string, err error) {
+	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		return "", "", err
 	}
-	return key
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "server of a test"},
+		NotBefore: a.certificate.NotBefore, NotAfter: a.certificate.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.ParseIP(ip)}, DNSNames: names,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &own.PublicKey, a.key)
+	if err != nil {
+		return "", "", err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(own)
+	if err != nil {
+		return "", "", err
+	}
+	certificate, key = filepath.Join(a.folder, "server.pem"), filepath.Join(a.folder, "server.key")
+	if err := writePEM(certificate, "CERTIFICATE", der); err != nil {
+		return "", "", err
+	}
+	return certificate, key, writePEM(key, "PRIVATE KEY", private)
 }
 
-func writePEM(t testing.TB, file, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+func writePEM(file, kind string, der []byte) error {
+	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
 }

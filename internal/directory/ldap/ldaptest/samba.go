@@ -40,6 +40,8 @@ type Samba struct {
 	dir   string
 	admin struct{ dn, password string }
 	ca    *x509.CertPool
+	// certificate and key are files.
+	certificate, key string
 }
 
 // What the domain asks of passwords. Samba itself keeps a history of 24, asks
@@ -111,18 +113,14 @@ func (s *Samba) provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ca, cert, key, err := sambaCertificate(s.Address)
+	authority, err := newAuthority(s.dir)
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string][]byte{"ca.pem": ca, "cert.pem": cert, "key.pem": key} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), text, 0o600); err != nil {
-			return err
-		}
-	}
-	s.CAFile, s.ca = filepath.Join(s.dir, "ca.pem"), x509.NewCertPool()
-	if !s.ca.AppendCertsFromPEM(ca) {
-		return errors.New("the authority's certificate cannot be read back")
+	s.CAFile, s.ca = authority.File, x509.NewCertPool()
+	s.ca.AddCert(authority.certificate)
+	if s.certificate, s.key, err = authority.issue(s.Address, "dc1."+sambaRealm); err != nil {
+		return err
 	}
 	if err := os.Mkdir(filepath.Join(s.dir, "cache"), 0o700); err != nil {
 		return err
@@ -173,9 +171,9 @@ func (s *Samba) configured(text []byte) []byte {
 		"\tserver services = ldap",
 		"\tprefork children = 2",
 		"\tlog file = "+s.dir+"/log.%m",
-		"\ttls cafile = "+s.dir+"/ca.pem",
-		"\ttls certfile = "+s.dir+"/cert.pem",
-		"\ttls keyfile = "+s.dir+"/key.pem",
+		"\ttls cafile = "+s.CAFile,
+		"\ttls certfile = "+s.certificate,
+		"\ttls keyfile = "+s.key,
 		// As the documentation asks: otherwise a replaced password works for another hour.
 		"\told password allowed period = 0",
 	), "\n") + "\n")
