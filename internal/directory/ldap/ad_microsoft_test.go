@@ -32,6 +32,8 @@ type windows struct {
 	used     []string // past passwords
 	changed  time.Time
 	locked   bool
+	state    string // the sub-code that keeps the owner of the right password out; empty: nothing does
+	refuses  bool   // the service account may not reset
 
 	mu   sync.Mutex
 	sent []gldap.Control // with the last write
@@ -112,10 +114,14 @@ func (w *windows) bind(to *gldap.ResponseWriter, r *gldap.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case m.UserName == "svc-kunci@contoso.com" && m.Password == "service", m.UserName == windowsPerson && string(m.Password) == w.password && !w.locked:
+	case m.UserName == "svc-kunci@contoso.com" && m.Password == "service":
 		answer.SetResultCode(gldap.ResultSuccess)
-	case w.locked:
+	case w.locked: // whatever the password is
 		answer.SetDiagnosticMessage(fmt.Sprintf(windowsWrong, "775"))
+	case m.UserName == windowsPerson && string(m.Password) == w.password && w.state != "": // only after the right one
+		answer.SetDiagnosticMessage(fmt.Sprintf(windowsWrong, w.state))
+	case m.UserName == windowsPerson && string(m.Password) == w.password:
+		answer.SetResultCode(gldap.ResultSuccess)
 	default:
 		answer.SetDiagnosticMessage(fmt.Sprintf(windowsWrong, "52e"))
 	}
@@ -143,9 +149,14 @@ func (w *windows) search(to *gldap.ResponseWriter, r *gldap.Request) {
 			"lockoutThreshold": {"10"}, "lockoutDuration": {"-6000000000"},
 		})
 	case strings.EqualFold(m.BaseDN, windowsPerson), strings.Contains(m.Filter, "objectGUID="):
+		computed, since := "0", "0"
+		if w.locked { // UF_LOCKOUT, and since when
+			computed, since = "16", strconv.FormatInt(time.Now().UnixNano()/100+116_444_736_000_000_000, 10)
+		}
 		entry(windowsPerson, map[string][]string{
-			"objectGUID": {windowsGUID}, "userPrincipalName": {"alain@contoso.com"}, "sAMAccountName": {"adupont"}, "displayName": {"Alain Dupont"},
-			"userAccountControl": {"512"}, "pwdLastSet": {ticks}, "msDS-User-Account-Control-Computed": {"0"},
+			"lockoutTime": {since},
+			"objectGUID":  {windowsGUID}, "userPrincipalName": {"alain@contoso.com"}, "sAMAccountName": {"adupont"}, "displayName": {"Alain Dupont"},
+			"userAccountControl": {"512"}, "pwdLastSet": {ticks}, "msDS-User-Account-Control-Computed": {computed},
 		})
 	}
 }
@@ -160,6 +171,11 @@ func (w *windows) modify(to *gldap.ResponseWriter, r *gldap.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sent = m.Controls
+	if w.refuses {
+		answer.SetResultCode(gldap.ResultInsufficientAccessRights)
+		answer.SetDiagnosticMessage("00000005: SecErr: DSID-031A1190, problem 4003 (INSUFF_ACCESS_RIGHTS), data 0\n\x00")
+		return
+	}
 	set, change := "", false
 	for _, c := range m.Changes {
 		if c.Modification.Type != "unicodePwd" {
@@ -196,6 +212,11 @@ func (w *windows) modify(to *gldap.ResponseWriter, r *gldap.Request) {
 	default:
 		answer.SetResultCode(gldap.ResultSuccess)
 		w.used, w.password, w.changed = append(w.used, w.password), set, time.Now()
+		for _, c := range m.Changes {
+			if c.Modification.Type == "lockoutTime" { // of the same request: all of it or nothing
+				w.locked = false
+			}
+		}
 	}
 }
 
@@ -252,6 +273,47 @@ func TestWindowsRefusalsAreExplained(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The sub-codes, as Microsoft gives them: 775 for any password, the others after the
+// right one alone.
+func TestWindowsTellsTheStateOfAnAccountAfterTheRightPassword(t *testing.T) {
+	w := &windows{password: oldOne, changed: daysAgo(9)}
+	d := w.start(t)
+	in := func(state string, locked bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.state, w.locked = state, locked
+	}
+	for state, want := range map[string]directory.CheckResult{
+		"": directory.OK, "532": directory.Expired, "773": directory.MustChange, "533": directory.Disabled, "701": directory.Disabled,
+		"530": directory.Disabled, "531": directory.Disabled, "7ff": directory.Wrong,
+	} {
+		in(state, false)
+		is(t, d, windowsKey, oldOne, want)
+		is(t, d, windowsKey, another, directory.Wrong)
+		in(state, true)
+		is(t, d, windowsKey, oldOne, directory.Locked)
+		is(t, d, windowsKey, another, directory.Locked)
+	}
+	in("", true)
+	if err := d.ChangePassword(t.Context(), windowsKey, oldOne, another, directory.ChangeOptions{}); !errors.Is(err, directory.ErrWrongPassword) {
+		t.Errorf("a change while locked: %v", err)
+	}
+	w.mu.Lock()
+	w.refuses = true
+	w.mu.Unlock()
+	if err := d.SetPassword(t.Context(), windowsKey, another, directory.SetOptions{Unlock: true}); !errors.Is(err, directory.ErrRights) {
+		t.Errorf("without the right: %v", err)
+	}
+	is(t, d, windowsKey, oldOne, directory.Locked)
+	w.mu.Lock()
+	w.refuses = false
+	w.mu.Unlock()
+	if err := d.SetPassword(t.Context(), windowsKey, another, directory.SetOptions{Unlock: true}); err != nil {
+		t.Errorf("with it: %v", err)
+	}
+	is(t, d, windowsKey, another, directory.OK)
 }
 
 func TestWindowsChanges(t *testing.T) {
