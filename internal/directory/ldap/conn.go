@@ -3,11 +3,14 @@ package ldap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
+
+	"kunci.dev/kunci/internal/directory"
 )
 
 // conn is a connection to one server, used by one step at a time.
@@ -77,6 +80,47 @@ func (c *conn) search(ctx context.Context, base string, scope int, filter string
 	}
 	return nil, fault(err)
 }
+
+// errCutShort: there is more than the server gives or Kunci takes. What is left out
+// may be what keeps somebody out, so nothing is taken.
+var errCutShort = errors.New("the answer is cut short; let Kunci's account read without a limit of entries")
+
+// searchAll asks for all entries below base, page by page (RFC 2696). More than most,
+// or than the server's own limit, is an error.
+func (c *conn) searchAll(ctx context.Context, base, filter string, most int, attributes ...string) ([]*ldap.Entry, error) {
+	seconds := max(1, int(c.server.limits.operation/time.Second))
+	paging := ldap.NewControlPaging(pageSize)
+	var all []*ldap.Entry
+	for {
+		r := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, seconds, false, filter, attributes, []ldap.Control{paging})
+		var found *ldap.SearchResult
+		err := c.do(ctx, func() (err error) {
+			found, err = c.ldap.Search(r)
+			return err
+		})
+		code, answered := resultOf(err)
+		switch {
+		case answered && code == ldap.LDAPResultSizeLimitExceeded:
+			return nil, fmt.Errorf("%w: %w: %w", directory.ErrRights, errCutShort, err)
+		case answered && (code == ldap.LDAPResultNoSuchObject || code == ldap.LDAPResultReferral):
+			return all, nil
+		case err != nil:
+			return nil, fault(err)
+		}
+		if all = append(all, found.Entries...); len(all) > most {
+			return nil, fmt.Errorf("%w: %w", directory.ErrRights, errCutShort)
+		}
+		next, ok := ldap.FindControl(found.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+		if !ok || len(next.Cookie) == 0 {
+			return all, nil
+		}
+		paging.SetCookie(next.Cookie)
+	}
+}
+
+// pageSize is how many entries are asked for at a time: fewer than any server's
+// usual limit.
+const pageSize = 100
 
 // read gives one entry by its name; nil where there is none.
 func (c *conn) read(ctx context.Context, dn string, attributes ...string) (*ldap.Entry, error) {

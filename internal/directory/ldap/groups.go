@@ -2,9 +2,12 @@ package ldap
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"kunci.dev/kunci/internal/directory"
 )
 
 const (
@@ -16,7 +19,9 @@ const (
 )
 
 // memberGroups are the names of the groups that hold an entry, and of those that
-// hold them, found level by level; one that holds itself ends there.
+// hold them, found level by level; one that holds itself ends there. Somebody in
+// more, or deeper, than is followed is not taken for being in fewer: a group may be
+// what keeps them out.
 func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error) {
 	if d.set.GroupFilter == "" {
 		return nil, nil
@@ -27,12 +32,12 @@ func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([
 	for range groupDepth {
 		var next []string
 		for part := range slices.Chunk(level, groupsAsked) {
-			found, err := c.search(ctx, d.groupBase(), ldap.ScopeWholeSubtree, groupsOf(d.set.GroupFilter, part), mostGroups, d.set.Attributes.GroupName)
+			found, err := c.searchAll(ctx, d.groupBase(), groupsOf(d.set.GroupFilter, part), mostGroups, d.set.Attributes.GroupName)
 			if err != nil {
 				return nil, err
 			}
 			for _, g := range found {
-				if seen[g.DN] || len(seen) >= mostGroups {
+				if seen[g.DN] {
 					continue
 				}
 				seen[g.DN] = true
@@ -42,12 +47,15 @@ func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([
 				}
 			}
 		}
+		if len(seen) > mostGroups {
+			return nil, fmt.Errorf("%w: %w", directory.ErrRights, errCutShort)
+		}
 		if level = next; len(level) == 0 {
-			break
+			slices.Sort(names)
+			return slices.Compact(names), nil
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return nil, fmt.Errorf("%w: groups are nested more than %d deep", directory.ErrRights, groupDepth)
 }
 
 // groupBase is where groups are looked for: the domain of the base, since groups
