@@ -260,6 +260,19 @@ var journeys = []struct {
 	}},
 }
 
+// Every kind has its journey: here, or where a second device or an authenticator is needed.
+func TestEveryKindHasAJourney(t *testing.T) {
+	walked := map[method.Kind]string{method.Passkey: "TestPasskeysInChromium", method.AuthenticatorPush: "TestApprovalOnADeviceInChromium"}
+	for _, j := range journeys {
+		walked[j.kind] = "TestEveryKindInChromium"
+	}
+	for _, k := range method.Kinds() {
+		if walked[k] == "" {
+			t.Errorf("%s is walked through by no journey", k)
+		}
+	}
+}
+
 // From registering a kind to a reset with it and the sign-in after that.
 func TestEveryKindInChromium(t *testing.T) {
 	for _, on := range []device{devices[0], devices[3]} {

@@ -45,6 +45,7 @@ func Doctor(ctx context.Context, c *config.Config, o Options) []Check {
 	d.good("configuration", "every key is understood")
 	d.keyset()
 	d.breached()
+	d.places()
 	d.database(ctx)
 	d.publicURL()
 	d.passkeys()
@@ -59,7 +60,7 @@ type doctor struct {
 	c      *config.Config
 	o      Options
 	keys   bool
-	unsafe bool // the filter of breached passwords is no good: nothing starts with it
+	unsafe bool // the filter of breached passwords or the places are no good: nothing starts with them
 	checks []Check
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/geoip/geoiptest"
 	"kunci.dev/kunci/internal/notify/notifytest"
 	"kunci.dev/kunci/internal/password/breach"
 	"kunci.dev/kunci/internal/secret"
@@ -70,11 +71,12 @@ func TestDoctorFindsAHealthyNodeHealthy(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			c := healthy(t, kind, notifytest.Options{TLS: "starttls", Username: "kunci", Password: "right"})
+			c.GeoIP = geoiptest.Write(t, filepath.Join(t.TempDir(), "places.mmdb"), geoiptest.Bandung("203.0.113.0/24"))
 			checks := Doctor(t.Context(), c, Options{Log: slog.New(slog.DiscardHandler)})
 			if names := wrong(checks); names != nil {
 				t.Errorf("wrong: %v in %+v", names, checks)
 			}
-			want := []string{"configuration", "keyset", "database", "migrations", "clock", "organizations", "public_url", "passkeys", "certificate", "smtp"}
+			want := []string{"geoip", "configuration", "keyset", "database", "migrations", "clock", "organizations", "public_url", "passkeys", "certificate", "smtp"}
 			for _, name := range want {
 				if !strings.Contains(fmt.Sprint(checks), "{"+name+" ") {
 					t.Errorf("%s is not looked at", name)
@@ -140,6 +142,22 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "[breach]"},
+		"a database of places that is gone": {func(t *testing.T, c *config.Config) {
+			c.GeoIP = filepath.Join(t.TempDir(), "gone.mmdb")
+		}, "[geoip]"},
+		"a database of places that is cut off": {func(t *testing.T, c *config.Config) {
+			c.GeoIP = geoiptest.Write(t, filepath.Join(t.TempDir(), "places.mmdb"), geoiptest.Bandung("203.0.113.0/24"))
+			data, err := os.ReadFile(c.GeoIP)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 24 { // the first nodes of the tree lead nowhere
+				data[i] = 0xff
+			}
+			if err := os.WriteFile(c.GeoIP, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "[geoip]"},
 		"a mail server that is gone": {func(_ *testing.T, c *config.Config) { c.SMTP.Port = 1 }, "[smtp]"},
 		"a wrong mail password":      {func(_ *testing.T, c *config.Config) { c.SMTP.Password = "hidden-password" }, "[smtp]"},
 		"an untrusted mail server":   {func(_ *testing.T, c *config.Config) { c.SMTP.CAFile = "" }, "[smtp]"},

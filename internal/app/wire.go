@@ -62,8 +62,13 @@ func (a *App) wire() (err error) {
 	if a.sender, err = senderOf(a.Config, a.options); err != nil {
 		return err
 	}
+	places, err := a.openPlaces()
+	if err != nil {
+		return err
+	}
 	a.Notify, err = notify.New(notify.Deps{
 		DB: a.DB, Jobs: a.Jobs, Keys: a.Keys, Sender: a.sender, Texts: a.texts, Calls: a.calls, Log: a.Log, PublicURL: a.Config.PublicURL,
+		Places: places,
 	})
 	if err != nil {
 		return err

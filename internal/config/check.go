@@ -48,6 +48,7 @@ func (c *Config) Check() Faults {
 		}
 	}
 	k.readable("breach.filter", c.Breach.Filter)
+	k.readable("geoip", c.GeoIP)
 	k.relatedOrigins()
 	return k.faults
 }

@@ -27,6 +27,7 @@ type Config struct {
 	SMS            Gateway  `yaml:"sms"`
 	Voice          Gateway  `yaml:"voice"`
 	Breach         Breach   `yaml:"breach"`
+	GeoIP          string   `yaml:"geoip"` // a MaxMind database of places; empty is none
 	Passkeys       Passkeys `yaml:"passkeys"`
 	Audit          Audit    `yaml:"audit"`
 	Keep           Keep     `yaml:"keep"`
@@ -162,7 +163,7 @@ func (c *Config) read(data []byte) error {
 
 // resolve makes the paths of files independent of the working directory.
 func (c *Config) resolve(folder string) {
-	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter,
+	for _, path := range []*string{&c.Keyset, &c.SMTP.PasswordFile, &c.SMTP.CAFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Breach.Filter, &c.GeoIP,
 		&c.SMS.CAFile, &c.SMS.HeadersFile, &c.SMS.SecretFile, &c.SMS.AuthTokenFile,
 		&c.Voice.CAFile, &c.Voice.HeadersFile, &c.Voice.SecretFile, &c.Voice.AuthTokenFile,
 		&c.Audit.Syslog.CAFile, &c.Audit.Syslog.CertFile, &c.Audit.Syslog.KeyFile, &c.Audit.JSON.File,

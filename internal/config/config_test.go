@@ -40,6 +40,7 @@ sms: {provider: ""}
 voice: {provider: ""}
 tls: {cert_file: "", key_file: ""}
 breach: {filter: ""}
+geoip: ""
 log: {level: debug, format: json}
 metrics: {listen: "127.0.0.1:9090"}
 `)
@@ -138,6 +139,8 @@ func TestWhatAConfigurationIsRefusedFor(t *testing.T) {
 		{"sms: {provider: smpp}", "sms.provider"},
 		{"voice: {provider: twilio}", "voice.account_sid"},
 		{"breach: {filter: gone.kbf}", "breach.filter"},
+		{"geoip: gone.mmdb", "geoip"},
+		{"geoip: {file: places.mmdb}", "geoip"},
 		{"passkeys: {related_origins: https://akun.contoso.com}", "passkeys.related_origins"},
 		{"passkeys: {related_origins: [akun.contoso.com]}", "passkeys.related_origins"},
 		{"passkeys: {related_origins: [\"https://akun.contoso.com/\"]}", "passkeys.related_origins"},

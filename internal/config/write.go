@@ -65,6 +65,10 @@ voice:
 # The filter that "kunci breach build" makes; empty is none. Opened again when it changes.
 breach: {filter: {{q .Breach.Filter}}}
 
+# A database of where internet addresses are (MaxMind format, such as GeoLite2 City);
+# messages and approvals then name city and country. Empty is none. Opened again when it changes.
+geoip: {{q .GeoIP}}
+
 # Other addresses at which people open this installation and use the same passkeys,
 # such as [https://akun.contoso.com]. They stay bound to the host of public_url.
 passkeys: {related_origins: [{{range $i, $o := .Passkeys.RelatedOrigins}}{{if $i}}, {{end}}{{q $o}}{{end}}]}

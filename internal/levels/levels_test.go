@@ -31,7 +31,7 @@ var levels = [][]string{
 	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider"},
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
 	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording"},
-	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress"},
+	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress", "internal/geoip"},
 	{"internal/problem"},
 }
 
@@ -43,6 +43,7 @@ var testsOnly = []string{
 	"internal/audit/audittest",
 	"internal/directory/directorytest",
 	"internal/directory/ldap/ldaptest",
+	"internal/geoip/geoiptest",
 	"internal/kuncitest",
 	"internal/levels",
 	"internal/notify/notifytest",
@@ -70,6 +71,7 @@ var doors = map[string][]string{
 	"golang.org/x/oauth2":           {"internal/provider"},
 	"github.com/SherClockHolmes/":   {"internal/notify"},
 	"github.com/FastFilter/":        {"internal/password/breach"},
+	"github.com/oschwald/":          {"internal/geoip"},
 }
 
 // listed is what "go list" says about one package.

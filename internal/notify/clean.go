@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -63,15 +62,6 @@ func quoted(s string, most int) []string {
 // orgName is an organization's name as it may stand in a subject and a
 // sentence: it is somebody's text too, so it cannot carry an address (AC-122).
 func orgName(s string) string { return defang(plain(s, maxName)) }
-
-// place is the address a request came from, or nothing that was typed.
-func place(ip string) string {
-	a, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ""
-	}
-	return a.WithZone("").Unmap().String()
-}
 
 // supportCode gives a support code as it is, and nothing that only pretends to be one.
 func supportCode(s string) string {

@@ -58,15 +58,15 @@ type circumstances struct {
 }
 
 type composer struct {
-	p   *i18n.Printer
-	org string
+	p      *i18n.Printer
+	org    string
+	places Places // nil: addresses stand for themselves
 }
 
 func newComposer(lang, org string) composer { return composer{p: i18n.For(lang), org: orgName(org)} }
 
 // compose writes a body in its language.
-func compose(lang, org, color string, body Body) (document, error) {
-	c := newComposer(lang, org)
+func (c composer) compose(color string, body Body) (document, error) {
 	d := document{Lang: c.p.Lang(), Dir: c.p.Dir(), Org: c.org, Color: hexColor(color), Footer: c.t("notify.footer")}
 	var key string
 	switch b := body.(type) {
@@ -217,7 +217,7 @@ func (c composer) facts(f circumstances) block {
 		add("notify.fact.time", c.p.DateTime(f.At))
 	}
 	add("notify.fact.browser", c.browser(f.Browser))
-	add("notify.fact.place", place(f.IP))
+	add("notify.fact.place", c.place(f.IP))
 	add("notify.fact.support", supportCode(f.SupportCode))
 	return block{Facts: list}
 }

@@ -51,6 +51,8 @@ type Deps struct {
 	Log          *slog.Logger
 	// PublicURL is the product's own address; every link begins with it.
 	PublicURL string
+	// Places may be nil: addresses then stand for themselves.
+	Places Places
 }
 
 // Service queues messages and sends them.
@@ -62,6 +64,7 @@ type Service struct {
 	texts  PhoneSender
 	calls  PhoneSender
 	log    *slog.Logger
+	places Places
 	public string
 	host   string // right side of a Message-ID
 }
@@ -85,7 +88,7 @@ func New(d Deps) (*Service, error) {
 		return nil, errors.New("notify: no public URL")
 	}
 	s := &Service{
-		db: d.DB, jobs: d.Jobs, keys: d.Keys, sender: d.Sender, texts: d.Texts, calls: d.Calls, log: d.Log,
+		db: d.DB, jobs: d.Jobs, keys: d.Keys, sender: d.Sender, texts: d.Texts, calls: d.Calls, log: d.Log, places: d.Places,
 		public: strings.TrimRight(d.PublicURL, "/") + "/", host: u.Hostname(),
 	}
 	s.jobs.Handle(jobKind, s.work)

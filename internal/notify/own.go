@@ -110,7 +110,7 @@ func (c composer) values(body Body, o own) map[string]string {
 	}
 	about := func(f circumstances) {
 		v[wording.UserID], v[wording.Browser] = plain(f.UserID, maxUserID), c.browser(f.Browser)
-		v[wording.Place], v[wording.SupportCode] = place(f.IP), supportCode(f.SupportCode)
+		v[wording.Place], v[wording.SupportCode] = c.place(f.IP), supportCode(f.SupportCode)
 		v[wording.Time] = c.p.DateTime(f.At)
 	}
 	switch b := body.(type) {

@@ -124,7 +124,7 @@ func (s *Service) Preview(o *org.Organization, name, lang string, text *wording.
 		}
 		return Preview{Text: said, Segments: wording.SegmentsOf(said)}, nil
 	}
-	m, err := renderOwn(p, body)
+	m, err := s.renderOwn(p, body)
 	if err != nil {
 		return Preview{}, err
 	}

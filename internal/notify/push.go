@@ -228,6 +228,3 @@ func (p *Pushes) forget(ctx context.Context, m method.Method) error {
 // BrowserName names the browser and system of a User-Agent header, with names of
 // our own list alone.
 func BrowserName(lang, agent string) string { return newComposer(lang, "").browser(agent) }
-
-// Place is the address of a request as it may be shown; empty: unknown.
-func Place(ip string) string { return place(ip) }

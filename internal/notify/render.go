@@ -21,17 +21,18 @@ var (
 // Render writes a message in a language: subject, text part and HTML part. It
 // looks nothing up and sends nothing.
 func Render(lang, orgName, color string, body Body) (Mail, error) {
-	d, err := compose(lang, orgName, color, body)
+	d, err := newComposer(lang, orgName).compose(color, body)
 	if err != nil {
 		return Mail{}, err
 	}
 	return write(d, body)
 }
 
-// renderOwn is Render with an organization's own text.
-func renderOwn(p payload, body Body) (Mail, error) {
+// renderOwn is Render with an organization's own text, and with places.
+func (s *Service) renderOwn(p payload, body Body) (Mail, error) {
 	c := newComposer(p.Lang, p.OrgName)
-	d, err := compose(p.Lang, p.OrgName, p.Color, body)
+	c.places = s.places
+	d, err := c.compose(p.Color, body)
 	if err != nil {
 		return Mail{}, err
 	}

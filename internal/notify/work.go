@@ -93,12 +93,12 @@ func (s *Service) render(r row) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
-	m, err := renderOwn(p, body)
+	m, err := s.renderOwn(p, body)
 	if err != nil && p.Own != nil {
 		// Never no mail: what the organization wrote does not fit this version.
 		s.log.Warn("the organization's own text cannot be used; the product's goes out", "message", r.id, "name", p.Own.Name, "organization", r.orgID)
 		p.Own = nil
-		m, err = renderOwn(p, body)
+		m, err = s.renderOwn(p, body)
 	}
 	if err != nil {
 		return Mail{}, err

@@ -305,31 +305,6 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-func TestPairs(t *testing.T) {
-	for _, c := range []struct {
-		a, b        method.Kind
-		kunci, nist bool
-	}{
-		{method.Email, method.Email, false, false},
-		{method.Email, method.AuthenticatorCode, true, true},
-		{method.Email, method.MobilePhone, true, false}, // both are codes that were sent
-		{method.Email, method.OfficePhone, true, false},
-		{method.Email, method.RecoveryCode, true, true},
-		{method.Email, method.SecurityQuestions, true, false},
-		{method.AuthenticatorCode, method.Passkey, true, true},
-		{method.AuthenticatorCode, method.HardwareToken, false, false},
-		{method.MobilePhone, method.OfficePhone, false, false},
-		{method.Email, "fax", false, false},
-	} {
-		for preset, want := range map[string]bool{PresetKunci: c.kunci, PresetNIST: c.nist} {
-			p := Policy{Preset: preset}
-			if p.PairAllowed(c.a, c.b) != want || p.PairAllowed(c.b, c.a) != want {
-				t.Errorf("%s, %s and %s: want %v both ways", preset, c.a, c.b, want)
-			}
-		}
-	}
-}
-
 func TestScope(t *testing.T) {
 	for _, c := range []struct {
 		scope, groups, not, mine string

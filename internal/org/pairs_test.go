@@ -1,71 +1,99 @@
 package org
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"kunci.dev/kunci/internal/method"
 )
 
-// Two gates that nobody could pass are refused by name, with what would help; one
-// kind more, or one gate less, and the policy stands.
-func TestTwoGatesNeedAPair(t *testing.T) {
-	for _, c := range []struct {
-		preset, methods, phones, says string // says empty: it is allowed
-	}{
-		{"kunci", "email", "", "email stands alone: nobody could reset; add one of passkey"},
-		{"kunci", "authenticator_code, hardware_token, authenticator_push", "", "are of one sort"},
-		{"kunci", "mobile_phone, office_phone", "ID", "mobile_phone, office_phone are of one sort"},
-		{"kunci", "email, mobile_phone", "ID", ""},
-		{"kunci", "passkey", "", "passkey stands alone"},
-		{"kunci", "email, security_questions", "", ""},
-		{"kunci", "security_questions", "", "security_questions stands alone"},
-		{"kunci", "email, recovery_code", "", ""},
-		{"entra", "email, mobile_phone", "ID", ""},
-		{"nist_aal2", "email, mobile_phone", "ID", "email, mobile_phone cannot stand together under the preset nist_aal2"},
-		{"nist_aal2", "email, mobile_phone, office_phone", "ID", "cannot stand together under the preset nist_aal2"},
-		{"nist_aal2", "email, mobile_phone, recovery_code", "ID", ""},
-		{"nist_aal2", "email, authenticator_code", "", ""},
-		{"asvs", "email", "", "stands alone"},
-		{"asvs", "email, mobile_phone", "ID", ""},
-	} {
-		text := small + fmt.Sprintf("policy: {preset: %s, reset: {gates: 2, methods: [%s]}, phone: {countries: [%s]}}\n", c.preset, c.methods, c.phones)
-		said := ""
-		for _, f := range faultsOf(t, text) {
-			if f.Key != "policy.reset.methods" || f.Line == 0 {
-				t.Errorf("%s [%s]: %v", c.preset, c.methods, f)
-			}
-			said += f.Text
-		}
-		if (said == "") != (c.says == "") || !strings.Contains(said, c.says) {
-			t.Errorf("%s [%s]: %q, want %q", c.preset, c.methods, said, c.says)
+// pairs is what each preset says of every two kinds, as an administrator would
+// write it down: a row and a column for each kind, in one order, x where the two
+// may pass the two gates of one reset.
+var pairs = map[string]string{
+	// Two different sorts.
+	PresetKunci: `
+passkey               . x x x x x x x x x
+authenticator_code    x . . . x x x x x x
+authenticator_push    x . . . x x x x x x
+hardware_token        x . . . x x x x x x
+recovery_code         x x x x . x x x x x
+email                 x x x x x . x x x x
+mobile_phone          x x x x x x . . x x
+office_phone          x x x x x x . . x x
+security_questions    x x x x x x x x . x
+temporary_access_pass x x x x x x x x x .`,
+	// Microsoft Entra knows the same sorts.
+	PresetEntra: `
+passkey               . x x x x x x x x x
+authenticator_code    x . . . x x x x x x
+authenticator_push    x . . . x x x x x x
+hardware_token        x . . . x x x x x x
+recovery_code         x x x x . x x x x x
+email                 x x x x x . x x x x
+mobile_phone          x x x x x x . . x x
+office_phone          x x x x x x . . x x
+security_questions    x x x x x x x x . x
+temporary_access_pass x x x x x x x x x .`,
+	// SP 800-63B-4, 4.2.2.2: two codes that are handed out when they are asked for
+	// are one kind; questions are none.
+	PresetNIST: `
+passkey               . x x x x x x x . x
+authenticator_code    x . . . x x x x . x
+authenticator_push    x . . . x x x x . x
+hardware_token        x . . . x x x x . x
+recovery_code         x x x x . x x x . x
+email                 x x x x x . . . . .
+mobile_phone          x x x x x . . . . .
+office_phone          x x x x x . . . . .
+security_questions    . . . . . . . . . .
+temporary_access_pass x x x x x . . . . .`,
+	// ASVS 5.0, 6.4.2: no questions.
+	PresetASVS: `
+passkey               . x x x x x x x . x
+authenticator_code    x . . . x x x x . x
+authenticator_push    x . . . x x x x . x
+hardware_token        x . . . x x x x . x
+recovery_code         x x x x . x x x . x
+email                 x x x x x . x x . x
+mobile_phone          x x x x x x . . . x
+office_phone          x x x x x x . . . x
+security_questions    . . . . . . . . . .
+temporary_access_pass x x x x x x x x . .`,
+}
+
+// Every pair of every preset, both ways round; a kind or a preset that is new
+// needs its row.
+func TestEveryPair(t *testing.T) {
+	for _, preset := range Presets() {
+		if pairs[preset] == "" {
+			t.Errorf("%s has no table", preset)
 		}
 	}
-	if faults := faultsOf(t, small+"policy: {reset: {gates: 1, methods: [email]}}\n"); len(faults) > 0 {
-		t.Errorf("one gate by one kind: %v", faults)
-	}
-	// What the sentence names does help, under every preset and for every single kind.
-	for _, name := range []string{PresetKunci, PresetEntra, PresetNIST, PresetASVS} {
-		p, _ := PresetPolicy(name)
-		for _, k := range method.Kinds() {
-			if !slices.Contains(nameable(), string(k)) || k.Class() == method.Knowledge {
-				continue
+	for preset, table := range pairs {
+		policy, ok := PresetPolicy(preset)
+		if !ok {
+			t.Fatalf("%s is no preset", preset)
+		}
+		var kinds []method.Kind
+		var allowed [][]string
+		for line := range strings.Lines(strings.TrimSpace(table)) {
+			fields := strings.Fields(line)
+			kinds, allowed = append(kinds, method.Kind(fields[0])), append(allowed, fields[1:])
+		}
+		for i, k := range method.Kinds() {
+			if len(kinds) != len(method.Kinds()) || kinds[i] != k || len(allowed[i]) != len(kinds) {
+				t.Fatalf("%s: the row of %s is missing, elsewhere or of another length", preset, k)
 			}
-			p.Reset.Gates, p.Reset.Methods, p.Phone.Countries = 2, []method.Kind{k}, []string{"ID"}
-			c := &checker{}
-			p.checkPairs(c)
-			if len(c.problems) != 1 {
-				t.Errorf("%s %s alone: %v", name, k, c.problems)
-				continue
-			}
-			_, list, _ := strings.Cut(c.problems[0].Text, "; add one of ")
-			for other := range strings.SplitSeq(list, ", ") {
-				p.Reset.Methods = []method.Kind{k, method.Kind(other)}
-				if again := (&checker{}); other == "" || func() bool { p.checkPairs(again); return len(again.problems) > 0 }() {
-					t.Errorf("%s: %s beside %q does not help", name, k, other)
+		}
+		for i, a := range kinds {
+			for j, b := range kinds {
+				if got, want := policy.PairAllowed(a, b), allowed[i][j] == "x"; got != want {
+					t.Errorf("%s, %s and %s: %v, want %v", preset, a, b, got, want)
 				}
+			}
+			if policy.PairAllowed(a, "fax") || policy.PairAllowed("fax", a) {
+				t.Errorf("%s, %s and an unknown kind may stand together", preset, a)
 			}
 		}
 	}

@@ -41,6 +41,8 @@ type Deps struct {
 	Log          *slog.Logger
 	// PublicURL is the address people open.
 	PublicURL string
+	// Place says in a language where an address is.
+	Place func(lang, ip string) string
 	// PushKey is what browsers subscribe to notifications with; empty: there are none.
 	PushKey string
 	// Secure says that people come over https: cookies are then bound to this host and to https.
@@ -54,7 +56,7 @@ type Portal struct {
 
 // New refuses missing parts.
 func New(d Deps) (*Portal, error) {
-	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.SecurityInfo == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil {
+	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.SecurityInfo == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil || d.Place == nil {
 		return nil, errors.New("portal: a part is missing")
 	}
 	return &Portal{d}, nil

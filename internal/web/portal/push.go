@@ -89,7 +89,7 @@ func (p *Portal) pushPage(r *http.Request, d securityinfo.Device) *pushPage {
 	for _, c := range d.Requests {
 		shown.Requests = append(shown.Requests, pushLine{
 			ID: c.ID, UserID: c.UserID, Org: c.Org.Name, Purpose: c.Purpose, At: c.SentAt,
-			Browser: notify.BrowserName(page.Lang(r), c.Browser), Place: notify.Place(c.IP),
+			Browser: notify.BrowserName(page.Lang(r), c.Browser), Place: p.Place(page.Lang(r), c.IP),
 		})
 		ids = append(ids, c.ID)
 	}
