@@ -40,6 +40,7 @@ erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
 change_messages       + + - - -
+change_branding       + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

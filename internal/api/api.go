@@ -87,6 +87,7 @@ func (a *API) build() {
 	a.resetOperations()
 	a.keyOperations()
 	a.messageOperations()
+	a.brandingOperations()
 }
 
 // Operations lists every operation.
@@ -229,7 +230,7 @@ func slugIn(path string) string {
 // strict refuses a body whose objects hold a name twice, or the same name in
 // another spelling: readers differ in which of them counts.
 func strict(r *http.Request) error {
-	if r.Body == nil || TakesFiles(r) || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Body == nil || TakesFiles(r) || TakesPicture(r) || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, longestBody+1))

@@ -127,6 +127,10 @@ GET /messages/{message}/{language}         + + + - +
 PUT /messages/{message}/{language}         + + - - -
 POST /messages/{message}/{language}/reset  + + - - -
 POST /messages/{message}/{language}/try    + + + - +
+GET /branding                   + + - - +
+PUT /branding                   + - - - -
+PUT /branding/logo              + - - - -
+DELETE /branding/logo           + - - - -
 `
 
 // apiResetBodies are what the operations of a reset take.

@@ -31,7 +31,7 @@ var levels = [][]string{
 	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider"},
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
 	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording"},
-	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress"},
+	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress", "internal/contrast"},
 	{"internal/problem"},
 }
 

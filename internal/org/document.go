@@ -18,6 +18,7 @@ type Document struct {
 	Language         string           `yaml:"language"`
 	Branding         BrandingFile     `yaml:"branding"`
 	Support          Support          `yaml:"support"`
+	Links            Links            `yaml:"links" json:"links,omitzero"`
 	Directory        DirectoryConfig  `yaml:"directory"`
 	IdentityProvider IdentityProvider `yaml:"identity_provider"`
 	Administrators   []Administrator  `yaml:"administrators"`
@@ -32,6 +33,8 @@ type Document struct {
 type BrandingFile struct {
 	Logo  string `yaml:"logo"`
 	Color string `yaml:"color"`
+	// ColorDark is the color on dark pages.
+	ColorDark string `yaml:"color_dark" json:"color_dark,omitzero"`
 }
 
 // Problem is one thing that is wrong with a document.
@@ -127,8 +130,8 @@ func keyPath(key string) []string {
 func (o *Organization) Document() Document {
 	return Document{
 		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
-		Branding: BrandingFile{Logo: o.Branding.asDataURL(), Color: o.Branding.Color},
-		Support:  o.Support, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
+		Branding: BrandingFile{Logo: o.Branding.LogoURL(), Color: o.Branding.Color, ColorDark: o.Branding.ColorDark},
+		Support:  o.Support, Links: o.Links, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
 		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}

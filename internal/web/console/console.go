@@ -106,6 +106,9 @@ func (c *Console) Routes() []Route {
 		{"POST /console/messages/{name}/{language}", admin.ChangeMessages, c.postMessage},
 		{"GET /console/settings", admin.SeeSettings, c.getSettings},
 		{"POST /console/settings", admin.ManageKeys, c.postSettings},
+		{"GET " + BrandingPath, admin.ChangeBranding, c.getBranding},
+		{"POST " + BrandingPath, admin.ChangeBranding, c.postBranding},
+		{"GET " + BrandingPath + "/sample.css", admin.ChangeBranding, c.getSample},
 	}
 }
 
@@ -164,11 +167,10 @@ func (c *Console) needFactor(w http.ResponseWriter, r *http.Request, s signin.Si
 	return c.Pages.Write(w, r, http.StatusForbidden, "console_factor", view)
 }
 
+// brandOf leaves the color out: the console is the product's.
 func brandOf(o *org.Organization) page.Brand {
-	b := page.Brand{Name: o.Name, Slug: o.Slug, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
-	if len(o.Branding.Logo) > 0 {
-		b.Logo = "/logo/" + o.Slug
-	}
+	b := page.BrandOf(o)
+	b.Style = ""
 	return b
 }
 

@@ -34,7 +34,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
-		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_branding": &brandingPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -75,6 +75,7 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, act := range []string{saveMessage, resetMessage, testMessage} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
+	keys = append(keys, "console.act."+previewBranding, "console.act."+saveBranding, "console.done."+saveBranding, "console.branding.sample.light", "console.branding.sample.dark")
 	for _, r := range org.Roles {
 		keys = append(keys, "console.role."+string(r))
 	}
