@@ -168,7 +168,7 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, before, after *Organiz
 			return fmt.Errorf("organization %s: %w", after.Slug, err)
 		}
 		if !free {
-			return config.Faults{{Key: "domains", Text: fmt.Sprintf("the domain %s belongs to another organization", domain)}}
+			return config.Faults{sentence("domains", DomainTaken, "domain", domain).fault()}
 		}
 	}
 	return nil
