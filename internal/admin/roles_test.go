@@ -41,6 +41,7 @@ see_settings          + + - - +
 manage_keys           + - - - -
 change_messages       + + - - -
 change_branding       + - - - -
+manage_domains        + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

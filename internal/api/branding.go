@@ -15,7 +15,7 @@ import (
 
 // branding is what people recognize their organization by, with the keys of its file.
 type branding struct {
-	Name      string `json:"name" minLength:"1" maxLength:"400"`
+	Name      string `json:"name,omitempty" maxLength:"400" doc:"Never empty"`
 	Color     string `json:"color,omitempty" maxLength:"7" doc:"On light pages, like #0f6cbd; empty: the product's"`
 	ColorDark string `json:"color_dark,omitempty" maxLength:"7" doc:"On dark pages; empty: color, lightened"`
 	Support   struct {

@@ -127,6 +127,11 @@ GET /messages/{message}/{language}         + + + - +
 PUT /messages/{message}/{language}         + + - - -
 POST /messages/{message}/{language}/reset  + + - - -
 POST /messages/{message}/{language}/try    + + + - +
+GET /domains                    + + - - +
+GET /domains/{domain}           + + - - +
+POST /domains                   + - - - -
+POST /domains/{domain}/verify   + - - - -
+DELETE /domains/{domain}        + - - - -
 GET /branding                   + + - - +
 PUT /branding                   + - - - -
 PUT /branding/logo              + - - - -

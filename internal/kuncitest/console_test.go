@@ -180,6 +180,8 @@ GET /console/messages/{name}/{language}  + + + - +
 POST /console/messages/{name}/{language} + + - - -
 GET /console/settings           + + - - +
 POST /console/settings          + - - - -
+GET /console/settings/domains   + + - - +
+POST /console/settings/domains  + - - - -
 GET /console/settings/branding  + - - - -
 POST /console/settings/branding + - - - -
 GET /console/settings/branding/sample.css + - - - -

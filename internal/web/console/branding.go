@@ -162,6 +162,7 @@ func (c *Console) refuseBranding(w http.ResponseWriter, r *http.Request, d desk,
 				first = f.Key
 			}
 		}
+		view.Previewed = true // what is shown is what was typed
 		err = problem.New(problem.DocumentWrong).On(first)
 	}
 	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {

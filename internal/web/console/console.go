@@ -11,6 +11,7 @@ import (
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
@@ -43,6 +44,7 @@ type Deps struct {
 	Audit    *audit.Service
 	Notify   *notify.Service
 	Webhooks *webhook.Service
+	Domains  *domain.Service
 	Pages    *page.Renderer
 	Secure   bool // people come over https
 }
@@ -53,7 +55,7 @@ type Console struct{ Deps }
 // New refuses missing parts.
 func New(d Deps) (*Console, error) {
 	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Methods == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
-		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Pages == nil {
+		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Domains == nil || d.Pages == nil {
 		return nil, errors.New("console: a part is missing")
 	}
 	return &Console{d}, nil
@@ -106,6 +108,8 @@ func (c *Console) Routes() []Route {
 		{"POST /console/messages/{name}/{language}", admin.ChangeMessages, c.postMessage},
 		{"GET /console/settings", admin.SeeSettings, c.getSettings},
 		{"POST /console/settings", admin.ManageKeys, c.postSettings},
+		{"GET " + domainsPath, admin.SeeSettings, c.getDomains},
+		{"POST " + domainsPath, admin.ManageDomains, c.postDomains},
 		{"GET " + BrandingPath, admin.ChangeBranding, c.getBranding},
 		{"POST " + BrandingPath, admin.ChangeBranding, c.postBranding},
 		{"GET " + BrandingPath + "/sample.css", admin.ChangeBranding, c.getSample},

@@ -10,6 +10,7 @@ import (
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
@@ -34,7 +35,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
-		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_branding": &brandingPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -76,6 +77,15 @@ func TestEveryValueHasItsWords(t *testing.T) {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
 	keys = append(keys, "console.act."+previewBranding, "console.act."+saveBranding, "console.done."+saveBranding, "console.branding.sample.light", "console.branding.sample.dark")
+	for _, s := range domain.States {
+		keys = append(keys, "console.domains.state."+string(s))
+	}
+	for _, reason := range domain.Reasons {
+		keys = append(keys, "console.domains.reason."+string(reason))
+	}
+	for _, act := range []string{addDomain, verifyDomain, removeDomain} {
+		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
 	for _, r := range org.Roles {
 		keys = append(keys, "console.role."+string(r))
 	}
