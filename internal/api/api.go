@@ -91,6 +91,7 @@ func (a *API) build() {
 	a.messageOperations()
 	a.brandingOperations()
 	a.domainOperations()
+	a.helpTextOperations()
 }
 
 // Operations lists every operation.

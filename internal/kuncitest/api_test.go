@@ -132,6 +132,10 @@ GET /domains/{domain}           + + - - +
 POST /domains                   + - - - -
 POST /domains/{domain}/verify   + - - - -
 DELETE /domains/{domain}        + - - - -
+GET /help-texts                 + + + - +
+GET /help-texts/{page}/{language}         + + + - +
+PUT /help-texts/{page}/{language}         + + - - -
+POST /help-texts/{page}/{language}/reset  + + - - -
 GET /branding                   + + - - +
 PUT /branding                   + - - - -
 PUT /branding/logo              + - - - -

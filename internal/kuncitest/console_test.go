@@ -182,6 +182,9 @@ GET /console/settings           + + - - +
 POST /console/settings          + - - - -
 GET /console/settings/domains   + + - - +
 POST /console/settings/domains  + - - - -
+GET /console/settings/help-texts + + + - +
+GET /console/settings/help-texts/{name}/{language}  + + + - +
+POST /console/settings/help-texts/{name}/{language} + + - - -
 GET /console/settings/branding  + - - - -
 POST /console/settings/branding + - - - -
 GET /console/settings/branding/sample.css + - - - -

@@ -60,6 +60,7 @@ func (d *Document) Check() []Problem {
 	d.checkNames(c)
 	d.checkPeople(c)
 	d.checkMessages(c)
+	d.checkHelpTexts(c)
 	d.Policy.check(c)
 	c.problems = append(c.problems, d.Policy.forbidden()...)
 	slices.SortStableFunc(c.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })

@@ -12,18 +12,19 @@ import (
 
 // Document is an organization as an administrator writes it down.
 type Document struct {
-	Slug             string           `yaml:"organization"`
-	Name             string           `yaml:"name"`
-	Domains          []string         `yaml:"domains"`
-	Language         string           `yaml:"language"`
-	Branding         BrandingFile     `yaml:"branding"`
-	Support          Support          `yaml:"support"`
-	Links            Links            `yaml:"links" json:"links,omitzero"`
-	Directory        DirectoryConfig  `yaml:"directory"`
-	IdentityProvider IdentityProvider `yaml:"identity_provider"`
-	Administrators   []Administrator  `yaml:"administrators"`
-	Messages         []wording.Text   `yaml:"messages" json:"messages,omitzero"`
-	Policy           Policy           `yaml:"policy"`
+	Slug             string             `yaml:"organization"`
+	Name             string             `yaml:"name"`
+	Domains          []string           `yaml:"domains"`
+	Language         string             `yaml:"language"`
+	Branding         BrandingFile       `yaml:"branding"`
+	Support          Support            `yaml:"support"`
+	Links            Links              `yaml:"links" json:"links,omitzero"`
+	Directory        DirectoryConfig    `yaml:"directory"`
+	IdentityProvider IdentityProvider   `yaml:"identity_provider"`
+	Administrators   []Administrator    `yaml:"administrators"`
+	Messages         []wording.Text     `yaml:"messages" json:"messages,omitzero"`
+	HelpTexts        []wording.PageText `yaml:"help_texts" json:"help_texts,omitzero"`
+	Policy           Policy             `yaml:"policy"`
 
 	logo     []byte
 	logoType string
@@ -132,7 +133,7 @@ func (o *Organization) Document() Document {
 		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
 		Branding: BrandingFile{Logo: o.Branding.LogoURL(), Color: o.Branding.Color, ColorDark: o.Branding.ColorDark},
 		Support:  o.Support, Links: o.Links, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
-		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), Policy: o.Policy.clone(),
+		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), HelpTexts: slices.Clone(o.HelpTexts), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}
 }

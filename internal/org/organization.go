@@ -79,8 +79,10 @@ type Organization struct {
 	IdentityProvider IdentityProvider `json:"identity_provider,omitzero"`
 	Administrators   []Administrator
 	Messages         []wording.Text `json:",omitempty"` // its own texts, in the order of their names
-	Policy           Policy
-	Version          int64 // goes up with every change
+	// HelpTexts are its own words on pages of help and dead ends, in the order of their names.
+	HelpTexts []wording.PageText `json:"help_texts,omitempty"`
+	Policy    Policy
+	Version   int64 // goes up with every change
 
 	// Channels is what this installation can send over; no document says it.
 	Channels Channels `json:"-"`

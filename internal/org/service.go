@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -133,7 +134,7 @@ func (d Document) organization(before *Organization) *Organization {
 		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language,
 		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color, ColorDark: d.Branding.ColorDark}, Support: d.Support, Links: d.Links,
 		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators,
-		Messages: sortedTexts(d.Messages), Policy: d.Policy, Version: before.Version + 1,
+		Messages: sortedTexts(d.Messages), HelpTexts: sortedPages(d.HelpTexts), Policy: d.Policy, Version: before.Version + 1,
 	}
 }
 
@@ -204,7 +205,7 @@ func area(key string) audit.Kind {
 		return audit.DirectoryChanged
 	case "administrators":
 		return audit.AdministratorChanged
-	case "name", "language", "domains", "branding", "support", "links":
+	case "name", "language", "domains", "branding", "support", "links", "help_texts":
 		return audit.OrganizationChanged
 	}
 	return audit.PolicyChanged
@@ -215,7 +216,7 @@ func said(kind audit.Kind, c Change) string {
 	switch {
 	case kind == audit.AdministratorChanged:
 		return "changed" // who it is identifies a person
-	case strings.HasPrefix(c.Key, "messages."):
+	case strings.HasPrefix(c.Key, "messages."), strings.HasPrefix(c.Key, "help_texts."):
 		return whose(c.Before) + " → " + whose(c.After)
 	}
 	return c.Before + " → " + c.After
@@ -251,6 +252,12 @@ func Difference(before, after *Organization) []Change {
 func flatten(key string, v reflect.Value, into map[string]string) {
 	if texts, ok := v.Interface().([]wording.Text); ok {
 		flattenTexts(key, texts, into)
+		return
+	}
+	if texts, ok := v.Interface().([]wording.PageText); ok {
+		for _, t := range texts {
+			into[key+"."+t.Page+"."+t.Language] = strconv.Quote(t.Text)
+		}
 		return
 	}
 	if v.Kind() == reflect.Struct {

@@ -6,6 +6,7 @@ import (
 
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/wording"
 )
 
 // Brand is what people recognize their organization by.
@@ -17,6 +18,8 @@ type Brand struct {
 	Support Support
 	// Privacy and Help are pages of the organization's own, empty: none.
 	Privacy, Help string
+
+	texts []wording.PageText // the organization's own, on pages
 }
 
 // Support is the helpdesk's own contact, shown at the foot of every page.
@@ -34,7 +37,7 @@ func BrandOf(o *org.Organization) Brand {
 		return Brand{}
 	}
 	b := Brand{
-		Name: o.Name, Slug: o.Slug, Privacy: o.Links.Privacy, Help: o.Links.Help,
+		Name: o.Name, Slug: o.Slug, Privacy: o.Links.Privacy, Help: o.Links.Help, texts: o.HelpTexts,
 		Support: Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone, Text: o.Support.Text},
 	}
 	// Addresses change with what they lead to, so that the file may be kept.
