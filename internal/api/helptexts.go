@@ -42,16 +42,20 @@ type helpTextPath struct {
 }
 
 type helpTextInput struct {
-	helpTextPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
-	Body    struct {
+	OrgPath
+	Page     string `path:"page" maxLength:"40"`
+	Language string `path:"language" maxLength:"10"`
+	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	Body     struct {
 		Text string `json:"text,omitempty" maxLength:"6000" doc:"Paragraphs, lines of a list that begin with a hyphen, **strong words** and the variables {{org}}, {{support_email}}, {{support_phone}}, {{support_url}}"`
 	}
 }
 
 type helpTextReset struct {
-	helpTextPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	OrgPath
+	Page     string `path:"page" maxLength:"40"`
+	Language string `path:"language" maxLength:"10"`
+	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
 }
 
 func (a *API) helpTextOperations() {
@@ -76,7 +80,7 @@ func (a *API) helpTextOperations() {
 	register(a, huma.Operation{
 		OperationID: "put-help-text", Method: http.MethodPut, Path: "/help-texts/{page}/{language}", Summary: "Write a page in the organization's own words",
 	}, admin.ChangeMessages, func(ctx context.Context, in *helpTextInput) (*helpTextOutput, error) {
-		return a.editHelpText(ctx, in.helpTextPath, in.IfMatch, func(tx *store.Tx, version int64) error {
+		return a.editHelpText(ctx, in.Page, in.Language, in.IfMatch, func(tx *store.Tx, version int64) error {
 			text := wording.PageText{Page: in.Page, Language: in.Language, Text: strings.ReplaceAll(in.Body.Text, "\r\n", "\n")}
 			return a.d.Orgs.SetHelpText(ctx, tx, authority(ctx).By, organization(ctx).ID, text, version)
 		})
@@ -84,21 +88,21 @@ func (a *API) helpTextOperations() {
 	register(a, huma.Operation{
 		OperationID: "reset-help-text", Method: http.MethodPost, Path: "/help-texts/{page}/{language}/reset", DefaultStatus: http.StatusOK, Summary: "Give a page the product's text again",
 	}, admin.ChangeMessages, func(ctx context.Context, in *helpTextReset) (*helpTextOutput, error) {
-		return a.editHelpText(ctx, in.helpTextPath, in.IfMatch, func(tx *store.Tx, version int64) error {
+		return a.editHelpText(ctx, in.Page, in.Language, in.IfMatch, func(tx *store.Tx, version int64) error {
 			return a.d.Orgs.ResetHelpText(ctx, tx, authority(ctx).By, organization(ctx).ID, in.Page, in.Language, version)
 		})
 	})
 }
 
-func (a *API) editHelpText(ctx context.Context, at helpTextPath, ifMatch string, change func(*store.Tx, int64) error) (*helpTextOutput, error) {
-	if _, err := helpTextOf(organization(ctx), at.Page, at.Language); err != nil {
+func (a *API) editHelpText(ctx context.Context, name, lang, ifMatch string, change func(*store.Tx, int64) error) (*helpTextOutput, error) {
+	if _, err := helpTextOf(organization(ctx), name, lang); err != nil {
 		return nil, err
 	}
 	after, err := a.edit(ctx, ifMatch, change)
 	if err != nil {
 		return nil, err
 	}
-	text, err := helpTextOf(after, at.Page, at.Language)
+	text, err := helpTextOf(after, name, lang)
 	return &helpTextOutput{etag(after), text}, err
 }
 
