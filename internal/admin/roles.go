@@ -41,6 +41,8 @@ const (
 	SeeSettings         Action = "see_settings"
 	ChangeMessages      Action = "change_messages"
 	ManageKeys          Action = "manage_keys"
+	ChangeBranding      Action = "change_branding"
+	ManageDomains       Action = "manage_domains"
 )
 
 // FrontEnd is the role of a key, never of a person: its program leads people back
@@ -57,7 +59,7 @@ var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
-	ChangeMessages,
+	ChangeMessages, ChangeBranding, ManageDomains,
 }
 
 // allowed is the table of roles. An owner may do everything.

@@ -40,6 +40,8 @@ erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
 change_messages       + + - - -
+change_branding       + - - - -
+manage_domains        + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

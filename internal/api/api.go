@@ -18,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
+	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
@@ -43,6 +44,7 @@ type Deps struct {
 	Reset    *reset.Service
 	Captcha  *captcha.Service
 	Messages *notify.Service
+	Domains  *domain.Service
 	Log      *slog.Logger
 	// From says who asks and from where, before a key is known.
 	From func(*http.Request) audit.Actor
@@ -58,7 +60,7 @@ type API struct {
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Domains == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
@@ -87,6 +89,9 @@ func (a *API) build() {
 	a.resetOperations()
 	a.keyOperations()
 	a.messageOperations()
+	a.brandingOperations()
+	a.domainOperations()
+	a.helpTextOperations()
 }
 
 // Operations lists every operation.
@@ -229,7 +234,7 @@ func slugIn(path string) string {
 // strict refuses a body whose objects hold a name twice, or the same name in
 // another spelling: readers differ in which of them counts.
 func strict(r *http.Request) error {
-	if r.Body == nil || TakesFiles(r) || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Body == nil || TakesFiles(r) || TakesPicture(r) || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, longestBody+1))

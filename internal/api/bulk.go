@@ -27,6 +27,13 @@ func TakesFiles(r *http.Request) bool {
 	return ok && found && rest == "imports" && r.Method == http.MethodPost
 }
 
+// TakesPicture tells the one address whose body is a picture.
+func TakesPicture(r *http.Request) bool {
+	rest, ok := strings.CutPrefix(r.URL.Path, "/api/v1/orgs/")
+	_, rest, found := strings.Cut(rest, "/")
+	return ok && found && rest == "branding/logo" && r.Method == http.MethodPut
+}
+
 type importInput struct {
 	OrgPath
 	ContentType string `header:"Content-Type" doc:"text/csv or application/x-ndjson"`

@@ -18,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
@@ -50,6 +51,8 @@ type Options struct {
 	Sender notify.Sender
 	// Texts and Calls take the messages for phones; nil means the gateways of the configuration.
 	Texts, Calls notify.PhoneSender
+	// Resolver asks the DNS; nil is the machine's own.
+	Resolver domain.Resolver
 	// PushClient speaks to push services; nil is one that reaches public hosts alone.
 	PushClient *http.Client
 	// Listener is served instead of the configuration's address.
@@ -72,6 +75,7 @@ type App struct {
 	Notify       *notify.Service
 	Pushes       *notify.Pushes
 	Orgs         *org.Service
+	Domains      *domain.Service
 	Methods      *method.Service
 	Accounts     *account.Service
 	Sessions     *session.Service

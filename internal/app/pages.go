@@ -42,7 +42,7 @@ func (a *App) wirePages() error {
 	}
 	administrators, err := console.New(console.Deps{
 		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
-		Audit: a.Audit, Notify: a.Notify, Webhooks: a.Webhooks, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
+		Audit: a.Audit, Notify: a.Notify, Webhooks: a.Webhooks, Domains: a.Domains, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
 	})
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (a *App) wirePages() error {
 	}
 	a.API, err = api.New(api.Deps{
 		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
-		Messages: a.Notify, Reset: a.Reset, Captcha: a.Captcha, Log: a.Log, From: page.Actor,
+		Messages: a.Notify, Reset: a.Reset, Captcha: a.Captcha, Domains: a.Domains, Log: a.Log, From: page.Actor,
 	})
 	if err != nil {
 		return err

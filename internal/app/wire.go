@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
@@ -16,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/embedded"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
@@ -54,6 +56,9 @@ func (a *App) wire() (err error) {
 	}
 	channels := org.Channels{Text: a.texts != nil, Call: a.calls != nil}
 	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit, Channels: channels}); err != nil {
+		return err
+	}
+	if err := a.openDomains(); err != nil {
 		return err
 	}
 	if a.Sessions, err = session.New(session.Deps{Keys: a.Keys, Audit: a.Audit}); err != nil {
@@ -168,6 +173,16 @@ func (a *App) wire() (err error) {
 	return a.wirePages()
 }
 
+// openDomains asks the machine's own resolver, where no other is given.
+func (a *App) openDomains() (err error) {
+	var resolver domain.Resolver = net.DefaultResolver
+	if a.options.Resolver != nil {
+		resolver = a.options.Resolver
+	}
+	a.Domains, err = domain.New(domain.Deps{DB: a.DB, Orgs: a.Orgs, Audit: a.Audit, Resolver: resolver, Log: a.Log})
+	return err
+}
+
 // directories opens each organization's directory by its kind.
 func (a *App) directories(own *embedded.Service) func(*org.Organization) (directory.Directory, error) {
 	return func(o *org.Organization) (directory.Directory, error) {
@@ -208,6 +223,7 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("privacy.forget", time.Hour, a.Privacy.Run)
 	a.Jobs.Every("audit.stream", 2*time.Second, a.Streams.Run)
 	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
+	a.Jobs.Every("domain.look", 15*time.Minute, a.Domains.Run)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
 		return err

@@ -43,6 +43,7 @@ const (
 	PolicyChanged           Kind = "policy.changed"
 	DirectoryChanged        Kind = "directory.changed"
 	AdministratorChanged    Kind = "administrator.changed"
+	OrganizationChanged     Kind = "organization.changed" // its name, domains, branding, contacts or help texts
 	ThrottleCleared         Kind = "throttle.cleared"
 	ExportCreated           Kind = "export.created"
 	CallerAsked             Kind = "caller.asked"    // a code was sent to somebody who calls the helpdesk
@@ -55,7 +56,7 @@ var Kinds = []Kind{
 	AccountUnlocked, PasswordChanged, MethodAdded, MethodChanged, MethodDeleted, MethodDefaultChanged,
 	RegistrationCompleted, RegistrationSkipped, RegistrationReconfirmed, SignInSucceeded, SignInFailed, SignInLocked,
 	SessionRevoked, RequestOpened, RequestResolved, TapIssued, TapUsed, PolicyChanged, DirectoryChanged,
-	AdministratorChanged, ThrottleCleared, ExportCreated, CallerAsked, CallerVerified,
+	AdministratorChanged, OrganizationChanged, ThrottleCleared, ExportCreated, CallerAsked, CallerVerified,
 	RequestAssigned, RequestAnswered,
 }
 

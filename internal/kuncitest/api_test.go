@@ -127,6 +127,19 @@ GET /messages/{message}/{language}         + + + - +
 PUT /messages/{message}/{language}         + + - - -
 POST /messages/{message}/{language}/reset  + + - - -
 POST /messages/{message}/{language}/try    + + + - +
+GET /domains                    + + - - +
+GET /domains/{domain}           + + - - +
+POST /domains                   + - - - -
+POST /domains/{domain}/verify   + - - - -
+DELETE /domains/{domain}        + - - - -
+GET /help-texts                 + + + - +
+GET /help-texts/{page}/{language}         + + + - +
+PUT /help-texts/{page}/{language}         + + - - -
+POST /help-texts/{page}/{language}/reset  + + - - -
+GET /branding                   + + - - +
+PUT /branding                   + - - - -
+PUT /branding/logo              + - - - -
+DELETE /branding/logo           + - - - -
 `
 
 // apiResetBodies are what the operations of a reset take.

@@ -180,6 +180,14 @@ GET /console/messages/{name}/{language}  + + + - +
 POST /console/messages/{name}/{language} + + - - -
 GET /console/settings           + + - - +
 POST /console/settings          + - - - -
+GET /console/settings/domains   + + - - +
+POST /console/settings/domains  + - - - -
+GET /console/settings/help-texts + + + - +
+GET /console/settings/help-texts/{name}/{language}  + + + - +
+POST /console/settings/help-texts/{name}/{language} + + - - -
+GET /console/settings/branding  + - - - -
+POST /console/settings/branding + - - - -
+GET /console/settings/branding/sample.css + - - - -
 `
 
 // A new page of the console that stands in no row fails here.

@@ -17,6 +17,8 @@ import (
 	"kunci.dev/kunci/internal/app"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/domain"
+	"kunci.dev/kunci/internal/domain/domaintest"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/notify/notifytest"
 	"kunci.dev/kunci/internal/org"
@@ -66,6 +68,8 @@ type Options struct {
 	Settings func(*config.Config)
 	// Phones says how the gateway for texts and calls behaves; nil: there is none.
 	Phones *notifytest.GatewayOptions
+	// DNS is what the product asks; nil: the machine's own.
+	DNS *domaintest.DNS
 	// Push starts a push service, and lets the product reach it.
 	Push bool
 	// Twilio has texts and calls go through Twilio's API instead of plain requests.
@@ -132,10 +136,14 @@ func Start(t testing.TB, o Options) *Product {
 		p.Push = notifytest.StartPushService(t)
 		pushClient = p.Push.Client
 	}
+	var resolver domain.Resolver
+	if o.DNS != nil {
+		resolver = o.DNS.Resolver()
+	}
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },
-		Sender: o.Sender, Trace: o.Trace, PushClient: pushClient,
+		Sender: o.Sender, Trace: o.Trace, PushClient: pushClient, Resolver: resolver,
 		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {

@@ -28,10 +28,10 @@ var levels = [][]string{
 	{"internal/challenge"},
 	{"internal/account"},
 	{"internal/directory/embedded", "internal/directory/ldap"},
-	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider"},
+	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider", "internal/domain"},
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
 	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording"},
-	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress", "internal/geoip"},
+	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress", "internal/geoip", "internal/contrast"},
 	{"internal/problem"},
 }
 
@@ -42,6 +42,7 @@ var testsOnly = []string{
 	"e2e",
 	"internal/audit/audittest",
 	"internal/directory/directorytest",
+	"internal/domain/domaintest",
 	"internal/directory/ldap/ldaptest",
 	"internal/geoip/geoiptest",
 	"internal/kuncitest",

@@ -2,12 +2,11 @@ package org
 
 import (
 	"fmt"
-	"net/mail"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"kunci.dev/kunci/internal/i18n"
@@ -61,6 +60,7 @@ func (d *Document) Check() []Problem {
 	d.checkNames(c)
 	d.checkPeople(c)
 	d.checkMessages(c)
+	d.checkHelpTexts(c)
 	d.Policy.check(c)
 	c.problems = append(c.problems, d.Policy.forbidden()...)
 	slices.SortStableFunc(c.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })
@@ -72,45 +72,32 @@ func (d *Document) checkNames(c *checker) {
 		c.refuse("organization", "expected a short name of lower-case letters, digits and hyphens, such as contoso")
 	}
 	if n := utf8.RuneCountInString(strings.TrimSpace(d.Name)); n < 1 || n > 100 || strings.ContainsFunc(d.Name, notPrintable) {
-		c.refuse("name", "expected the organization's name, at most 100 characters")
+		c.say("name", "name", "most", 100)
 	}
 	if len(d.Domains) == 0 {
-		c.refuse("domains", "expected at least one domain, such as [contoso.com]")
+		c.say("domains", "domains")
 	}
 	for i, domain := range d.Domains {
 		d.Domains[i] = asciiLower(strings.TrimSpace(domain))
-		if !domainForm.MatchString(d.Domains[i]) || len(d.Domains[i]) > 253 {
+		if !IsDomain(d.Domains[i]) {
 			c.refuse(fmt.Sprintf("domains[%d]", i), "%q is no domain; write it like contoso.com (international names in their xn-- form)", domain)
 		} else if slices.Contains(d.Domains[:i], d.Domains[i]) {
 			c.refuse(fmt.Sprintf("domains[%d]", i), "%q stands twice", domain)
 		}
 	}
 	c.oneOf("language", d.Language, i18n.Languages()...)
-	if d.Branding.Color != "" && !colorForm.MatchString(d.Branding.Color) {
-		c.refuse("branding.color", `expected a colour like "#0f6cbd"`)
-	}
+	d.checkBranding(c)
 	c.directory(&d.Directory)
 	c.provider(&d.IdentityProvider)
 }
 
+// notPrintable are characters that cannot be seen or that reorder what is (AC-121).
 func notPrintable(r rune) bool {
-	return r < ' ' || r == 0x7f || r == 0x202e || r == 0x2066 || r == 0x2067
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
 func (d *Document) checkPeople(c *checker) {
-	if d.Support.Email != "" {
-		if a, err := mail.ParseAddress(d.Support.Email); err != nil || a.Address != d.Support.Email {
-			c.refuse("support.email", "expected an address like helpdesk@contoso.com")
-		}
-	}
-	if d.Support.URL != "" {
-		if u, err := url.Parse(d.Support.URL); err != nil || u.Scheme != "https" || u.Host == "" {
-			c.refuse("support.url", "expected an address that begins with https://")
-		}
-	}
-	if utf8.RuneCountInString(d.Support.Phone) > 40 {
-		c.refuse("support.phone", "expected at most 40 characters")
-	}
+	d.checkSupport(c)
 	owners := 0
 	for i := range d.Administrators {
 		a := &d.Administrators[i]
@@ -124,7 +111,7 @@ func (d *Document) checkPeople(c *checker) {
 				c.refuse(key, "expected the name of a group as the directory spells it")
 			}
 		case !slices.Contains(d.Domains, DomainOf(a.UserID)):
-			c.refuse(key, "the user ID %q is not in a domain of the organization", a.UserID)
+			c.say(key, "administrator_domain", "user_id", a.UserID)
 		}
 		if !slices.Contains(Roles, a.Role) {
 			c.refuse(key, "expected a role: owner, policy_admin, authentication_admin, helpdesk, auditor")

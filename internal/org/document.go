@@ -12,17 +12,19 @@ import (
 
 // Document is an organization as an administrator writes it down.
 type Document struct {
-	Slug             string           `yaml:"organization"`
-	Name             string           `yaml:"name"`
-	Domains          []string         `yaml:"domains"`
-	Language         string           `yaml:"language"`
-	Branding         BrandingFile     `yaml:"branding"`
-	Support          Support          `yaml:"support"`
-	Directory        DirectoryConfig  `yaml:"directory"`
-	IdentityProvider IdentityProvider `yaml:"identity_provider"`
-	Administrators   []Administrator  `yaml:"administrators"`
-	Messages         []wording.Text   `yaml:"messages" json:"messages,omitzero"`
-	Policy           Policy           `yaml:"policy"`
+	Slug             string             `yaml:"organization"`
+	Name             string             `yaml:"name"`
+	Domains          []string           `yaml:"domains"`
+	Language         string             `yaml:"language"`
+	Branding         BrandingFile       `yaml:"branding"`
+	Support          Support            `yaml:"support"`
+	Links            Links              `yaml:"links" json:"links,omitzero"`
+	Directory        DirectoryConfig    `yaml:"directory"`
+	IdentityProvider IdentityProvider   `yaml:"identity_provider"`
+	Administrators   []Administrator    `yaml:"administrators"`
+	Messages         []wording.Text     `yaml:"messages" json:"messages,omitzero"`
+	HelpTexts        []wording.PageText `yaml:"help_texts" json:"help_texts,omitzero"`
+	Policy           Policy             `yaml:"policy"`
 
 	logo     []byte
 	logoType string
@@ -32,6 +34,8 @@ type Document struct {
 type BrandingFile struct {
 	Logo  string `yaml:"logo"`
 	Color string `yaml:"color"`
+	// ColorDark is the color on dark pages.
+	ColorDark string `yaml:"color_dark" json:"color_dark,omitzero"`
 }
 
 // Problem is one thing that is wrong with a document.
@@ -127,9 +131,9 @@ func keyPath(key string) []string {
 func (o *Organization) Document() Document {
 	return Document{
 		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
-		Branding: BrandingFile{Logo: o.Branding.asDataURL(), Color: o.Branding.Color},
-		Support:  o.Support, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
-		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), Policy: o.Policy.clone(),
+		Branding: BrandingFile{Logo: o.Branding.LogoURL(), Color: o.Branding.Color, ColorDark: o.Branding.ColorDark},
+		Support:  o.Support, Links: o.Links, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
+		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), HelpTexts: slices.Clone(o.HelpTexts), Policy: o.Policy.clone(),
 		logo: o.Branding.Logo, logoType: o.Branding.LogoType,
 	}
 }

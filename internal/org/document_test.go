@@ -115,7 +115,7 @@ policy:
 	want := Document{
 		Slug: "contoso", Name: "PT Contoso Indonesia", Domains: []string{"contoso.com", "contoso.co.id"}, Language: "en",
 		Branding:       BrandingFile{Color: "#0f6cbd"},
-		Support:        Support{"helpdesk@contoso.com", "https://help.contoso.com", "+62 21 555"},
+		Support:        Support{Email: "helpdesk@contoso.com", URL: "https://help.contoso.com", Phone: "+62 21 555"},
 		Directory:      DirectoryConfig{Kind: "embedded"},
 		Administrators: []Administrator{{UserID: "adele@contoso.com", Role: Owner}, {UserID: "budi@contoso.co.id", Role: Helpdesk}, {Group: "Kunci: desk", Role: Auditor}},
 		Policy: Policy{

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"kunci.dev/kunci/internal/config"
 )
 
 // maxLogo is generous for a logo of 440 px at most.
@@ -89,8 +91,18 @@ func isPicture(kind string) bool {
 	return false
 }
 
-// asDataURL is the logo as a document can hold it.
-func (b Branding) asDataURL() string {
+// PictureIn is the picture that LogoURL gave. Problems: config.Faults.
+func PictureIn(address string) ([]byte, error) {
+	_, data, err := dataURL(address)
+	if err != nil || data == nil {
+		return nil, config.Faults{sentence("branding.logo", "logo_damaged").fault()}
+	}
+	return data, nil
+}
+
+// LogoURL is the logo as a document or a page can hold it, as a data: address;
+// empty where there is none.
+func (b Branding) LogoURL() string {
 	if len(b.Logo) == 0 {
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/wording"
 )
@@ -44,6 +45,8 @@ type Branding struct {
 	Logo     []byte `json:"logo,omitempty"`
 	LogoType string `json:"logo_type,omitempty"` // media type of Logo
 	Color    string `json:"color,omitempty"`     // #rrggbb
+	// ColorDark is the color on dark pages; empty: Color, lightened.
+	ColorDark string `json:"color_dark,omitempty"`
 }
 
 // Support is where people turn to when self-service does not help.
@@ -51,6 +54,14 @@ type Support struct {
 	Email string `json:"email,omitempty"`
 	URL   string `json:"url,omitempty"`
 	Phone string `json:"phone,omitempty"`
+	// Text says what an address and a number do not: where the desk is, and when.
+	Text config.Texts `json:"text,omitzero"`
+}
+
+// Links are the organization's own pages that people find at the foot of ours.
+type Links struct {
+	Privacy string `json:"privacy,omitzero"`
+	Help    string `json:"help,omitzero"`
 }
 
 // Organization is a tenant as it is stored.
@@ -62,13 +73,16 @@ type Organization struct {
 	Language  string
 	Branding  Branding
 	Support   Support
+	Links     Links `json:"links,omitzero"`
 	Directory DirectoryConfig
 	// IdentityProvider is where people can sign in instead of here; empty: nowhere.
 	IdentityProvider IdentityProvider `json:"identity_provider,omitzero"`
 	Administrators   []Administrator
 	Messages         []wording.Text `json:",omitempty"` // its own texts, in the order of their names
-	Policy           Policy
-	Version          int64 // goes up with every change
+	// HelpTexts are its own words on pages of help and dead ends, in the order of their names.
+	HelpTexts []wording.PageText `json:"help_texts,omitempty"`
+	Policy    Policy
+	Version   int64 // goes up with every change
 
 	// Channels is what this installation can send over; no document says it.
 	Channels Channels `json:"-"`

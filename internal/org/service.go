@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -131,9 +132,9 @@ func (o *Organization) hasOwner() bool {
 func (d Document) organization(before *Organization) *Organization {
 	return &Organization{
 		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language,
-		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color}, Support: d.Support,
+		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color, ColorDark: d.Branding.ColorDark}, Support: d.Support, Links: d.Links,
 		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators,
-		Messages: sortedTexts(d.Messages), Policy: d.Policy, Version: before.Version + 1,
+		Messages: sortedTexts(d.Messages), HelpTexts: sortedPages(d.HelpTexts), Policy: d.Policy, Version: before.Version + 1,
 	}
 }
 
@@ -168,7 +169,7 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, before, after *Organiz
 			return fmt.Errorf("organization %s: %w", after.Slug, err)
 		}
 		if !free {
-			return config.Faults{{Key: "domains", Text: fmt.Sprintf("the domain %s belongs to another organization", domain)}}
+			return config.Faults{sentence("domains", DomainTaken, "domain", domain).fault()}
 		}
 	}
 	return nil
@@ -176,36 +177,49 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, before, after *Organiz
 
 // recordChanges writes one event for each area that changed.
 func (s *Service) recordChanges(ctx context.Context, tx *store.Tx, by audit.Actor, o *Organization, changes []Change) error {
-	kinds := []struct {
-		kind   audit.Kind
-		prefix string
-	}{{audit.DirectoryChanged, "directory"}, {audit.AdministratorChanged, "administrators"}, {audit.PolicyChanged, ""}}
-	left := slices.Clone(changes)
-	for _, k := range kinds {
-		detail := make(map[string]string)
-		left = slices.DeleteFunc(left, func(c Change) bool {
-			if !strings.HasPrefix(c.Key, k.prefix) {
-				return false
-			}
-			switch {
-			case k.kind == audit.AdministratorChanged:
-				detail[c.Key] = "changed" // who it is identifies a person
-			case strings.HasPrefix(c.Key, "messages."):
-				detail[c.Key] = whose(c.Before) + " → " + whose(c.After)
-			default:
-				detail[c.Key] = c.Before + " → " + c.After
-			}
-			return true
-		})
-		if len(detail) == 0 {
+	details := make(map[audit.Kind]map[string]string)
+	for _, c := range changes {
+		kind := area(c.Key)
+		if details[kind] == nil {
+			details[kind] = make(map[string]string)
+		}
+		details[kind][c.Key] = said(kind, c)
+	}
+	for _, kind := range []audit.Kind{audit.DirectoryChanged, audit.AdministratorChanged, audit.OrganizationChanged, audit.PolicyChanged} {
+		if details[kind] == nil {
 			continue
 		}
-		err := s.audit.Record(ctx, tx, by, audit.Event{Kind: k.kind, Org: o.ID, Outcome: audit.Success, Detail: detail})
+		err := s.audit.Record(ctx, tx, by, audit.Event{Kind: kind, Org: o.ID, Outcome: audit.Success, Detail: details[kind]})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// area is the kind of event that tells of a change of a key.
+func area(key string) audit.Kind {
+	top, _, _ := strings.Cut(key, ".")
+	switch top {
+	case "directory":
+		return audit.DirectoryChanged
+	case "administrators":
+		return audit.AdministratorChanged
+	case "name", "language", "domains", "branding", "support", "links", "help_texts":
+		return audit.OrganizationChanged
+	}
+	return audit.PolicyChanged
+}
+
+// said is a change as its event tells it.
+func said(kind audit.Kind, c Change) string {
+	switch {
+	case kind == audit.AdministratorChanged:
+		return "changed" // who it is identifies a person
+	case strings.HasPrefix(c.Key, "messages."), strings.HasPrefix(c.Key, "help_texts."):
+		return whose(c.Before) + " → " + whose(c.After)
+	}
+	return c.Before + " → " + c.After
 }
 
 // Difference compares two states of an organization, key by key.
@@ -240,6 +254,12 @@ func flatten(key string, v reflect.Value, into map[string]string) {
 		flattenTexts(key, texts, into)
 		return
 	}
+	if texts, ok := v.Interface().([]wording.PageText); ok {
+		for _, t := range texts {
+			into[key+"."+t.Page+"."+t.Language] = strconv.Quote(t.Text)
+		}
+		return
+	}
 	if v.Kind() == reflect.Struct {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
@@ -247,6 +267,12 @@ func flatten(key string, v reflect.Value, into map[string]string) {
 				flatten(strings.TrimPrefix(key+"."+name, "."), v.Field(i), into)
 			}
 		}
+		return
+	}
+	if v.Kind() == reflect.Map && v.Len() == 0 {
+		return
+	}
+	if v.Kind() == reflect.Map && v.Len() == 0 {
 		return
 	}
 	text := fmt.Sprint(v.Interface())

@@ -53,8 +53,8 @@ func TestApplyingTwiceChangesNothing(t *testing.T) {
 		log := audittest.New(t, db)
 		o, s := orgtest.Contoso(t, db, log)
 		events := len(audittest.Events(t, db, log))
-		if events != 3 {
-			t.Errorf("a new organization made %d events, want policy, directory and administrators", events)
+		if events != 4 {
+			t.Errorf("a new organization made %d events, want organization, policy, directory and administrators", events)
 		}
 		changes, err := apply(t.Context(), db, s, o.Document())
 		if err != nil || len(changes) > 0 {

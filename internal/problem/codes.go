@@ -22,6 +22,8 @@ const (
 	WrongMethod   Code = "wrong-method"   // the page exists, this HTTP method does not
 	ImportLive    Code = "import-live"    // an import of the organization is under way already
 	FileKind      Code = "file-kind"      // a file whose kind cannot be told
+	DomainInvalid Code = "domain-invalid" // not the name of a domain
+	DomainLimit   Code = "domain-limit"   // as many domains wait for their proof as may
 	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
 	// Proving.

@@ -15,6 +15,7 @@ import (
 	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/web/console"
 	"kunci.dev/kunci/internal/web/page"
@@ -31,9 +32,13 @@ const (
 	maxPath = 2048
 )
 
-// mostBody is maxBody, but for the two addresses that take account files. Both
-// ask who sends one before they read it, and read it as it comes.
+// mostBody is maxBody, but for the addresses that take a logo, and the two that
+// take account files. All ask who sends one before they read it; the last read it
+// as it comes.
 func mostBody(r *http.Request) int64 {
+	if r.Method == http.MethodPost && r.URL.Path == console.BrandingPath || api.TakesPicture(r) {
+		return 4*org.MaxLogo + maxBody // with one kept from the page before, as text
+	}
 	if r.Method == http.MethodPost && (r.URL.Path == console.ImportPath || api.TakesFiles(r)) {
 		return account.MaxBulk + maxBody
 	}
@@ -204,12 +209,12 @@ func (s *server) ours(r *http.Request) bool {
 }
 
 // methods lets through the three methods that pages are made of; the API has
-// one more.
+// two more.
 func (s *server) methods(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodPost,
-			r.Method == http.MethodPut && forPrograms(r.URL.Path):
+			(r.Method == http.MethodPut || r.Method == http.MethodDelete) && forPrograms(r.URL.Path):
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Allow", "GET, HEAD, POST")

@@ -35,6 +35,18 @@ func (d *Directory) List(ctx context.Context, p directory.Page) ([]directory.Ent
 	return entries, nil
 }
 
+// CountIn is how many accounts have a user ID in a domain.
+func (d *Directory) CountIn(ctx context.Context, domain string) (n int, err error) {
+	err = d.db.Read(ctx, func(tx *store.Tx) (err error) {
+		n, err = countIn(ctx, tx, d.org, domain)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("embedded directory: count: %w", err)
+	}
+	return n, nil
+}
+
 // Count implements directory.Lister.
 func (d *Directory) Count(ctx context.Context) (n int, err error) {
 	err = d.db.Read(ctx, func(tx *store.Tx) (err error) {

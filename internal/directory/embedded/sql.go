@@ -148,6 +148,12 @@ func selectPage(ctx context.Context, tx *store.Tx, org string, p directory.Page)
 	return all, rows.Err()
 }
 
+// countIn counts the user IDs of a domain, which holds none of LIKE's signs.
+func countIn(ctx context.Context, tx *store.Tx, org, domain string) (n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM embedded_account WHERE org_id = $1 AND user_id LIKE $2`, org, "%@"+domain).Scan(&n)
+	return n, err
+}
+
 func count(ctx context.Context, tx *store.Tx, org string) (n int, err error) {
 	err = tx.QueryRow(ctx, `SELECT count(*) FROM embedded_account WHERE org_id = $1`, org).Scan(&n)
 	return n, err

@@ -11,6 +11,7 @@ import (
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
@@ -43,6 +44,7 @@ type Deps struct {
 	Audit    *audit.Service
 	Notify   *notify.Service
 	Webhooks *webhook.Service
+	Domains  *domain.Service
 	Pages    *page.Renderer
 	Secure   bool // people come over https
 }
@@ -53,7 +55,7 @@ type Console struct{ Deps }
 // New refuses missing parts.
 func New(d Deps) (*Console, error) {
 	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Methods == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
-		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Pages == nil {
+		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Domains == nil || d.Pages == nil {
 		return nil, errors.New("console: a part is missing")
 	}
 	return &Console{d}, nil
@@ -106,6 +108,14 @@ func (c *Console) Routes() []Route {
 		{"POST /console/messages/{name}/{language}", admin.ChangeMessages, c.postMessage},
 		{"GET /console/settings", admin.SeeSettings, c.getSettings},
 		{"POST /console/settings", admin.ManageKeys, c.postSettings},
+		{"GET " + helpTextsPath, admin.SeeMessages, c.getHelpTexts},
+		{"GET " + helpTextsPath + "/{name}/{language}", admin.SeeMessages, c.getHelpText},
+		{"POST " + helpTextsPath + "/{name}/{language}", admin.ChangeMessages, c.postHelpText},
+		{"GET " + domainsPath, admin.SeeSettings, c.getDomains},
+		{"POST " + domainsPath, admin.ManageDomains, c.postDomains},
+		{"GET " + BrandingPath, admin.ChangeBranding, c.getBranding},
+		{"POST " + BrandingPath, admin.ChangeBranding, c.postBranding},
+		{"GET " + BrandingPath + "/sample.css", admin.ChangeBranding, c.getSample},
 	}
 }
 
@@ -164,11 +174,10 @@ func (c *Console) needFactor(w http.ResponseWriter, r *http.Request, s signin.Si
 	return c.Pages.Write(w, r, http.StatusForbidden, "console_factor", view)
 }
 
+// brandOf leaves the color out: the console is the product's.
 func brandOf(o *org.Organization) page.Brand {
-	b := page.Brand{Name: o.Name, Slug: o.Slug, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
-	if len(o.Branding.Logo) > 0 {
-		b.Logo = "/logo/" + o.Slug
-	}
+	b := page.BrandOf(o)
+	b.Style = ""
 	return b
 }
 

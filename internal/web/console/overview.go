@@ -20,6 +20,7 @@ type overviewPage struct {
 	Failed   int
 	Warnings []warning
 	Off      int // webhooks that were switched off
+	Gone     int // verified domains whose record is missing
 }
 
 // warning is something to mend, and where.
@@ -58,6 +59,10 @@ func (c *Console) getOverview(w http.ResponseWriter, r *http.Request, d desk) er
 				view.Off++
 			}
 		}
+		if err != nil {
+			return err
+		}
+		view.Gone, err = c.Domains.Gone(r.Context(), tx, d.Org)
 		return err
 	})
 	if err != nil {
@@ -86,7 +91,8 @@ func warnings(v *overviewPage, d desk) []warning {
 	add(v.Open > 0, "requests", v.Open, "/console/requests", admin.SeeRequests)
 	add(v.Failed > 0, "messages", v.Failed, "/console/messages", admin.SeeMessages)
 	add(v.Off > 0, "webhooks", v.Off, "/console/settings", admin.SeeSettings)
+	add(v.Gone > 0, "domains", v.Gone, domainsPath, admin.SeeSettings)
 	add(d.Org.Policy.Reset.Scope == "none", "off", 0, "/console/policy", admin.SeePolicy)
-	add(d.Org.Support.Email == "", "support", 0, "", admin.SeeOverview)
+	add(d.Org.Support.Email == "", "support", 0, BrandingPath, admin.ChangeBranding)
 	return all
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/contrast"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
@@ -31,7 +31,9 @@ type settingsPage struct {
 	Hooks   []webhook.Hook
 	Keys    []keyView
 	MayKeys bool
-	Roles   []org.Role
+	// MayBrand lets one change what the organization looks like.
+	MayBrand bool
+	Roles    []org.Role
 	// What was typed for a key that was refused.
 	KeyName, KeyDays string
 	KeyRole          org.Role
@@ -66,11 +68,11 @@ func (c *Console) settings(r *http.Request, d desk) (*settingsPage, error) {
 	view := &settingsPage{
 		Base: d.base(r, "settings", "settings"), Slug: o.Slug, Language: o.Language, Domains: o.Domains, Administrators: o.Administrators,
 		Directory: directoryView{o.Directory.Kind, o.Directory.Dialect, o.Directory.BaseDN, o.Directory.URLs, o.Directory.WriteBack || o.Directory.Kind != org.LDAP},
-		Color:     o.Branding.Color, MayKeys: d.as.May(admin.ManageKeys), Roles: org.Roles, KeyDays: usualDays, KeyRole: org.Auditor,
+		Color:     o.Branding.Color, MayKeys: d.as.May(admin.ManageKeys), MayBrand: d.as.May(admin.ChangeBranding), Roles: org.Roles, KeyDays: usualDays, KeyRole: org.Auditor,
 	}
-	if s, ok := page.ShadesOf(o.Branding.Color); ok {
+	if s, ok := contrast.ShadesOf(o.Branding.Color, o.Branding.ColorDark); ok {
 		view.Shown, view.Changed = s.Light, s.Changed()
-		view.Asked, view.OnLight, view.OnDark = ratio(s.Asked), ratio(s.OnLight), ratio(s.OnDark)
+		view.Asked, view.OnLight, view.OnDark = contrast.Ratio(s.Asked), contrast.Ratio(s.OnLight), contrast.Ratio(s.OnDark)
 	}
 	err := c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		view.Hooks, err = c.Webhooks.List(r.Context(), tx, o.ID)
@@ -92,9 +94,6 @@ func (c *Console) settings(r *http.Request, d desk) (*settingsPage, error) {
 	}
 	return view, err
 }
-
-// ratio is a contrast as WCAG writes it, rounded down: 4.49 is not enough.
-func ratio(x float64) string { return fmt.Sprintf("%.1f:1", float64(int(x*10))/10) }
 
 func (c *Console) postSettings(w http.ResponseWriter, r *http.Request, d desk) error {
 	form, err := page.ReadForm(r)

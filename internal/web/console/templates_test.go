@@ -10,6 +10,7 @@ import (
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
@@ -34,7 +35,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
-		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -73,6 +74,20 @@ func TestEveryValueHasItsWords(t *testing.T) {
 		keys = append(keys, "messages.group."+group)
 	}
 	for _, act := range []string{saveMessage, resetMessage, testMessage} {
+		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
+	keys = append(keys, "console.act."+previewBranding, "console.act."+saveBranding, "console.done."+saveBranding, "console.branding.sample.light", "console.branding.sample.dark")
+	for _, name := range wording.Pages() {
+		keys = append(keys, "console.help-texts.name."+name)
+	}
+	keys = append(keys, "console.done."+saveHelp, "console.done."+resetHelp)
+	for _, s := range domain.States {
+		keys = append(keys, "console.domains.state."+string(s))
+	}
+	for _, reason := range domain.Reasons {
+		keys = append(keys, "console.domains.reason."+string(reason))
+	}
+	for _, act := range []string{addDomain, verifyDomain, removeDomain} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
 	for _, r := range org.Roles {

@@ -13,23 +13,6 @@ import (
 	"kunci.dev/kunci/internal/problem"
 )
 
-// Brand is what people recognize their organization by.
-type Brand struct {
-	Name    string // the organization's, or the product's where none is known
-	Slug    string // the organization's short name, empty: none is known
-	Logo    string // address of the picture, empty: none
-	Style   string // address of the style sheet with its color, empty: none
-	Support Support
-}
-
-// Support is the helpdesk's own contact, shown at the foot of every page.
-type Support struct {
-	Email, URL, Phone string
-}
-
-// Any tells whether there is a contact to show.
-func (s Support) Any() bool { return s != Support{} }
-
 // Base is what every page shows. Embed it in the page's struct.
 type Base struct {
 	Name    string // data-page

@@ -23,7 +23,7 @@ func (p *Portal) getAccounts(w http.ResponseWriter, r *http.Request) error {
 		return page.See(w, r, "/signin")
 	}
 	return p.Pages.Write(w, r, http.StatusOK, "accounts", &accountsPage{
-		Base:     page.Base{Name: "accounts", Title: "accounts.title", Brand: brandOf(p.onlyOrg(r.Context()))},
+		Base:     page.Base{Name: "accounts", Title: "accounts.title", Brand: page.BrandOf(p.onlyOrg(r.Context()))},
 		Accounts: all,
 	})
 }

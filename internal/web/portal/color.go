@@ -4,10 +4,10 @@ import (
 	"net/http"
 	"strings"
 
+	"kunci.dev/kunci/internal/contrast"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
-	"kunci.dev/kunci/internal/web/page"
 )
 
 // brandStyle serves the color of an organization as a file: pages may hold no style.
@@ -24,7 +24,7 @@ func (p *Portal) brandStyle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	css := page.ColorStyle(o.Branding.Color)
+	css := contrast.Style(o.Branding.Color, o.Branding.ColorDark)
 	if css == "" {
 		return problem.New(problem.NotFound)
 	}

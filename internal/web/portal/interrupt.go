@@ -31,7 +31,7 @@ func (p *Portal) interrupt(r *http.Request, who visitor, next string) (*interrup
 	}
 	shown := &interruptPage{
 		Base: page.Base{
-			Name: "interrupt", Title: "interrupt." + string(asked.Ask) + ".title", Brand: brandOf(who.Org), UserID: who.Account.Entry.UserID,
+			Name: "interrupt", Title: "interrupt." + string(asked.Ask) + ".title", Brand: page.BrandOf(who.Org), UserID: who.Account.Entry.UserID,
 		},
 		Interrupt: asked, Org: who.Org.Name, Next: nextPath(next),
 	}

@@ -56,7 +56,7 @@ func (p *Portal) changePage(r *http.Request, who visitor) (*changePage, error) {
 		return nil, err
 	}
 	shown := &changePage{
-		Base:  page.Base{Name: "password", Title: "change.title", Brand: brandOf(who.Org), UserID: who.Account.Entry.UserID},
+		Base:  page.Base{Name: "password", Title: "change.title", Brand: page.BrandOf(who.Org), UserID: who.Account.Entry.UserID},
 		Rules: ruleLines(r, p.SignIn.Rules(r.Context(), who.Signed)), Must: who.Session.MustChange, Elsewhere: !can, Org: who.Org.Name,
 		OnPass: who.OnPass(), None: can && !who.HasPassword(),
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/captcha"
@@ -99,22 +98,6 @@ func (p *Portal) cookie(r *http.Request, name string) string {
 	return c.Value
 }
 
-// brandOf is how an organization is shown; nil is the product itself.
-func brandOf(o *org.Organization) page.Brand {
-	if o == nil {
-		return page.Brand{}
-	}
-	b := page.Brand{Name: o.Name, Slug: o.Slug, Support: page.Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone}}
-	if len(o.Branding.Logo) > 0 {
-		b.Logo = "/logo/" + o.Slug
-	}
-	if css := page.ColorStyle(o.Branding.Color); css != "" {
-		// The address changes with the color, so that the file may be kept.
-		b.Style = "/brand/" + o.Slug + ".css?v=" + strings.TrimPrefix(o.Branding.Color, "#")
-	}
-	return b
-}
-
 // onlyOrg is the organization of an installation that has just one: its people
 // see its name before they typed anything.
 func (p *Portal) onlyOrg(ctx context.Context) *org.Organization {
@@ -146,7 +129,7 @@ func (p *Portal) Brand(ctx context.Context, slug string) (brand page.Brand, orgI
 	if o == nil {
 		return page.Brand{}, ""
 	}
-	return brandOf(o), o.ID
+	return page.BrandOf(o), o.ID
 }
 
 // Language is that of the only organization; where there are several, the product's first.
@@ -176,6 +159,12 @@ func (p *Portal) logo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(o.Branding.Logo) == 0 {
+		return problem.New(problem.NotFound)
+	}
+	// Opened by itself, a picture is a document of our address: it gets to load and run nothing.
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Type", o.Branding.LogoType)
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	_, err = w.Write(o.Branding.Logo)

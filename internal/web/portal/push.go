@@ -76,7 +76,7 @@ var pushNotices = map[string]string{
 }
 
 func (p *Portal) pushPage(r *http.Request, d securityinfo.Device) *pushPage {
-	shown := &pushPage{Base: page.Base{Name: "push-approve", Title: "push.title", Brand: brandOf(p.onlyOrg(r.Context())), App: true}}
+	shown := &pushPage{Base: page.Base{Name: "push-approve", Title: "push.title", Brand: page.BrandOf(p.onlyOrg(r.Context())), App: true}}
 	for _, m := range d.Methods {
 		name := m.Name
 		if name == "" {

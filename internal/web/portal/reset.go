@@ -52,7 +52,7 @@ func (p *Portal) identify(r *http.Request, typed, reason string) *identifyPage {
 		reason = string(reset.Forgot)
 	}
 	return &identifyPage{
-		Base:  page.Base{Name: "reset-identify", Title: "reset.identify.title", Brand: brandOf(p.onlyOrg(r.Context()))},
+		Base:  page.Base{Name: "reset-identify", Title: "reset.identify.title", Brand: page.BrandOf(p.onlyOrg(r.Context()))},
 		Typed: typed, Reason: reason, Reasons: reasons,
 	}
 }
@@ -222,7 +222,7 @@ func (p *Portal) view(w http.ResponseWriter, r *http.Request) (reset.View, bool,
 }
 
 func baseOf(v reset.View, name, title string) page.Base {
-	return page.Base{Name: name, Title: title, Brand: brandOf(v.Org), UserID: v.Flow.UserID, BackTo: "/reset"}
+	return page.Base{Name: name, Title: title, Brand: page.BrandOf(v.Org), UserID: v.Flow.UserID, BackTo: "/reset"}
 }
 
 func orgName(o *org.Organization) string {

@@ -77,7 +77,7 @@ func (p *Portal) noFlow(w http.ResponseWriter, r *http.Request) error {
 	}
 	only := p.onlyOrg(r.Context())
 	shown := &problemPage{
-		Base: page.Base{Name: string(reset.PageProblem), Title: "reset.problem." + string(code) + ".title", Brand: brandOf(only)},
+		Base: page.Base{Name: string(reset.PageProblem), Title: "reset.problem." + string(code) + ".title", Brand: page.BrandOf(only)},
 		Org:  orgName(only), Restart: true,
 	}
 	shown.Problem = string(code)
@@ -161,7 +161,7 @@ func (p *Portal) getDispute(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Portal) disputePage(d reset.Dispute) *disputePage {
 	shown := &disputePage{
-		Base: page.Base{Name: "reset-dispute", Title: "reset.dispute.title", Brand: brandOf(d.Org), UserID: d.UserID},
+		Base: page.Base{Name: "reset-dispute", Title: "reset.dispute.title", Brand: page.BrandOf(d.Org), UserID: d.UserID},
 		Org:  orgName(d.Org), Frozen: !d.UsedAt.IsZero(),
 	}
 	if !d.UsedAt.IsZero() {

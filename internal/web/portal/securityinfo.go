@@ -37,7 +37,7 @@ func (v visitor) who() securityinfo.Who {
 }
 
 func (v visitor) base(name, title, back string) page.Base {
-	return page.Base{Name: name, Title: title, Brand: brandOf(v.Org), UserID: v.Account.Entry.UserID, BackTo: back}
+	return page.Base{Name: name, Title: title, Brand: page.BrandOf(v.Org), UserID: v.Account.Entry.UserID, BackTo: back}
 }
 
 // person is a page's code for somebody who is signed in. Where the room asks for

@@ -66,7 +66,7 @@ func (p *Portal) signinPage(r *http.Request, typed, next string) *signinPage {
 	}
 	return &signinPage{
 		Passkey: page.Passkey{Options: greeting, Secondary: true},
-		Base:    page.Base{Name: "signin", Title: "signin.title", Brand: brandOf(p.onlyOrg(r.Context()))},
+		Base:    page.Base{Name: "signin", Title: "signin.title", Brand: page.BrandOf(p.onlyOrg(r.Context()))},
 		Typed:   typed, Next: nextPath(next), Picker: len(known) > 0,
 	}
 }
@@ -146,7 +146,7 @@ func (p *Portal) signinPasswordPage(r *http.Request, pending signin.Pending) *si
 	}
 	return &signinPasswordPage{
 		Base: page.Base{
-			Name: "signin-password", Title: "signin.password.title", Brand: brandOf(o), UserID: pending.UserID,
+			Name: "signin-password", Title: "signin.password.title", Brand: page.BrandOf(o), UserID: pending.UserID,
 			BackTo: withNext("/signin", pending.Next),
 		},
 		Forgot: o != nil && o.Policy.Reset.Scope != org.ScopeNone, Provider: providerOf(pending),

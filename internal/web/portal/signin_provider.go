@@ -78,7 +78,7 @@ func (p *Portal) getSignInProvider(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	shown := &signinProviderPage{
-		Base:     page.Base{Name: "signin-provider", Title: "signin.provider.title", Brand: brandOf(at.Org), UserID: at.UserID},
+		Base:     page.Base{Name: "signin-provider", Title: "signin.provider.title", Brand: page.BrandOf(at.Org), UserID: at.UserID},
 		Provider: at.Org.IdentityProvider.Name, Address: at.Address,
 	}
 	w.Header().Set("Refresh", "0; url="+at.Address)

@@ -51,7 +51,7 @@ func linesOf(all []method.Method) []factorLine {
 
 func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose bool) *signinVerifyPage {
 	shown := &signinVerifyPage{
-		Base: page.Base{Name: "signin-verify", Title: "signin.verify.title", Brand: brandOf(v.Signed.Org), UserID: v.Signed.Account.Entry.UserID},
+		Base: page.Base{Name: "signin-verify", Title: "signin.verify.title", Brand: page.BrandOf(v.Signed.Org), UserID: v.Signed.Account.Entry.UserID},
 		Next: nextPath(next), StepUp: v.StepUp, ByPassword: v.ByPassword, OnPass: v.Signed.OnPass(), Provider: v.Provider, Choices: linesOf(v.Choices), Several: len(v.Choices) > 1,
 	}
 	switch {

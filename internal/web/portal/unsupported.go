@@ -53,7 +53,7 @@ func (p *Portal) getUnsupported(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := &unsupportedPage{
-		Base:    page.Base{Name: "unsupported-browser", Title: "unsupported.title", Problem: string(problem.UpdateBrowser), Brand: brandOf(p.onlyOrg(r.Context()))},
+		Base:    page.Base{Name: "unsupported-browser", Title: "unsupported.title", Problem: string(problem.UpdateBrowser), Brand: page.BrandOf(p.onlyOrg(r.Context()))},
 		Address: address, QR: code,
 	}
 	return p.Pages.Write(w, r, http.StatusOK, "unsupported_browser", shown)
