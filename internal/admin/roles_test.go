@@ -40,6 +40,8 @@ erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
 change_messages       + + - - -
+see_directory         + + - - +
+test_directory        + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

@@ -86,6 +86,7 @@ func (a *API) build() {
 	a.auditOperations()
 	a.resetOperations()
 	a.keyOperations()
+	a.directoryOperations()
 	a.messageOperations()
 }
 

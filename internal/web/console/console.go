@@ -106,6 +106,8 @@ func (c *Console) Routes() []Route {
 		{"POST /console/messages/{name}/{language}", admin.ChangeMessages, c.postMessage},
 		{"GET /console/settings", admin.SeeSettings, c.getSettings},
 		{"POST /console/settings", admin.ManageKeys, c.postSettings},
+		{"GET /console/directory", admin.SeeDirectory, c.getDirectory},
+		{"POST /console/directory", admin.TestDirectory, c.postDirectory},
 	}
 }
 
@@ -184,6 +186,7 @@ var places = []struct {
 	{"/console/reports", "reports", admin.SeeReports},
 	{"/console/audit", "audit", admin.SeeAudit},
 	{"/console/messages", "messages", admin.SeeMessages},
+	{"/console/directory", "directory", admin.SeeDirectory},
 	{"/console/settings", "settings", admin.SeeSettings},
 }
 
