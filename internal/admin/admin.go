@@ -8,6 +8,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
@@ -38,6 +39,7 @@ type Deps struct {
 	Jobs       *jobs.Service
 	Messages   *notify.Service
 	Privacy    *privacy.Service
+	LDAP       *ldap.Service
 }
 
 // Service acts for administrators.
@@ -46,7 +48,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil || d.LDAP == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil

@@ -43,6 +43,8 @@ const (
 	ManageKeys          Action = "manage_keys"
 	ChangeBranding      Action = "change_branding"
 	ManageDomains       Action = "manage_domains"
+	SeeDirectory        Action = "see_directory"
+	TestDirectory       Action = "test_directory"
 )
 
 // FrontEnd is the role of a key, never of a person: its program leads people back
@@ -59,12 +61,12 @@ var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
-	ChangeMessages, ChangeBranding, ManageDomains,
+	ChangeMessages, ChangeBranding, ManageDomains, SeeDirectory, TestDirectory,
 }
 
 // allowed is the table of roles. An owner may do everything.
 var allowed = map[org.Role][]Action{
-	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages},
+	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, SeeDirectory},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 		ImportPeople, ExportPeople, VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
@@ -73,7 +75,7 @@ var allowed = map[org.Role][]Action{
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,
 	},
 	FrontEnd:    {LeadResets},
-	org.Auditor: {SeeOverview, SeePeople, ExportPeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings},
+	org.Auditor: {SeeOverview, SeePeople, ExportPeople, SeePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, SeeDirectory},
 }
 
 // May tells whether a role may do something at all.

@@ -42,6 +42,8 @@ manage_keys           + - - - -
 change_messages       + + - - -
 change_branding       + - - - -
 manage_domains        + - - - -
+see_directory         + + - - +
+test_directory        + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {

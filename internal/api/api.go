@@ -88,6 +88,7 @@ func (a *API) build() {
 	a.auditOperations()
 	a.resetOperations()
 	a.keyOperations()
+	a.directoryOperations()
 	a.messageOperations()
 	a.brandingOperations()
 	a.domainOperations()

@@ -46,8 +46,9 @@ const (
 	OrganizationChanged     Kind = "organization.changed" // its name, domains, branding, contacts or help texts
 	ThrottleCleared         Kind = "throttle.cleared"
 	ExportCreated           Kind = "export.created"
-	CallerAsked             Kind = "caller.asked"    // a code was sent to somebody who calls the helpdesk
-	CallerVerified          Kind = "caller.verified" // they read it out: rightly, or not
+	DirectoryTested         Kind = "directory.tested" // an administrator tried a connection, the organization's or another
+	CallerAsked             Kind = "caller.asked"     // a code was sent to somebody who calls the helpdesk
+	CallerVerified          Kind = "caller.verified"  // they read it out: rightly, or not
 )
 
 // Kinds lists every kind of event.
@@ -57,7 +58,7 @@ var Kinds = []Kind{
 	RegistrationCompleted, RegistrationSkipped, RegistrationReconfirmed, SignInSucceeded, SignInFailed, SignInLocked,
 	SessionRevoked, RequestOpened, RequestResolved, TapIssued, TapUsed, PolicyChanged, DirectoryChanged,
 	AdministratorChanged, OrganizationChanged, ThrottleCleared, ExportCreated, CallerAsked, CallerVerified,
-	RequestAssigned, RequestAnswered,
+	RequestAssigned, RequestAnswered, DirectoryTested,
 }
 
 // Outcome tells how it ended.

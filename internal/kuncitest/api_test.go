@@ -113,6 +113,8 @@ POST /audit/events/find         + + + - +
 GET /audit/events/{id}/proof    + + + - +
 GET /audit/checkpoint           + + + - +
 GET /keys                       + + - - +
+GET /directory                  + + - - +
+POST /directory/test            + - - - -
 POST /resets                    - - - - -
 GET /resets/{id}                - - - - -
 POST /resets/{id}/choose        - - - - -

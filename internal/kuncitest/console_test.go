@@ -188,6 +188,8 @@ POST /console/settings/help-texts/{name}/{language} + + - - -
 GET /console/settings/branding  + - - - -
 POST /console/settings/branding + - - - -
 GET /console/settings/branding/sample.css + - - - -
+GET /console/directory          + + - - +
+POST /console/directory         + - - - -
 `
 
 // A new page of the console that stands in no row fails here.

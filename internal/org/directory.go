@@ -2,12 +2,15 @@ package org
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+
+	"kunci.dev/kunci/internal/config"
 )
 
 // Directory kinds.
@@ -49,6 +52,26 @@ type DirectoryConfig struct {
 	Attributes       DirectoryAttributes `json:"attributes,omitzero"`
 	// WriteBack lets Kunci set passwords; without it every account is not managed here.
 	WriteBack bool `json:"write_back"`
+	// AllowedNetworks are networks that are not public and in which an owner may try
+	// another server from the console all the same. The servers in URLs need none.
+	AllowedNetworks []string `json:"allowed_networks,omitzero"`
+}
+
+// Networks are the networks in which another server may be tried although they
+// are not public.
+func (d DirectoryConfig) Networks() []netip.Prefix { return networks(d.AllowedNetworks) }
+
+// CheckConnection says what is wrong with a connection that somebody typed, by
+// the keys of a document; the file of the password is not theirs to name.
+func (d DirectoryConfig) CheckConnection() config.Faults {
+	d.BindPasswordFile = "/" // stands for the one that is not typed
+	c := &checker{}
+	c.directory(&d)
+	var faults config.Faults
+	for _, p := range c.problems {
+		faults = append(faults, p.fault())
+	}
+	return faults
 }
 
 // DirectoryAttributes names the attributes of an entry. The last four are yes or
@@ -120,6 +143,7 @@ func (c *checker) directory(d *DirectoryConfig) {
 			c.refuse("directory.group_filter", "expected a filter in brackets in which a group's members are {dn}, such as (member={dn})")
 		}
 	}
+	c.networks("directory.", d.AllowedNetworks)
 	for key, name := range d.Attributes.Named() {
 		flag := slices.Contains([]string{"disabled", "must_change", "privileged", "password_source"}, key)
 		attribute, value, _ := strings.Cut(name, "=")
@@ -138,6 +162,9 @@ func (c *checker) onlyForLDAP(d DirectoryConfig) {
 	rest.Kind = ""
 	if len(rest.URLs) == 0 {
 		rest.URLs = nil
+	}
+	if len(rest.AllowedNetworks) == 0 {
+		rest.AllowedNetworks = nil
 	}
 	if !reflect.ValueOf(rest).IsZero() {
 		c.refuse("directory.kind", "the keys beside kind belong to the kind ldap, and this one is %s", d.Kind)

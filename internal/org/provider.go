@@ -68,9 +68,12 @@ func (p IdentityProvider) Scope() []string {
 func (p IdentityProvider) Trusted() bool { return p.SecondFactor == TrustAMR }
 
 // Networks are the networks that may be reached although they are not public.
-func (p IdentityProvider) Networks() []netip.Prefix {
+func (p IdentityProvider) Networks() []netip.Prefix { return networks(p.AllowedNetworks) }
+
+// networks reads the networks of a key allowed_networks, which was checked.
+func networks(texts []string) []netip.Prefix {
 	var all []netip.Prefix
-	for _, text := range p.AllowedNetworks {
+	for _, text := range texts {
 		if n, err := netip.ParsePrefix(text); err == nil {
 			all = append(all, n.Masked())
 		}
@@ -135,9 +138,13 @@ func (c *checker) provider(p *IdentityProvider) {
 			c.refuse(fmt.Sprintf("%ssecond_factor_acr[%d]", key, i), "expected a value of the claim acr, without spaces")
 		}
 	}
-	for i, text := range p.AllowedNetworks {
+	c.networks(key, p.AllowedNetworks)
+}
+
+func (c *checker) networks(area string, texts []string) {
+	for i, text := range texts {
 		if _, err := netip.ParsePrefix(text); err != nil {
-			c.refuse(fmt.Sprintf("%sallowed_networks[%d]", key, i), "expected a network like 10.0.0.0/8")
+			c.refuse(fmt.Sprintf("%sallowed_networks[%d]", area, i), "expected a network like 10.0.0.0/8")
 		}
 	}
 }

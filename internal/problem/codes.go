@@ -91,6 +91,10 @@ const (
 	NoOwnEmail       Code = "no-own-email"      // an administrator without a confirmed address asks for a test
 	NoCallerCode     Code = "no-caller-code"    // no code was sent that could be read out
 
+	// Administrators' directories.
+	DirectoryPassword Code = "directory-password" // another server or account is tried, and the stored password is not used for it
+	DirectoryInput    Code = "directory-input"    // a connection that was typed has faults
+
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ
 	PasswordRefused  Code = "password-refused"  // breaks a rule; Args["rule"] names it

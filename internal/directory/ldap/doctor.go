@@ -13,6 +13,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/egress"
 	"kunci.dev/kunci/internal/org"
 )
 
@@ -22,6 +23,33 @@ type Finding struct {
 	OK   bool
 	Text string // what was found
 	Mend string // how to mend it; "" when OK
+	// Server is empty for what is about no single one.
+	Server string
+	// Code is one of Codes: the console has a sentence for each.
+	Code string
+	// Setting is Mend where it says what to set in the directory itself.
+	Setting string
+}
+
+// Key is the catalogues' sentence of a finding; with ".mend" behind it, how to
+// mend what is not well.
+func (f Finding) Key() string {
+	if f.OK {
+		return "directory.finding." + f.Code + ".ok"
+	}
+	return "directory.finding." + f.Code + ".bad"
+}
+
+// Codes lists every code of a finding.
+var Codes = []string{
+	"configuration", "password-file", "connection", "address", "tls", "tls-authority", "tls-name", "tls-invalid", "bind", "base-dn",
+	"user-filter", "attributes", "sample", "group-filter", "indexes", "write-back", "server", "password-operation", "password-policy",
+	"fine-grained-policy", "history", "locks", "rights", "set-passwords", "unlock", "ask-for-another-password",
+}
+
+// codeOf is the code of what is called so.
+func codeOf(name string) string {
+	return strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(name))
 }
 
 // certificateNotice is when a server's certificate should have been renewed.
@@ -33,13 +61,24 @@ const certificateNotice = 14 * 24 * time.Hour
 func (s *Service) Examine(ctx context.Context, o *org.Organization) []Finding {
 	d, err := s.build(o)
 	if err != nil {
-		return []Finding{{Name: "configuration", Text: err.Error(), Mend: "correct the organization's file and run: kunci org apply"}}
+		return []Finding{{Name: "configuration", Text: err.Error(), Mend: "correct the organization's file and run: kunci org apply", Code: "configuration"}}
 	}
 	defer d.pool.close()
-	x := &examiner{d: d, groupsMatter: len(o.Policy.Reset.Groups)+len(o.Policy.Reset.ExcludeGroups) > 0}
+	x := &examiner{d: d, groupsMatter: groupsMatter(o)}
 	x.secret()
+	return x.all(ctx)
+}
+
+// groupsMatter tells whether the policy names groups.
+func groupsMatter(o *org.Organization) bool {
+	return len(o.Policy.Reset.Groups)+len(o.Policy.Reset.ExcludeGroups) > 0
+}
+
+// all looks at every server.
+func (x *examiner) all(ctx context.Context) []Finding {
+	d := x.d
 	for _, server := range d.pool.servers {
-		x.prefix = ""
+		x.prefix, x.at = "", server.String()
 		if len(d.pool.servers) > 1 {
 			x.prefix = server.String() + " "
 		}
@@ -51,16 +90,25 @@ func (s *Service) Examine(ctx context.Context, o *org.Organization) []Finding {
 type examiner struct {
 	d            *Directory
 	groupsMatter bool
-	prefix       string
+	sample       string // a user ID to look up; empty: none
+	prefix, at   string // the server that is looked at
 	found        []Finding
 }
 
+func (x *examiner) add(f Finding) {
+	if f.Code == "" {
+		f.Code = codeOf(f.Name)
+	}
+	f.Name, f.Server = x.prefix+f.Name, x.at
+	x.found = append(x.found, f)
+}
+
 func (x *examiner) good(name, text string, args ...any) {
-	x.found = append(x.found, Finding{Name: x.prefix + name, OK: true, Text: fmt.Sprintf(text, args...)})
+	x.add(Finding{Name: name, OK: true, Text: fmt.Sprintf(text, args...)})
 }
 
 func (x *examiner) bad(name, mend, text string, args ...any) {
-	x.found = append(x.found, Finding{Name: x.prefix + name, Text: fmt.Sprintf(text, args...), Mend: mend})
+	x.add(Finding{Name: name, Text: fmt.Sprintf(text, args...), Mend: mend})
 }
 
 // secret looks at the file of the service account's password.
@@ -97,6 +145,11 @@ func (x *examiner) server(ctx context.Context, s *server) {
 		return
 	}
 	p := x.people(ctx, c)
+	if x.sample != "" {
+		if found := x.lookUp(ctx, c); found != nil {
+			p = found
+		}
+	}
 	x.groups(ctx, c, p)
 	if p != nil {
 		x.indexes(ctx, c, p)
@@ -106,8 +159,8 @@ func (x *examiner) server(ctx context.Context, s *server) {
 		return
 	}
 	for _, f := range x.d.dialect.examine(ctx, c, p) {
-		f.Name = x.prefix + f.Name
-		x.found = append(x.found, f)
+		f.Setting = f.Mend
+		x.add(f)
 	}
 }
 
@@ -123,15 +176,20 @@ func (x *examiner) unreachable(s *server, err error) {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
+	bad := func(code, name, mend, text string, args ...any) {
+		x.add(Finding{Name: name, Text: fmt.Sprintf(text, args...), Mend: mend, Code: code})
+	}
 	switch {
+	case egress.Refused(err):
+		bad("address", "address", "name the network in directory.allowed_networks of the organization's file", "%s is at an address that is not public, and no server of the organization", s)
 	case errors.Is(err, directory.ErrRights):
 		x.bad("TLS", "put the certificate of the authority that signed the server's into ca_file, on every node", "%v", err)
 	case errors.As(err, &authority):
-		x.bad("TLS", "put the certificate of the authority that signed the server's into ca_file", "the certificate of %s comes from an authority that is not trusted here: %v", s, err)
+		bad("tls-authority", "TLS", "put the certificate of the authority that signed the server's into ca_file", "the certificate of %s comes from an authority that is not trusted here: %v", s, err)
 	case errors.As(err, &name):
-		x.bad("TLS", "use the name in urls that the certificate is for, or get one for this name", "the certificate of %s is for another name: %v", s, err)
+		bad("tls-name", "TLS", "use the name in urls that the certificate is for, or get one for this name", "the certificate of %s is for another name: %v", s, err)
 	case errors.As(err, &invalid):
-		x.bad("TLS", "renew the certificate of the directory server", "the certificate of %s is not valid: %v", s, err)
+		bad("tls-invalid", "TLS", "renew the certificate of the directory server", "the certificate of %s is not valid: %v", s, err)
 	default:
 		x.bad("connection", "see urls, that the server runs, and that this machine may reach its port", "%s does not answer: %v", s, err)
 	}
@@ -145,7 +203,10 @@ func (x *examiner) certificate(c *conn) {
 	}
 	left := time.Until(state.PeerCertificates[0].NotAfter)
 	if left < certificateNotice {
-		x.bad("TLS", "renew the certificate of the directory server", "the certificate of %s ends on %s", c.server, state.PeerCertificates[0].NotAfter.Format(time.DateOnly))
+		x.add(Finding{
+			Name: "TLS", Code: "tls-invalid", Mend: "renew the certificate of the directory server",
+			Text: fmt.Sprintf("the certificate of %s ends on %s", c.server, state.PeerCertificates[0].NotAfter.Format(time.DateOnly)),
+		})
 		return
 	}
 	x.good("TLS", "%s, certificate valid until %s", tls.VersionName(state.Version), state.PeerCertificates[0].NotAfter.Format(time.DateOnly))

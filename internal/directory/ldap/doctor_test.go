@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,9 @@ func examined(t *testing.T, c org.DirectoryConfig, groups ...string) (wrong []st
 		all += fmt.Sprintln(f.OK, f.Name, f.Text, f.Mend)
 		if !f.OK {
 			wrong = append(wrong, f.Name)
+		}
+		if !slices.Contains(ldap.Codes, f.Code) {
+			t.Errorf("%+v has a code that nobody knows", f)
 		}
 		if f.Text == "" || f.OK == (f.Mend != "") {
 			t.Errorf("%+v says nothing, or does not say how to mend it", f)

@@ -245,7 +245,10 @@ func (d *Directory) stepOn(ctx context.Context, s *server, do func(context.Conte
 			return &unknownWrite{s, unavailable(err)}, false
 		case !broken && (wrote || !errors.Is(fault(err), directory.ErrUnavailable)):
 			s.answered()
-			return fault(err), false
+			if err = fault(err); errors.Is(err, directory.ErrRights) {
+				s.refusedBy(err)
+			}
+			return err, false
 		case broken && !fresh && ctx.Err() == nil:
 			d.pool.drop(s)
 			continue

@@ -52,10 +52,15 @@ type server struct {
 	set    *org.DirectoryConfig
 	limits limits
 	now    func() time.Time
+	typed  typed // of a trial
 
 	mu        sync.Mutex
 	failures  int
 	downUntil time.Time
+	heard     time.Time // when it last answered
+	downSince time.Time // zero: it is not down
+	lastNo    time.Time // when it last refused Kunci's account, or something to it
+	why       string    // of that, as refusalOf says it
 	noWrites  time.Time // until then it is not asked to write
 	refusal   error     // of the service account
 	refusedAt time.Time
@@ -104,6 +109,9 @@ func (s *server) failed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pause := s.limits.down << min(s.failures, 10)
+	if s.failures == 0 {
+		s.downSince = s.now()
+	}
 	s.failures++
 	s.downUntil = s.now().Add(min(pause, s.limits.downMost))
 }
@@ -111,7 +119,15 @@ func (s *server) failed() {
 func (s *server) answered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failures, s.downUntil = 0, time.Time{}
+	s.failures, s.downUntil, s.downSince = 0, time.Time{}, time.Time{}
+	s.heard = s.now()
+}
+
+// refusedBy remembers a refusal for those who look at the server's health.
+func (s *server) refusedBy(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastNo, s.why = s.now(), refusalOf(err)
 }
 
 func (s *server) writes() bool {
@@ -135,7 +151,7 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.address())
+	raw, err := (&net.Dialer{Control: s.typed.control}).DialContext(ctx, "tcp", s.address())
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -185,6 +201,10 @@ func (s *server) secure(ctx context.Context, raw net.Conn, settings *tls.Config)
 
 func (s *server) tls() (*tls.Config, error) {
 	settings := &tls.Config{ServerName: s.url.Hostname(), MinVersion: tls.VersionTLS12}
+	if s.typed.authorities != nil {
+		settings.RootCAs = s.typed.authorities
+		return settings, nil
+	}
 	if s.set.CAFile == "" {
 		return settings, nil
 	}
@@ -213,19 +233,16 @@ func (s *server) connect(ctx context.Context) (*conn, error) {
 	defer s.mu.Unlock()
 	s.refusal, s.refusedAt = nil, s.now()
 	if errors.Is(err, directory.ErrRights) {
-		s.refusal, s.failures = err, 0
+		s.refusal, s.failures, s.downSince = err, 0, time.Time{}
+		s.lastNo, s.why = s.now(), refusalOf(err)
 	}
 	return c, err
 }
 
 func (s *server) signIn(ctx context.Context) (*conn, error) {
-	text, err := os.ReadFile(s.set.BindPasswordFile)
+	pw, err := s.password()
 	if err != nil {
-		return nil, misconfigured("bind_password_file", err)
-	}
-	pw := strings.TrimRight(string(text), "\r\n")
-	if pw == "" {
-		return nil, misconfigured("bind_password_file", fmt.Errorf("%s is empty", s.set.BindPasswordFile))
+		return nil, err
 	}
 	c, err := s.dial(ctx)
 	if err != nil {
@@ -236,6 +253,23 @@ func (s *server) signIn(ctx context.Context) (*conn, error) {
 		return nil, fault(err)
 	}
 	return c, nil
+}
+
+// password is that of the service account: the typed one of a trial, else what
+// stands in the file.
+func (s *server) password() (string, error) {
+	if s.typed.password != "" {
+		return s.typed.password, nil
+	}
+	text, err := os.ReadFile(s.set.BindPasswordFile)
+	if err != nil {
+		return "", misconfigured("bind_password_file", err)
+	}
+	pw := strings.TrimRight(string(text), "\r\n")
+	if pw == "" {
+		return "", misconfigured("bind_password_file", fmt.Errorf("%s is empty", s.set.BindPasswordFile))
+	}
+	return pw, nil
 }
 
 // bound opens a connection for one person: their controls and the bind's error

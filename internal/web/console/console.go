@@ -116,6 +116,8 @@ func (c *Console) Routes() []Route {
 		{"GET " + BrandingPath, admin.ChangeBranding, c.getBranding},
 		{"POST " + BrandingPath, admin.ChangeBranding, c.postBranding},
 		{"GET " + BrandingPath + "/sample.css", admin.ChangeBranding, c.getSample},
+		{"GET /console/directory", admin.SeeDirectory, c.getDirectory},
+		{"POST /console/directory", admin.TestDirectory, c.postDirectory},
 	}
 }
 
@@ -193,6 +195,7 @@ var places = []struct {
 	{"/console/reports", "reports", admin.SeeReports},
 	{"/console/audit", "audit", admin.SeeAudit},
 	{"/console/messages", "messages", admin.SeeMessages},
+	{"/console/directory", "directory", admin.SeeDirectory},
 	{"/console/settings", "settings", admin.SeeSettings},
 }
 

@@ -10,6 +10,7 @@ import (
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
@@ -35,7 +36,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
-		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_directory": &directoryPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -119,6 +120,13 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	}
 	for _, s := range []report.Step{report.ByDay, report.ByWeek, report.ByMonth} {
 		keys = append(keys, "report.resets."+string(s), "report.from."+string(s))
+	}
+	for _, code := range ldap.Codes {
+		bad := ldap.Finding{Code: code}.Key()
+		keys = append(keys, bad, bad+".mend", ldap.Finding{Code: code, OK: true}.Key())
+	}
+	for _, field := range strings.Fields("urls authorities bind_dn base_dn user_filter") {
+		keys = append(keys, "console.directory.wrong."+field)
 	}
 	for _, lang := range i18n.Languages() {
 		for _, key := range keys {
