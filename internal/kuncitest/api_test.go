@@ -121,6 +121,7 @@ POST /resets/{id}/verify        - - - - -
 POST /resets/{id}/back          - - - - -
 POST /resets/{id}/password      - - - - -
 POST /resets/{id}/unlock        - - - - -
+POST /resets/{id}/cancel        - - - - -
 POST /resets/{id}/contact       - - - - -
 GET /messages                              + + + - +
 GET /messages/{message}/{language}         + + + - +

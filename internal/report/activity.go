@@ -74,7 +74,7 @@ type Activity struct {
 	Changed   int // passwords that were changed with the old one
 	Abandoned int // begun and left to run out
 	Blocked   int // ended by a limit
-	Cancelled int // given up by beginning again
+	Cancelled int // given up, most by beginning again
 	Contacted int // "contact your administrator"
 	Failed    int // ended at any other dead end
 	Requests  int // "contact your administrator" and "this wasn't me"

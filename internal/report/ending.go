@@ -19,7 +19,7 @@ const (
 	Succeeded Ending = "succeeded"
 	Abandoned Ending = "abandoned" // its time ran out
 	Blocked   Ending = "blocked"   // a limit ended it
-	Cancelled Ending = "cancelled" // the person began again
+	Cancelled Ending = "cancelled" // the person began again, or gave it up
 	Contacted Ending = "contacted" // a request was sent to an administrator
 	Failed    Ending = "failed"    // any other dead end
 )
