@@ -34,7 +34,7 @@ func (a *App) wirePages() error {
 	}
 	public := strings.TrimSuffix(a.Config.PublicURL, "/")
 	people, err := portal.New(portal.Deps{
-		DB: a.DB, Orgs: a.Orgs, Reset: a.Reset, SignIn: a.SignIn, SecurityInfo: a.SecurityInfo, Captcha: a.Captcha, Pages: pages, Log: a.Log,
+		DB: a.DB, Orgs: a.Orgs, Reset: a.Reset, SignIn: a.SignIn, SecurityInfo: a.SecurityInfo, Captcha: a.Captcha, OwnData: a.Privacy, Pages: pages, Log: a.Log,
 		PublicURL: public, PushKey: a.Pushes.PublicKey(), Secure: strings.HasPrefix(public, "https://"),
 	})
 	if err != nil {

@@ -68,7 +68,7 @@ func endingOf(e audit.Record) (how Ending, what audit.Outcome, kinds []string) {
 			return Failed, "", kinds
 		}
 	case audit.RequestOpened:
-		if e.Reason != "dispute" {
+		if e.Reason != "dispute" && e.Reason != "erasure" {
 			return Contacted, "", kinds
 		}
 	}

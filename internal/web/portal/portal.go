@@ -37,6 +37,7 @@ type Deps struct {
 	SignIn       *signin.Service
 	SecurityInfo *securityinfo.Service
 	Captcha      *captcha.Service
+	OwnData      OwnData
 	Pages        *page.Renderer
 	Log          *slog.Logger
 	// PublicURL is the address people open.
@@ -54,7 +55,7 @@ type Portal struct {
 
 // New refuses missing parts.
 func New(d Deps) (*Portal, error) {
-	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.SecurityInfo == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil {
+	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.SecurityInfo == nil || d.Captcha == nil || d.OwnData == nil || d.Pages == nil || d.Log == nil {
 		return nil, errors.New("portal: a part is missing")
 	}
 	return &Portal{d}, nil
@@ -68,7 +69,7 @@ type Route struct {
 
 // Routes lists every page.
 func (p *Portal) Routes() []Route {
-	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes(), p.pushRoutes())
+	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes(), p.ownDataRoutes(), p.pushRoutes())
 }
 
 // cookie names, without the prefix that a secure host adds.
