@@ -100,7 +100,7 @@ type Endings struct {
 	Unlocked  int // accounts that people unlocked without a new password
 	Abandoned int // begun and left to run out
 	Blocked   int // ended by a limit
-	Cancelled int // given up by beginning again
+	Cancelled int // given up, most by beginning again
 	Contacted int // "contact your administrator"
 	Failed    int // ended at any other dead end
 }
