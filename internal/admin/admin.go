@@ -19,27 +19,29 @@ import (
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 )
 
 // Deps is what the room needs.
 type Deps struct {
-	DB         *store.DB
-	Accounts   *account.Service
-	Methods    *method.Service
-	Challenges *challenge.Service
-	Sessions   *session.Service
-	Provider   *provider.Service
-	Reset      *reset.Service
-	Helpdesk   *helpdesk.Service
-	Report     *report.Service
-	Audit      *audit.Service
-	Orgs       *org.Service
-	Jobs       *jobs.Service
-	Messages   *notify.Service
-	Privacy    *privacy.Service
-	LDAP       *ldap.Service
+	DB           *store.DB
+	Accounts     *account.Service
+	Methods      *method.Service
+	Challenges   *challenge.Service
+	Sessions     *session.Service
+	Provider     *provider.Service
+	Reset        *reset.Service
+	Helpdesk     *helpdesk.Service
+	Report       *report.Service
+	Audit        *audit.Service
+	Orgs         *org.Service
+	Jobs         *jobs.Service
+	Messages     *notify.Service
+	Privacy      *privacy.Service
+	SecurityInfo *securityinfo.Service
+	LDAP         *ldap.Service
 }
 
 // Service acts for administrators.
@@ -48,7 +50,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil || d.LDAP == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil || d.LDAP == nil || d.SecurityInfo == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil

@@ -30,6 +30,8 @@ type Query struct {
 	Kind   method.Kind // who has a usable method of it; empty: any
 	After  string      // the last user ID of the page before
 	Limit  int
+	// Match picks among those that Show and Kind leave; nil: all.
+	Match func(Listed) bool
 }
 
 // Listed is one line of the list.
@@ -75,7 +77,7 @@ func (s *Service) People(ctx context.Context, as Authority, o *org.Organization,
 		return s.exact(ctx, as, o, q, d.Capabilities())
 	}
 	list := List{Next: q.After}
-	filtered := q.Show != ShowAll || q.Kind != ""
+	filtered := q.Show != ShowAll || q.Kind != "" || q.Match != nil
 	step := q.Limit + 1
 	if filtered {
 		step = directory.MaxPage
@@ -143,6 +145,9 @@ func listed(o *org.Organization, e directory.Entry, kinds []method.Kind, can dir
 }
 
 func (l Listed) matches(q Query) bool {
+	if q.Match != nil && !q.Match(l) {
+		return false
+	}
 	if q.Kind != "" {
 		found := false
 		for _, k := range l.Kinds {
@@ -176,7 +181,7 @@ func (s *Service) exact(ctx context.Context, _ Authority, o *org.Organization, q
 	if err != nil {
 		return list, err
 	}
-	_, err = s.take(ctx, o, &list, Query{Limit: 1}, []directory.Entry{a.Entry}, can)
+	_, err = s.take(ctx, o, &list, Query{Limit: 1, Match: q.Match}, []directory.Entry{a.Entry}, can)
 	list.Next = ""
 	return list, err
 }

@@ -28,6 +28,7 @@ const (
 	RevokePass          Action = "revoke_pass"
 	Unlink              Action = "unlink" // from the identity at the organization's provider
 	SeeValues           Action = "see_values"
+	ManageMethods       Action = "manage_methods" // addresses and numbers of a person
 	ExportPerson        Action = "export_person"
 	ErasePerson         Action = "erase_person"
 	SeeRequests         Action = "see_requests"
@@ -59,7 +60,7 @@ const LeadResets Action = "lead_resets"
 // Actions lists every action of administrators.
 var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
+	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ManageMethods, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
 	ChangeMessages, ChangeBranding, ManageDomains, SeeDirectory, TestDirectory,
 }
@@ -69,7 +70,7 @@ var allowed = map[org.Role][]Action{
 	org.PolicyAdmin: {SeeOverview, SeePeople, SeePolicy, ChangePolicy, SeeReports, SeeAudit, SeeMessages, SeeSettings, ChangeMessages, SeeDirectory},
 	org.AuthenticationAdmin: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
-		ImportPeople, ExportPeople, VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
+		ImportPeople, ExportPeople, VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ManageMethods, ExportPerson, SeeRequests, ResolveRequest, SeePolicy, SeeReports, SeeAudit, SeeMessages,
 	},
 	org.Helpdesk: {
 		SeeOverview, SeePeople, Unlock, ClearLimits, RevokeSessions, Freeze, VerifyCaller, IssuePass, RevokePass, SeeRequests, ResolveRequest,

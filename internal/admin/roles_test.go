@@ -35,6 +35,7 @@ issue_pass            + - + + -
 revoke_pass           + - + + -
 unlink                + - + - -
 see_values            + - + - -
+manage_methods        + - + - -
 export_person         + - + - -
 erase_person          + - - - -
 see_settings          + + - - +

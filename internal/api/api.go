@@ -48,6 +48,8 @@ type Deps struct {
 	Log      *slog.Logger
 	// From says who asks and from where, before a key is known.
 	From func(*http.Request) audit.Actor
+	// PublicURL begins the addresses that answers name; never the Host header.
+	PublicURL string
 }
 
 // API is the operations.
@@ -93,6 +95,7 @@ func (a *API) build() {
 	a.brandingOperations()
 	a.domainOperations()
 	a.helpTextOperations()
+	a.graphOperations()
 }
 
 // Operations lists every operation.
@@ -249,10 +252,12 @@ func strict(r *http.Request) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	return oneOfEachName(body)
+	return oneOfEachName(body, inGraph(r.URL.Path))
 }
 
-func oneOfEachName(body []byte) error {
+// oneOfEachName refuses a body in which a name stands twice. Names are in lower
+// case unless capitals says that some are not; what is unknown is refused later.
+func oneOfEachName(body []byte, capitals bool) error {
 	refused := func() error { return problem.New(problem.BadInput) }
 	d := json.NewDecoder(bytes.NewReader(body))
 	type level struct {
@@ -292,7 +297,7 @@ func oneOfEachName(body []byte) error {
 		}
 		name, _ := token.(string)
 		folded := strings.ToLower(name)
-		if open[top].names[folded] || folded != name {
+		if open[top].names[folded] || folded != name && !capitals {
 			return refused()
 		}
 		open[top].names[folded], open[top].name = true, false

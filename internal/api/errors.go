@@ -67,6 +67,17 @@ func init() {
 		}
 		return p
 	}
+	// A name in another spelling is another name (CWE-235).
+	huma.ValidateStrictCasing = true
+	asProblem := huma.NewErrorWithContext
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		err := asProblem(ctx, status, message, errs...)
+		var p *Problem
+		if u := ctx.URL(); inGraph(u.Path) && errors.As(err, &p) {
+			return graphErrorOf(p)
+		}
+		return err
+	}
 }
 
 func sentence(code problem.Code, args map[string]any) string {
@@ -128,18 +139,23 @@ func asFaults(err error) (config.Faults, bool) {
 }
 
 // fail answers before an operation was found.
-func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := a.refusal(err)
 	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
 		w.Header().Set("Retry-After", seconds(found.RetryAfter))
 	}
-	data, marshalErr := json.Marshal(p)
+	var body huma.StatusError = p
+	kind := p.ContentType("")
+	if inGraph(r.URL.Path) {
+		body, kind = graphErrorOf(p), "application/json"
+	}
+	data, marshalErr := json.Marshal(body)
 	if marshalErr != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.Status)
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(body.GetStatus())
 	_, _ = w.Write(data) // the client may be gone
 }
 

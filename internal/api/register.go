@@ -23,13 +23,17 @@ func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(c
 		op.MaxBodyBytes = longestBody
 	}
 	a.operations = append(a.operations, Operation{op.Method, op.Path, needs})
+	refuse := a.refused
+	if inGraph(op.Path) {
+		refuse, op.Responses = a.refusedGraph, a.graphResponses()
+	}
 	huma.Register(a.doc, op, func(ctx context.Context, in *I) (*O, error) {
 		if !authority(ctx).May(needs) {
-			return nil, a.refusal(problem.New(problem.Forbidden))
+			return nil, refuse(problem.New(problem.Forbidden))
 		}
 		out, err := do(ctx, in)
 		if err != nil {
-			return nil, a.refused(err)
+			return nil, refuse(err)
 		}
 		return out, nil
 	})

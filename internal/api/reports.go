@@ -35,7 +35,7 @@ type activityDay struct {
 	Changed      int    `json:"changed"`
 	Abandoned    int    `json:"abandoned" doc:"Left to run out"`
 	Blocked      int    `json:"blocked" doc:"Ended by a limit"`
-	Cancelled    int    `json:"cancelled" doc:"Given up by beginning again"`
+	Cancelled    int    `json:"cancelled" doc:"Given up, most by beginning again"`
 	Contacted    int    `json:"contacted" doc:"Wrote to an administrator; counted at the dead end as well"`
 	Failed       int    `json:"failed" doc:"Ended at any other dead end"`
 	Requests     int    `json:"requests"`

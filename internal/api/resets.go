@@ -189,6 +189,11 @@ func (a *API) resetOperations() {
 		func(ctx context.Context, in *FlowInput) (*flowOutput, error) {
 			return a.step(ctx, *in, func(by audit.Actor, f reset.Flow) (reset.Reply, error) { return a.d.Reset.Unlock(ctx, by, f) })
 		})
+	register(a, add(http.MethodPost, "/resets/{id}/cancel", "cancel-reset", "Give a reset up",
+		"Ends the flow and what was proved in it. One that is over, or whose password is being written, stays as it is."), admin.LeadResets,
+		func(ctx context.Context, in *FlowInput) (*flowOutput, error) {
+			return a.step(ctx, *in, func(by audit.Actor, f reset.Flow) (reset.Reply, error) { return a.d.Reset.Cancel(ctx, by, f) })
+		})
 	register(a, add(http.MethodPost, "/resets/{id}/contact", "contact-administrator", "Ask the helpdesk for help from a dead end",
 		"The answer is the same for people who do not exist."), admin.LeadResets, a.contact)
 }

@@ -18,7 +18,7 @@ func TestABodyHoldsEachNameOnce(t *testing.T) {
 		`{"a":1`:                                    true, // left to the reader behind, which says what is missing
 		`{"a" 1}`:                                   false,
 	} {
-		if err := oneOfEachName([]byte(body)); (err == nil) != ok {
+		if err := oneOfEachName([]byte(body), false); (err == nil) != ok {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -27,5 +27,7 @@ func TestABodyHoldsEachNameOnce(t *testing.T) {
 func FuzzOneOfEachName(f *testing.F) {
 	f.Add(`{"a":[{"b":1},{}],"c":"c"}`)
 	f.Add(`]}`)
-	f.Fuzz(func(_ *testing.T, body string) { _ = oneOfEachName([]byte(body)) })
+	f.Fuzz(func(_ *testing.T, body string) {
+		_, _ = oneOfEachName([]byte(body), false), oneOfEachName([]byte(body), true)
+	})
 }

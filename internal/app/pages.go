@@ -34,7 +34,7 @@ func (a *App) wirePages() error {
 	}
 	public := strings.TrimSuffix(a.Config.PublicURL, "/")
 	people, err := portal.New(portal.Deps{
-		DB: a.DB, Orgs: a.Orgs, Reset: a.Reset, SignIn: a.SignIn, SecurityInfo: a.SecurityInfo, Captcha: a.Captcha, Pages: pages, Log: a.Log, Place: a.Notify.Place,
+		DB: a.DB, Orgs: a.Orgs, Reset: a.Reset, SignIn: a.SignIn, SecurityInfo: a.SecurityInfo, Captcha: a.Captcha, OwnData: a.Privacy, Pages: pages, Log: a.Log, Place: a.Notify.Place,
 		PublicURL: public, PushKey: a.Pushes.PublicKey(), Secure: strings.HasPrefix(public, "https://"),
 	})
 	if err != nil {
@@ -53,7 +53,7 @@ func (a *App) wirePages() error {
 	}
 	a.API, err = api.New(api.Deps{
 		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
-		Messages: a.Notify, Reset: a.Reset, Captcha: a.Captcha, Domains: a.Domains, Log: a.Log, From: page.Actor,
+		Messages: a.Notify, Reset: a.Reset, Captcha: a.Captcha, Domains: a.Domains, Log: a.Log, From: page.Actor, PublicURL: a.Config.PublicURL,
 	})
 	if err != nil {
 		return err

@@ -120,7 +120,7 @@ func (s *Service) keep(ctx context.Context, tx *store.Tx, by audit.Actor, in In,
 	if err := tx.Lock(ctx, "helpdesk:"+in.Org.ID+":"+in.AccountID); err != nil {
 		return fmt.Errorf("open request: %w", err)
 	}
-	again, err := openSince(ctx, tx, in.Org.ID, in.AccountID, in.Problem == ProblemDispute, tx.Now().Add(-day))
+	again, err := openSince(ctx, tx, in.Org.ID, in.AccountID, in.Problem, tx.Now().Add(-day))
 	if err != nil {
 		return fmt.Errorf("open request: %w", err)
 	}
@@ -175,11 +175,7 @@ func (s *Service) personKey(in In) string {
 	if in.AccountID == "" {
 		who = "typed:" + strings.ToLower(strings.TrimSpace(in.UserID))
 	}
-	kind := "request:"
-	if in.Problem == ProblemDispute {
-		kind = "dispute:"
-	}
-	return kind + in.Org.ID + ":" + hex.EncodeToString(s.keys.Index("helpdesk person", who)[:16])
+	return sort(in.Problem) + ":" + in.Org.ID + ":" + hex.EncodeToString(s.keys.Index("helpdesk person", who)[:16])
 }
 
 func (s *Service) seal(in In, by audit.Actor, now time.Time) (row, error) {

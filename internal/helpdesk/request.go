@@ -10,6 +10,20 @@ import (
 // ProblemDispute is the problem of a request that "this wasn't me" opens.
 const ProblemDispute problem.Code = "dispute"
 
+// ProblemErasure is the problem of a request of somebody who is signed in and asks
+// to have their data erased.
+const ProblemErasure problem.Code = "erasure"
+
+// sort tells requests apart that do not wait for one another: one of each may be
+// open, and be sent in a day.
+func sort(p problem.Code) string {
+	switch p {
+	case ProblemDispute, ProblemErasure:
+		return string(p)
+	}
+	return "request"
+}
+
 // MaxMessage is the longest message of a request, in code points.
 const MaxMessage = 1000
 
@@ -20,7 +34,7 @@ type In struct {
 	AccountID string
 	// UserID is what the person typed, or the account's user ID.
 	UserID string
-	// Problem is the dead end they stand at, or ProblemDispute.
+	// Problem is the dead end they stand at, ProblemDispute or ProblemErasure.
 	Problem problem.Code
 	// Message is what they wrote; it may be empty.
 	Message string

@@ -64,15 +64,12 @@ func resolve(ctx context.Context, tx *store.Tx, orgID, id string, resolution []b
 }
 
 // openSince tells whether the account has an open request of this sort that is younger than since.
-func openSince(ctx context.Context, tx *store.Tx, orgID, accountID string, dispute bool, since time.Time) (bool, error) {
-	comparison := `<>`
-	if dispute {
-		comparison = `=`
-	}
+func openSince(ctx context.Context, tx *store.Tx, orgID, accountID string, p problem.Code, since time.Time) (bool, error) {
 	var n int
 	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM helpdesk_request
-		WHERE org_id = $1 AND account_id = $2 AND state = $3 AND opened_at > $4 AND problem `+comparison+` $5`,
-		orgID, accountID, string(StateOpen), store.Micros(since), string(ProblemDispute)).Scan(&n)
+		WHERE org_id = $1 AND account_id = $2 AND state = $3 AND opened_at > $4
+		AND CASE WHEN problem IN ($6, $7) THEN problem ELSE 'request' END = $5`,
+		orgID, accountID, string(StateOpen), store.Micros(since), sort(p), string(ProblemDispute), string(ProblemErasure)).Scan(&n)
 	return n > 0, err
 }
 

@@ -123,6 +123,7 @@ POST /resets/{id}/verify        - - - - -
 POST /resets/{id}/back          - - - - -
 POST /resets/{id}/password      - - - - -
 POST /resets/{id}/unlock        - - - - -
+POST /resets/{id}/cancel        - - - - -
 POST /resets/{id}/contact       - - - - -
 GET /messages                              + + + - +
 GET /messages/{message}/{language}         + + + - +
@@ -142,6 +143,19 @@ GET /branding                   + + - - +
 PUT /branding                   + - - - -
 PUT /branding/logo              + - - - -
 DELETE /branding/logo           + - - - -
+GET /graph/v1.0/users/{id}/authentication/methods                  + + + + +
+GET /graph/v1.0/users/{id}/authentication/phoneMethods             + + + + +
+POST /graph/v1.0/users/{id}/authentication/phoneMethods            + - + - -
+GET /graph/v1.0/users/{id}/authentication/phoneMethods/{method}    + + + + +
+PATCH /graph/v1.0/users/{id}/authentication/phoneMethods/{method}  + - + - -
+DELETE /graph/v1.0/users/{id}/authentication/phoneMethods/{method} + - + - -
+GET /graph/v1.0/users/{id}/authentication/emailMethods             + + + + +
+POST /graph/v1.0/users/{id}/authentication/emailMethods            + - + - -
+GET /graph/v1.0/users/{id}/authentication/emailMethods/{method}    + + + + +
+PATCH /graph/v1.0/users/{id}/authentication/emailMethods/{method}  + - + - -
+DELETE /graph/v1.0/users/{id}/authentication/emailMethods/{method} + - + - -
+GET /graph/v1.0/reports/authenticationMethods/userRegistrationDetails      + + + + +
+GET /graph/v1.0/reports/authenticationMethods/userRegistrationDetails/{id} + + + + +
 `
 
 // apiResetBodies are what the operations of a reset take.
@@ -179,6 +193,10 @@ func TestWhoMayUseWhichOperation(t *testing.T) {
 				switch {
 				case strings.HasPrefix(name, "/resets"):
 					body = apiResetBodies[strings.TrimPrefix(name, "/resets")]
+				case strings.Contains(name, "/phoneMethods"):
+					body = `{"phoneNumber":"+62 81234567890","phoneType":"mobile"}`
+				case strings.Contains(name, "/emailMethods"):
+					body = `{"emailAddress":"alain@example.org"}`
 				case !strings.HasSuffix(path, "/find"):
 					body = `{}`
 				}

@@ -3,6 +3,7 @@ package method
 import (
 	"crypto/subtle"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -211,4 +212,20 @@ func ShowPhone(value string) string {
 		e164 += " x" + extension
 	}
 	return e164
+}
+
+// SpacedPhone writes a stored number as Microsoft Graph does: a space after the
+// country's code, "x" before an extension.
+func SpacedPhone(value string) string {
+	e164, extension := SplitPhone(value)
+	number, err := phonenumbers.Parse(e164, "")
+	if err != nil {
+		return value
+	}
+	code := "+" + strconv.Itoa(int(number.GetCountryCode()))
+	spaced := code + " " + strings.TrimPrefix(e164, code)
+	if extension != "" {
+		spaced += "x" + extension
+	}
+	return spaced
 }

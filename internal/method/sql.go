@@ -3,6 +3,7 @@ package method
 import (
 	"context"
 	"strings"
+	"time"
 
 	"kunci.dev/kunci/internal/store"
 )
@@ -243,4 +244,9 @@ func erase(ctx context.Context, tx *store.Tx, org, account string) error {
 	}
 	_, err := tx.Exec(ctx, `UPDATE token SET account_id = '', method_id = '' WHERE org_id = $1 AND account_id = $2`, org, account)
 	return err
+}
+
+// updateCreated puts a method in the place of an older one.
+func updateCreated(ctx context.Context, tx *store.Tx, id string, at time.Time) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET created_at = $2 WHERE id = $1`, id, store.Micros(at))
 }

@@ -170,18 +170,25 @@ func (c composer) method(b MethodNotice) (string, []block) {
 }
 
 func (c composer) request(b RequestNotice) (string, []block) {
-	blocks := []block{
+	facts := c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At})
+	if b.Problem == "erasure" { // of somebody who is signed in
+		return "notify.erasure", c.said(b, sentence(c.t("notify.erasure.text")), facts)
+	}
+	blocks := c.said(b,
 		sentence(c.t("notify.request.text")),
-		{Note: c.t("notify.request.unverified")},
-		c.facts(circumstances{b.UserID, b.IP, b.Browser, b.SupportCode, b.At}),
-		{Text: c.t("notify.request.why." + oneOf(b.Problem, "not-enabled", "not-verified", "blocked", "directory-refused", "directory-unavailable", "other"))},
-	}
-	if lines := quoted(b.Text, 1000); len(lines) > 0 {
-		blocks = append(blocks, block{Text: c.t("notify.request.said")}, block{Quote: lines})
-	} else {
-		blocks = append(blocks, block{Text: c.t("notify.request.silent")})
-	}
+		block{Note: c.t("notify.request.unverified")},
+		facts,
+		block{Text: c.t("notify.request.why." + oneOf(b.Problem, "not-enabled", "not-verified", "blocked", "directory-refused", "directory-unavailable", "other"))},
+	)
 	return "notify.request", append(blocks, block{Text: c.t("notify.request.advice")})
+}
+
+// said adds what the person wrote.
+func (c composer) said(b RequestNotice, blocks ...block) []block {
+	if lines := quoted(b.Text, 1000); len(lines) > 0 {
+		return append(blocks, block{Text: c.t("notify.request.said")}, block{Quote: lines})
+	}
+	return append(blocks, block{Text: c.t("notify.request.silent")})
 }
 
 func (c composer) answer(b RequestAnswer) (string, []block) {

@@ -80,6 +80,16 @@ func (s *Service) Erase(ctx context.Context, by audit.Actor, o *org.Organization
 	return s.d.DB.Scrub(ctx)
 }
 
+// AskErasure sends the organization's helpdesk a request of somebody who wants to be
+// erased. A second one within a day says no more than the first. Problem TooLong.
+func (s *Service) AskErasure(ctx context.Context, by audit.Actor, o *org.Organization, a account.Account, message string) error {
+	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		return s.d.Helpdesk.Open(ctx, tx, by, helpdesk.In{
+			Org: o, AccountID: a.ID, UserID: a.Entry.UserID, Problem: helpdesk.ProblemErasure, Message: message,
+		})
+	})
+}
+
 // steps bounds how many rows one transaction drops, turn one run: a queue's job has 20 seconds.
 const (
 	steps = 500

@@ -19,7 +19,7 @@ const (
 	Succeeded Ending = "succeeded"
 	Abandoned Ending = "abandoned" // its time ran out
 	Blocked   Ending = "blocked"   // a limit ended it
-	Cancelled Ending = "cancelled" // the person began again
+	Cancelled Ending = "cancelled" // the person began again, or gave it up
 	Contacted Ending = "contacted" // a request was sent to an administrator
 	Failed    Ending = "failed"    // any other dead end
 )
@@ -68,7 +68,7 @@ func endingOf(e audit.Record) (how Ending, what audit.Outcome, kinds []string) {
 			return Failed, "", kinds
 		}
 	case audit.RequestOpened:
-		if e.Reason != "dispute" {
+		if e.Reason != "dispute" && e.Reason != "erasure" {
 			return Contacted, "", kinds
 		}
 	}
@@ -100,7 +100,7 @@ type Endings struct {
 	Unlocked  int // accounts that people unlocked without a new password
 	Abandoned int // begun and left to run out
 	Blocked   int // ended by a limit
-	Cancelled int // given up by beginning again
+	Cancelled int // given up, most by beginning again
 	Contacted int // "contact your administrator"
 	Failed    int // ended at any other dead end
 }

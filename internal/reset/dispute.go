@@ -166,3 +166,36 @@ func (s *Service) Expire(ctx context.Context) error {
 		return purgeFlows(ctx, tx, tx.Now().Add(-24*time.Hour))
 	})
 }
+
+// Cancel ends a flow that its person gives up, with everything that was proved in
+// it. One that is over stays as it is, and so does one whose password is being
+// written: nobody can tell yet whether it was.
+func (s *Service) Cancel(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
+	var r Reply
+	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		cur, err := s.again(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		r = Reply{Flow: cur, Step: Next(cur, 0, 0)}
+		if cur.State.Over() || cur.State == Writing {
+			return nil
+		}
+		kind, err := s.tried(ctx, tx, cur)
+		if err != nil {
+			return fmt.Errorf("cancel a reset: %w", err)
+		}
+		if n, err := endFlow(ctx, tx, cur.ID); err != nil || n == 0 {
+			return err
+		}
+		if err := s.d.Challenges.EndOwner(ctx, tx, cur.ID); err != nil {
+			return err
+		}
+		r.Flow.State, r.Flow.Problem = Problem, problem.Expired
+		r.Step = Next(r.Flow, 0, 0)
+		e := s.event(cur, audit.ResetAbandoned, audit.Denied, "cancelled")
+		e.MethodKind = kind
+		return s.d.Audit.Record(ctx, tx, by, e)
+	})
+	return r, err
+}

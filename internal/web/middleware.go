@@ -208,13 +208,16 @@ func (s *server) ours(r *http.Request) bool {
 	return s.local && config.Loopback(strings.Trim(host, "[]"))
 }
 
+// programMethods are those of the API alone.
+var programMethods = []string{http.MethodPut, http.MethodPatch, http.MethodDelete}
+
 // methods lets through the three methods that pages are made of; the API has
-// two more.
+// three more.
 func (s *server) methods(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodPost,
-			(r.Method == http.MethodPut || r.Method == http.MethodDelete) && forPrograms(r.URL.Path):
+			slices.Contains(programMethods, r.Method) && forPrograms(r.URL.Path):
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Allow", "GET, HEAD, POST")

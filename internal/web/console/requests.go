@@ -28,7 +28,7 @@ const pageOfRequests = 50
 // deadEnds are what a request can come from.
 var deadEnds = []problem.Code{
 	problem.NotEnabled, problem.NotVerified, problem.Blocked, problem.DirectoryUnavailable, problem.DirectoryRefused, problem.Expired,
-	problem.Cookies, problem.UpdateBrowser, helpdesk.ProblemDispute,
+	problem.Cookies, problem.UpdateBrowser, helpdesk.ProblemDispute, helpdesk.ProblemErasure,
 }
 
 func (c *Console) getRequests(w http.ResponseWriter, r *http.Request, d desk) error {

@@ -106,7 +106,7 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, s := range []notify.State{notify.Queued, notify.Sent, notify.Failed, notify.Expired} {
 		keys = append(keys, "console.message."+string(s))
 	}
-	for _, c := range strings.Fields("not-enabled not-verified not-managed blocked directory-unavailable directory-refused expired cookies update-browser " + string(helpdesk.ProblemDispute)) {
+	for _, c := range strings.Fields("not-enabled not-verified not-managed blocked directory-unavailable directory-refused expired cookies update-browser " + string(helpdesk.ProblemDispute) + " " + string(helpdesk.ProblemErasure)) {
 		keys = append(keys, "console.problem."+c)
 	}
 	for _, s := range account.BulkStates {

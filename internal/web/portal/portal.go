@@ -36,6 +36,7 @@ type Deps struct {
 	SignIn       *signin.Service
 	SecurityInfo *securityinfo.Service
 	Captcha      *captcha.Service
+	OwnData      OwnData
 	Pages        *page.Renderer
 	Log          *slog.Logger
 	// PublicURL is the address people open.
@@ -55,7 +56,7 @@ type Portal struct {
 
 // New refuses missing parts.
 func New(d Deps) (*Portal, error) {
-	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.SecurityInfo == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil || d.Place == nil {
+	if d.DB == nil || d.Orgs == nil || d.Reset == nil || d.SignIn == nil || d.SecurityInfo == nil || d.Captcha == nil || d.Pages == nil || d.Log == nil || d.Place == nil || d.OwnData == nil {
 		return nil, errors.New("portal: a part is missing")
 	}
 	return &Portal{d}, nil
@@ -69,7 +70,7 @@ type Route struct {
 
 // Routes lists every page.
 func (p *Portal) Routes() []Route {
-	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes(), p.pushRoutes())
+	return slices.Concat(p.resetRoutes(), p.signinRoutes(), p.securityInfoRoutes(), p.ownDataRoutes(), p.pushRoutes())
 }
 
 // cookie names, without the prefix that a secure host adds.

@@ -28,7 +28,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"securityinfo_phone": &phonePage{}, "securityinfo_given": &givenPage{}, "reset_identify": &identifyPage{}, "reset_verify": &verifyPage{}, "reset_password": &passwordPage{}, "reset_done": &donePage{},
 		"reset_problem": &problemPage{}, "reset_contact": &contactPage{}, "reset_dispute": &disputePage{}, "unsupported_browser": &unsupportedPage{},
 		"securityinfo_passkey": &passkeyPage{}, "securityinfo_push": &pushAddPage{}, "push": &pushPage{},
-		"securityinfo_list": &infoPage{}, "securityinfo_add": &addPage{}, "securityinfo_delete": &methodPage{}, "securityinfo_undo": &methodPage{},
+		"owndata": &ownDataPage{}, "securityinfo_list": &infoPage{}, "securityinfo_add": &addPage{}, "securityinfo_delete": &methodPage{}, "securityinfo_undo": &methodPage{},
 		"securityinfo_change": &methodPage{}, "securityinfo_email": &emailPage{}, "securityinfo_authenticator": &authenticatorPage{},
 		"securityinfo_recovery": &recoveryPage{}, "securityinfo_token": &tokenPage{}, "securityinfo_questions": &questionsPage{},
 		"signin": &signinPage{}, "signin_password": &signinPasswordPage{}, "signin_verify": &signinVerifyPage{}, "signin_pass": &signinPassPage{}, "signin_provider": &signinProviderPage{}, "accounts": &accountsPage{},
