@@ -41,6 +41,8 @@ const (
 	SeeSettings         Action = "see_settings"
 	ChangeMessages      Action = "change_messages"
 	ManageKeys          Action = "manage_keys"
+
+	ManageAdministrators Action = "manage_administrators"
 )
 
 // FrontEnd is the role of a key, never of a person: its program leads people back
@@ -57,7 +59,7 @@ var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
-	ChangeMessages,
+	ChangeMessages, ManageAdministrators,
 }
 
 // allowed is the table of roles. An owner may do everything.
@@ -87,6 +89,8 @@ type Authority struct {
 	By audit.Actor
 	// Role is empty for the operator of the machine, who may do everything.
 	Role org.Role
+	// Fresh tells that a person proved their second factor moments ago; of a key never.
+	Fresh bool
 }
 
 // Operator is whoever may run the program on the server.

@@ -87,6 +87,7 @@ func (a *API) build() {
 	a.resetOperations()
 	a.keyOperations()
 	a.messageOperations()
+	a.administratorOperations()
 }
 
 // Operations lists every operation.

@@ -113,6 +113,9 @@ POST /audit/events/find         + + + - +
 GET /audit/events/{id}/proof    + + + - +
 GET /audit/checkpoint           + + + - +
 GET /keys                       + + - - +
+GET /administrators             + + - - +
+PUT /administrators             + - - - -
+DELETE /administrators/{id}     + - - - -
 POST /resets                    - - - - -
 GET /resets/{id}                - - - - -
 POST /resets/{id}/choose        - - - - -

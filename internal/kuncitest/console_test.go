@@ -180,6 +180,8 @@ GET /console/messages/{name}/{language}  + + + - +
 POST /console/messages/{name}/{language} + + - - -
 GET /console/settings           + + - - +
 POST /console/settings          + - - - -
+GET /console/settings/administrators  + + - - +
+POST /console/settings/administrators + - - - -
 `
 
 // A new page of the console that stands in no row fails here.

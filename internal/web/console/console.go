@@ -106,6 +106,8 @@ func (c *Console) Routes() []Route {
 		{"POST /console/messages/{name}/{language}", admin.ChangeMessages, c.postMessage},
 		{"GET /console/settings", admin.SeeSettings, c.getSettings},
 		{"POST /console/settings", admin.ManageKeys, c.postSettings},
+		{"GET /console/settings/administrators", admin.SeeSettings, c.getAdministrators},
+		{"POST /console/settings/administrators", admin.ManageAdministrators, c.postAdministrators},
 	}
 }
 
@@ -147,7 +149,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (desk, bool, err
 	case signed.Session.Level != session.Full || !signed.Session.OwnFactor():
 		return desk{}, true, page.See(w, r, "/signin/verify?"+url.Values{"next": {"/console"}}.Encode())
 	}
-	return desk{signed, admin.Authority{By: byAdmin(signed, r), Role: role}}, false, nil
+	return desk{signed, admin.Authority{By: byAdmin(signed, r), Role: role, Fresh: signed.Fresh(signin.FreshFor)}}, false, nil
 }
 
 func byAdmin(s signin.Signed, r *http.Request) audit.Actor {

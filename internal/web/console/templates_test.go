@@ -13,7 +13,6 @@ import (
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
-	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/wording"
@@ -35,6 +34,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
 		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{},
+		"console_administrators": &administratorsPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -75,7 +75,10 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, act := range []string{saveMessage, resetMessage, testMessage} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
-	for _, r := range org.Roles {
+	for _, act := range []string{grantRole, revokeRole} {
+		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
+	for _, r := range keyRoles {
 		keys = append(keys, "console.role."+string(r))
 	}
 	for _, p := range places {
