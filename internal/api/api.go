@@ -19,6 +19,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/idempotency"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -43,7 +44,10 @@ type Deps struct {
 	Reset    *reset.Service
 	Captcha  *captcha.Service
 	Messages *notify.Service
-	Log      *slog.Logger
+	// Idempotency keeps the keys that make a request act once.
+	Idempotency *idempotency.Service
+
+	Log *slog.Logger
 	// From says who asks and from where, before a key is known.
 	From func(*http.Request) audit.Actor
 }
@@ -54,21 +58,26 @@ type API struct {
 	mux        *http.ServeMux
 	doc        huma.API
 	operations []Operation
+	repeat     map[string]repeat // by pattern
+	undecided  error             // operations of POST that repeats says nothing of
 }
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Idempotency == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
 	a.build()
+	if a.undecided != nil {
+		return nil, a.undecided
+	}
 	return a, nil
 }
 
 // build adds every operation.
 func (a *API) build() {
-	a.mux = http.NewServeMux()
+	a.mux, a.repeat = http.NewServeMux(), make(map[string]repeat)
 	c := huma.DefaultConfig("Kunci", "1")
 	c.Info.Description = "What administrators of an organization do, and resets for front ends, for programs. Send the key as: Authorization: Bearer KEY"
 	// No page of scripts from elsewhere, and no address made from the Host header.
@@ -138,7 +147,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	a.mux.ServeHTTP(w, r.WithContext(ctx))
+	a.serve(w, r.WithContext(ctx))
 }
 
 // unmatched refuses what is no operation, in our words and not in the library's.

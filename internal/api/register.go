@@ -20,6 +20,7 @@ func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(c
 	op.Metadata = map[string]any{"needs": needs}
 	op.Description = joined(op.Description, "Needs a role that may "+string(needs)+".")
 	op.MaxBodyBytes = longestBody
+	a.describeRepeats(&op)
 	a.operations = append(a.operations, Operation{op.Method, op.Path, needs})
 	huma.Register(a.doc, op, func(ctx context.Context, in *I) (*O, error) {
 		if !authority(ctx).May(needs) {

@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/idempotency"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
@@ -78,6 +79,7 @@ type App struct {
 	Challenges   *challenge.Service
 	Helpdesk     *helpdesk.Service
 	Feedback     *feedback.Service
+	Idempotency  *idempotency.Service
 	Tokens       *token.Service
 	Reset        *reset.Service
 	Provider     *provider.Service

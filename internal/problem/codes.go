@@ -24,6 +24,12 @@ const (
 	FileKind      Code = "file-kind"      // a file whose kind cannot be told
 	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
+	// Requests with an idempotency key.
+	IdempotencyMismatch Code = "idempotency-mismatch" // the key stands for another request
+	IdempotencyRunning  Code = "idempotency-running"  // the same request is under way
+	IdempotencyLost     Code = "idempotency-lost"     // it never ended; whether it acted nobody knows
+	IdempotencyOnce     Code = "idempotency-once"     // it acted; its answer was told once and is not kept
+
 	// Proving.
 	CodeWrong        Code = "code-wrong"         // the answer is not the right one
 	CodeExpired      Code = "code-expired"       // the code has outlived its minutes or was replaced
