@@ -167,6 +167,8 @@ func TestWhoMayUseWhichOperation(t *testing.T) {
 				switch {
 				case strings.HasPrefix(name, "/resets"):
 					body = apiResetBodies[strings.TrimPrefix(name, "/resets")]
+				case name == "/administrators":
+					body = `{"role":"auditor"}`
 				case !strings.HasSuffix(path, "/find"):
 					body = `{}`
 				}

@@ -204,12 +204,12 @@ func (s *server) ours(r *http.Request) bool {
 }
 
 // methods lets through the three methods that pages are made of; the API has
-// one more.
+// two more.
 func (s *server) methods(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodPost,
-			r.Method == http.MethodPut && forPrograms(r.URL.Path):
+			(r.Method == http.MethodPut || r.Method == http.MethodDelete) && forPrograms(r.URL.Path):
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Allow", "GET, HEAD, POST")

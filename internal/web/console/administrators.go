@@ -31,7 +31,7 @@ type administratorsPage struct {
 	Roles   []org.Role
 	// What was typed for a role that was refused.
 	ToGroup bool
-	Name    string
+	Typed   string
 	Role    org.Role
 }
 
@@ -68,7 +68,7 @@ func (c *Console) postAdministrators(w http.ResponseWriter, r *http.Request, d d
 	if problem.Has(err, problem.StepUp) {
 		return page.See(w, r, "/signin/verify?"+url.Values{"next": {administratorsPath}}.Encode())
 	}
-	view.ToGroup, view.Name = form["to"] == "group", form["name"]
+	view.ToGroup, view.Typed = form["to"] == "group", form["name"]
 	if role := org.Role(form["role"]); slices.Contains(org.Roles, role) {
 		view.Role = role
 	}
