@@ -46,6 +46,8 @@ const (
 	ManageDomains       Action = "manage_domains"
 	SeeDirectory        Action = "see_directory"
 	TestDirectory       Action = "test_directory"
+
+	ManageAdministrators Action = "manage_administrators"
 )
 
 // FrontEnd is the role of a key, never of a person: its program leads people back
@@ -62,7 +64,7 @@ var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ManageMethods, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
-	ChangeMessages, ChangeBranding, ManageDomains, SeeDirectory, TestDirectory,
+	ChangeMessages, ChangeBranding, ManageDomains, SeeDirectory, TestDirectory, ManageAdministrators,
 }
 
 // allowed is the table of roles. An owner may do everything.
@@ -92,6 +94,8 @@ type Authority struct {
 	By audit.Actor
 	// Role is empty for the operator of the machine, who may do everything.
 	Role org.Role
+	// Fresh tells that a person proved their second factor moments ago; of a key never.
+	Fresh bool
 }
 
 // Operator is whoever may run the program on the server.

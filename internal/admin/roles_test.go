@@ -40,6 +40,7 @@ export_person         + - + - -
 erase_person          + - - - -
 see_settings          + + - - +
 manage_keys           + - - - -
+manage_administrators + - - - -
 change_messages       + + - - -
 change_branding       + - - - -
 manage_domains        + - - - -

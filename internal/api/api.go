@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/idempotency"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -45,7 +46,10 @@ type Deps struct {
 	Captcha  *captcha.Service
 	Messages *notify.Service
 	Domains  *domain.Service
-	Log      *slog.Logger
+	// Idempotency keeps the keys that make a request act once.
+	Idempotency *idempotency.Service
+
+	Log *slog.Logger
 	// From says who asks and from where, before a key is known.
 	From func(*http.Request) audit.Actor
 	// PublicURL begins the addresses that answers name; never the Host header.
@@ -58,21 +62,26 @@ type API struct {
 	mux        *http.ServeMux
 	doc        huma.API
 	operations []Operation
+	repeat     map[string]repeat // by pattern
+	undecided  error             // operations of POST that repeats says nothing of
 }
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Domains == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Domains == nil || d.Idempotency == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
 	a.build()
+	if a.undecided != nil {
+		return nil, a.undecided
+	}
 	return a, nil
 }
 
 // build adds every operation.
 func (a *API) build() {
-	a.mux = http.NewServeMux()
+	a.mux, a.repeat = http.NewServeMux(), make(map[string]repeat)
 	c := huma.DefaultConfig("Kunci", "1")
 	c.Info.Description = "What administrators of an organization do, and resets for front ends, for programs. Send the key as: Authorization: Bearer KEY"
 	// No page of scripts from elsewhere, and no address made from the Host header.
@@ -96,6 +105,7 @@ func (a *API) build() {
 	a.domainOperations()
 	a.helpTextOperations()
 	a.graphOperations()
+	a.administratorOperations()
 }
 
 // Operations lists every operation.
@@ -146,7 +156,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	a.mux.ServeHTTP(w, r.WithContext(ctx))
+	a.serve(w, r.WithContext(ctx))
 }
 
 // unmatched refuses what is no operation, in our words and not in the library's.

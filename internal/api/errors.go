@@ -95,6 +95,8 @@ func statusOf(code problem.Code) int {
 		return http.StatusNotFound
 	case problem.WrongMethod:
 		return http.StatusMethodNotAllowed
+	case problem.IdempotencyRunning, problem.IdempotencyLost, problem.IdempotencyOnce:
+		return http.StatusConflict
 	case problem.Conflict:
 		return http.StatusPreconditionFailed
 	case problem.Blocked, problem.SendLimit:

@@ -22,6 +22,7 @@ func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(c
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = longestBody
 	}
+	a.describeRepeats(&op)
 	a.operations = append(a.operations, Operation{op.Method, op.Path, needs})
 	refuse := a.refused
 	if inGraph(op.Path) {

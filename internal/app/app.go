@@ -21,6 +21,7 @@ import (
 	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/idempotency"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
@@ -82,6 +83,7 @@ type App struct {
 	Challenges   *challenge.Service
 	Helpdesk     *helpdesk.Service
 	Feedback     *feedback.Service
+	Idempotency  *idempotency.Service
 	Tokens       *token.Service
 	Reset        *reset.Service
 	Provider     *provider.Service

@@ -67,6 +67,10 @@ func (a *App) Apply(ctx context.Context, file io.Reader, folder string) ([]Appli
 	err = a.DB.Write(ctx, func(tx *store.Tx) error {
 		all = nil
 		for _, d := range documents {
+			before, err := a.Orgs.BySlug(ctx, tx, d.Slug)
+			if err != nil && !problem.Has(err, problem.NotFound) {
+				return err
+			}
 			changes, err := a.Orgs.Apply(ctx, tx, operator, d)
 			if problem.Has(err, problem.Conflict) {
 				return fmt.Errorf("the organization %s was changed by somebody else at the same time; run this again", d.Slug)
@@ -78,6 +82,11 @@ func (a *App) Apply(ctx context.Context, file io.Reader, folder string) ([]Appli
 			o, err := a.Orgs.BySlug(ctx, tx, d.Slug)
 			if err != nil {
 				return err
+			}
+			if before != nil && o.Version != before.Version {
+				if err := a.Admin.TellOwners(ctx, tx, operator, before, o); err != nil {
+					return err
+				}
 			}
 			for _, k := range o.Unreachable() {
 				applied.Warnings = append(applied.Warnings, unreachable[k])

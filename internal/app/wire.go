@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/feedback"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/idempotency"
 	"kunci.dev/kunci/internal/jobs"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
@@ -170,6 +171,9 @@ func (a *App) wire() (err error) {
 	if a.Feedback, err = feedback.New(a.DB); err != nil {
 		return err
 	}
+	if a.Idempotency, err = idempotency.New(a.DB, a.Keys); err != nil {
+		return err
+	}
 	a.keepHouse()
 	return a.wirePages()
 }
@@ -242,6 +246,7 @@ func (a *App) keepHouse() {
 	a.purge("signin.purge", a.SignIn.Purge)
 	a.purge("provider.purge", a.Provider.Purge)
 	a.purge("feedback.purge", a.Feedback.Purge)
+	a.purge("idempotency.purge", a.Idempotency.Purge)
 }
 
 // digest tells each organization's support address of the requests that wait.

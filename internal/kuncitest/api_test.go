@@ -115,6 +115,9 @@ GET /audit/checkpoint           + + + - +
 GET /keys                       + + - - +
 GET /directory                  + + - - +
 POST /directory/test            + - - - -
+GET /administrators             + + - - +
+PUT /administrators             + - - - -
+DELETE /administrators/{id}     + - - - -
 POST /resets                    - - - - -
 GET /resets/{id}                - - - - -
 POST /resets/{id}/choose        - - - - -
@@ -197,6 +200,8 @@ func TestWhoMayUseWhichOperation(t *testing.T) {
 					body = `{"phoneNumber":"+62 81234567890","phoneType":"mobile"}`
 				case strings.Contains(name, "/emailMethods"):
 					body = `{"emailAddress":"alain@example.org"}`
+				case name == "/administrators":
+					body = `{"role":"auditor"}`
 				case !strings.HasSuffix(path, "/find"):
 					body = `{}`
 				}

@@ -190,6 +190,8 @@ POST /console/settings/branding + - - - -
 GET /console/settings/branding/sample.css + - - - -
 GET /console/directory          + + - - +
 POST /console/directory         + - - - -
+GET /console/settings/administrators  + + - - +
+POST /console/settings/administrators + - - - -
 `
 
 // A new page of the console that stands in no row fails here.

@@ -30,7 +30,7 @@ var levels = [][]string{
 	{"internal/directory/embedded", "internal/directory/ldap"},
 	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider", "internal/domain"},
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
-	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording"},
+	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording", "internal/idempotency"},
 	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress", "internal/geoip", "internal/contrast"},
 	{"internal/problem"},
 }

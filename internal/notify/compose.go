@@ -84,6 +84,8 @@ func (c composer) compose(color string, body Body) (document, error) {
 	case AdminNotice:
 		key = "notify.admin"
 		d.Blocks = []block{sentence(c.t("notify.admin.text")), c.facts(circumstances(b)), {Note: c.t("notify.admin.advice")}}
+	case RoleNotice:
+		key, d.Blocks = c.role(b)
 	case PhoneNotice:
 		key, d.Blocks = "notify.phone", []block{
 			sentence(c.t("notify.phone.text", "sent", b.Sent, "passed", b.Passed)), {Text: c.t("notify.phone.until", "until", c.p.DateTime(b.Until))},
@@ -138,6 +140,23 @@ func (c composer) callerCode(key string, b Code) []block {
 		}},
 		{Text: c.t(key + ".notyou")},
 	}
+}
+
+func (c composer) role(b RoleNotice) (string, []block) {
+	who, by := plain(b.Who, maxUserID), plain(b.By, maxUserID)
+	if b.Group != "" {
+		who = c.t("notify.role.group", "name", plain(b.Group, maxName))
+	}
+	if by == "" {
+		by = c.t("notify.role.server")
+	}
+	f := c.facts(circumstances{IP: b.IP, Browser: b.Browser, SupportCode: b.SupportCode, At: b.At})
+	f.Facts = append([]fact{
+		{c.t("notify.fact.account"), who},
+		{c.t("notify.fact.role"), c.t("notify.role." + oneOf(b.Role, roles...))},
+		{c.t("notify.fact.by"), by},
+	}, f.Facts...)
+	return "notify.role", []block{sentence(c.t("notify.role.text")), f, {Note: c.t("notify.role.advice")}}
 }
 
 func (c composer) password(b PasswordNotice) (string, []block) {
@@ -245,6 +264,9 @@ func (c composer) browser(agent string) string {
 // purposes are those a code's sentences are written for. An unknown one gets the
 // last, whose sentence asks for the most care.
 var purposes = []string{PurposeReset, PurposeSignIn, PurposeRegister, PurposeCaller, PurposeStepUp}
+
+// roles are what a notice can name; none is of somebody who has no role any more.
+var roles = []string{"owner", "policy_admin", "authentication_admin", "helpdesk", "auditor", "none"}
 
 // passwordNotices and methodNotices are what notices are written for; an unknown
 // one gets the last.

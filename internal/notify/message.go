@@ -147,6 +147,19 @@ type AdminNotice struct {
 	At          time.Time
 }
 
+// RoleNotice tells an owner that a role was given or taken away.
+type RoleNotice struct {
+	Who   string // the user ID whose role it is; empty for a group
+	Group string // the group of the directory; empty for a person
+	Role  string // an org.Role as text; empty: none any more
+	By    string // who did it: a user ID, or what a key is for; empty: on the server
+	IP    string
+
+	Browser     string
+	SupportCode string
+	At          time.Time
+}
+
 // PhoneNotice tells the support address that the organization's texts and calls
 // pause, because hardly any of their codes are used.
 type PhoneNotice struct {
@@ -165,6 +178,7 @@ const (
 	KindPhone    = "phone"
 	KindAnswer   = "answer"
 	KindDigest   = "digest"
+	KindRole     = "role"
 )
 
 func (Code) kind() string           { return KindCode }
@@ -176,6 +190,7 @@ func (AdminNotice) kind() string    { return KindAdmin }
 func (PhoneNotice) kind() string    { return KindPhone }
 func (RequestAnswer) kind() string  { return KindAnswer }
 func (RequestDigest) kind() string  { return KindDigest }
+func (RoleNotice) kind() string     { return KindRole }
 
 // links gives the links of a body, which must lead to the product itself.
 func links(b Body) []string {
@@ -238,6 +253,8 @@ func decode(data []byte) (payload, Body, error) {
 		body, err = into[RequestAnswer](p.Body)
 	case KindDigest:
 		body, err = into[RequestDigest](p.Body)
+	case KindRole:
+		body, err = into[RoleNotice](p.Body)
 	default:
 		err = fmt.Errorf("unknown message kind %q", p.Kind)
 	}

@@ -38,6 +38,10 @@ func bodies() map[string]notify.Body {
 	all["answer"] = notify.RequestAnswer{UserID: "alain@contoso.com", Text: "Please come to desk three.\nBring your card.", SupportCode: "K3Y-42", At: noon}
 	all["digest"] = notify.RequestDigest{Open: 3, Unassigned: 1, Oldest: noon}
 	all["dispute"] = notify.DisputeNotice{UserID: "alain@contoso.com", IP: "2001:db8::1", At: noon}
+	for _, r := range []string{"owner", "helpdesk", ""} {
+		all["role "+r] = notify.RoleNotice{Who: "alain@contoso.com", Role: r, By: "adele@contoso.com", At: noon}
+	}
+	all["role of a group"] = notify.RoleNotice{Group: "Kunci Desk", Role: "auditor", At: noon}
 	all["admin"] = notify.AdminNotice{UserID: "adele@contoso.com", At: noon}
 	return all
 }

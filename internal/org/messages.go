@@ -87,7 +87,7 @@ func (s *Service) edit(ctx context.Context, tx *store.Tx, by audit.Actor, orgID 
 	if err := change(&d); err != nil {
 		return err
 	}
-	_, err = s.apply(ctx, tx, by, d, expectedVersion)
+	_, err = s.apply(ctx, tx, by, d, expectedVersion, nil)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -83,12 +84,14 @@ func cut(s string) string {
 // nothing, when it is applied a second time. Problems: a config.Faults when
 // the document is wrong, Conflict when a domain belongs to another organization.
 func (s *Service) Apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document) ([]Change, error) {
-	return s.apply(ctx, tx, by, d, anyVersion)
+	return s.apply(ctx, tx, by, d, anyVersion, nil)
 }
 
 const anyVersion = -1
 
-func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document, expected int64) ([]Change, error) {
+// apply is Apply at a version. about, where there is one, says whose role changes:
+// its target and detail go into the event.
+func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document, expected int64, about *audit.Event) ([]Change, error) {
 	// Check brings names into their form; the caller's document stays as it is.
 	d.Domains, d.Administrators, d.Policy = slices.Clone(d.Domains), slices.Clone(d.Administrators), d.Policy.clone()
 	d.Messages = slices.Clone(d.Messages)
@@ -122,7 +125,7 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Doc
 	if err := s.save(ctx, tx, before, after); err != nil {
 		return nil, err
 	}
-	return changes, s.recordChanges(ctx, tx, by, after, changes)
+	return changes, s.recordChanges(ctx, tx, by, after, changes, about)
 }
 
 func (o *Organization) hasOwner() bool {
@@ -176,7 +179,7 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, before, after *Organiz
 }
 
 // recordChanges writes one event for each area that changed.
-func (s *Service) recordChanges(ctx context.Context, tx *store.Tx, by audit.Actor, o *Organization, changes []Change) error {
+func (s *Service) recordChanges(ctx context.Context, tx *store.Tx, by audit.Actor, o *Organization, changes []Change, about *audit.Event) error {
 	details := make(map[audit.Kind]map[string]string)
 	for _, c := range changes {
 		kind := area(c.Key)
@@ -189,7 +192,12 @@ func (s *Service) recordChanges(ctx context.Context, tx *store.Tx, by audit.Acto
 		if details[kind] == nil {
 			continue
 		}
-		err := s.audit.Record(ctx, tx, by, audit.Event{Kind: kind, Org: o.ID, Outcome: audit.Success, Detail: details[kind]})
+		e := audit.Event{Kind: kind, Org: o.ID, Outcome: audit.Success, Detail: details[kind]}
+		if kind == audit.AdministratorChanged && about != nil {
+			e.Target, e.TargetUserID, e.Reason = about.Target, about.TargetUserID, about.Reason
+			maps.Copy(e.Detail, about.Detail)
+		}
+		err := s.audit.Record(ctx, tx, by, e)
 		if err != nil {
 			return err
 		}

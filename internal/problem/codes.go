@@ -26,6 +26,12 @@ const (
 	DomainLimit   Code = "domain-limit"   // as many domains wait for their proof as may
 	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
+	// Requests with an idempotency key.
+	IdempotencyMismatch Code = "idempotency-mismatch" // the key stands for another request
+	IdempotencyRunning  Code = "idempotency-running"  // the same request is under way
+	IdempotencyLost     Code = "idempotency-lost"     // it never ended; whether it acted nobody knows
+	IdempotencyOnce     Code = "idempotency-once"     // it acted; its answer was told once and is not kept
+
 	// Proving.
 	CodeWrong        Code = "code-wrong"         // the answer is not the right one
 	CodeExpired      Code = "code-expired"       // the code has outlived its minutes or was replaced
@@ -88,6 +94,7 @@ const (
 	// Helpdesk.
 	CallerUnverified Code = "caller-unverified" // who calls has to be verified first
 	AnswerLink       Code = "answer-link"       // an answer by mail holds an address or a link
+	LastOwner        Code = "last-owner"        // an organization keeps an owner who is named
 	NoOwnEmail       Code = "no-own-email"      // an administrator without a confirmed address asks for a test
 	NoCallerCode     Code = "no-caller-code"    // no code was sent that could be read out
 

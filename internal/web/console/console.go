@@ -118,6 +118,8 @@ func (c *Console) Routes() []Route {
 		{"GET " + BrandingPath + "/sample.css", admin.ChangeBranding, c.getSample},
 		{"GET /console/directory", admin.SeeDirectory, c.getDirectory},
 		{"POST /console/directory", admin.TestDirectory, c.postDirectory},
+		{"GET /console/settings/administrators", admin.SeeSettings, c.getAdministrators},
+		{"POST /console/settings/administrators", admin.ManageAdministrators, c.postAdministrators},
 	}
 }
 
@@ -159,7 +161,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (desk, bool, err
 	case signed.Session.Level != session.Full || !signed.Session.OwnFactor():
 		return desk{}, true, page.See(w, r, "/signin/verify?"+url.Values{"next": {"/console"}}.Encode())
 	}
-	return desk{signed, admin.Authority{By: byAdmin(signed, r), Role: role}}, false, nil
+	return desk{signed, admin.Authority{By: byAdmin(signed, r), Role: role, Fresh: signed.Fresh(signin.FreshFor)}}, false, nil
 }
 
 func byAdmin(s signin.Signed, r *http.Request) audit.Actor {

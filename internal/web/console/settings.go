@@ -53,6 +53,9 @@ type keyView struct {
 	State string // live, revoked or over
 }
 
+// keyRoles are what a key can be made for.
+var keyRoles = append(slices.Clone(org.Roles), admin.FrontEnd)
+
 const usualDays = "90"
 
 func (c *Console) getSettings(w http.ResponseWriter, r *http.Request, d desk) error {
@@ -68,7 +71,7 @@ func (c *Console) settings(r *http.Request, d desk) (*settingsPage, error) {
 	view := &settingsPage{
 		Base: d.base(r, "settings", "settings"), Slug: o.Slug, Language: o.Language, Domains: o.Domains, Administrators: o.Administrators,
 		Directory: directoryView{o.Directory.Kind, o.Directory.Dialect, o.Directory.BaseDN, o.Directory.URLs, o.Directory.WriteBack || o.Directory.Kind != org.LDAP},
-		Color:     o.Branding.Color, MayKeys: d.as.May(admin.ManageKeys), MayBrand: d.as.May(admin.ChangeBranding), Roles: org.Roles, KeyDays: usualDays, KeyRole: org.Auditor,
+		Color:     o.Branding.Color, MayKeys: d.as.May(admin.ManageKeys), MayBrand: d.as.May(admin.ChangeBranding), Roles: keyRoles, KeyDays: usualDays, KeyRole: org.Auditor,
 	}
 	if s, ok := contrast.ShadesOf(o.Branding.Color, o.Branding.ColorDark); ok {
 		view.Shown, view.Changed = s.Light, s.Changed()
@@ -113,7 +116,7 @@ func (c *Console) postSettings(w http.ResponseWriter, r *http.Request, d desk) e
 	}
 	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
 		view.KeyName, view.KeyDays = form["name"], form["life"]
-		if role := org.Role(form["role"]); slices.Contains(org.Roles, role) {
+		if role := org.Role(form["role"]); slices.Contains(keyRoles, role) {
 			view.KeyRole = role
 		}
 		return c.refuse(w, r, "console_settings", view, &view.Base, refusal)

@@ -15,7 +15,6 @@ import (
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
-	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/wording"
@@ -36,7 +35,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
-		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_directory": &directoryPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_administrators": &administratorsPage{}, "console_directory": &directoryPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -91,7 +90,10 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, act := range []string{addDomain, verifyDomain, removeDomain} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
-	for _, r := range org.Roles {
+	for _, act := range []string{grantRole, revokeRole} {
+		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
+	for _, r := range keyRoles {
 		keys = append(keys, "console.role."+string(r))
 	}
 	for _, p := range places {

@@ -1,0 +1,92 @@
+package kuncitest_test
+
+import (
+	"strings"
+	"testing"
+
+	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/web/console"
+)
+
+// parity says for every page of the console by which operations a program does the
+// same, by method and path below the organization. What only one of the two has
+// begins with a reason in brackets.
+const parity = `
+GET /console = GET /reports/registration, GET /reports/activity
+GET /console/people = GET /people
+POST /console/people = POST /people/find
+GET /console/people/import = (the page holds the form and the newest imports; a program keeps the identifier it was given)
+POST /console/people/import = POST /imports
+GET /console/people/import/{id} = GET /imports/{id}
+POST /console/people/import/{id} = POST /imports/{id}/apply, POST /imports/{id}/cancel
+GET /console/people/import/{id}/bad.csv = GET /imports/{id}/bad
+POST /console/people/export = POST /exports
+GET /console/people/{key} = GET /people/{id}
+POST /console/people/{key} = POST /people/{id}/{act}, POST /people/{id}/pass, POST /people/{id}/value, POST /people/{id}/export, POST /people/{id}/erase, POST /people/{id}/caller, POST /people/{id}/caller/verify
+GET /console/requests = GET /requests
+GET /console/requests/{id} = GET /requests/{id}
+POST /console/requests/{id} = POST /requests/{id}/resolve, POST /requests/{id}/assign, POST /requests/{id}/release, POST /requests/{id}/answer
+GET /console/policy = GET /policy
+POST /console/policy = PUT /policy, POST /policy/try
+GET /console/policy/document = GET /policy
+POST /console/policy/document = PUT /policy, POST /policy/try
+GET /console/reports = GET /reports/registration, GET /reports/activity, GET /reports/registration/history
+GET /console/reports.csv = GET /reports/activity, GET /reports/registration/history
+GET /console/reports.json = GET /reports/activity, GET /reports/registration/history
+GET /console/audit = GET /audit/events
+POST /console/audit = POST /audit/events/find
+GET /console/audit/events/{id}/proof = GET /audit/events/{id}/proof
+POST /console/audit/export = GET /audit/events
+GET /console/audit/checkpoint = GET /audit/checkpoint
+GET /console/messages = GET /messages
+GET /console/messages/{name}/{language} = GET /messages/{message}/{language}
+POST /console/messages/{name}/{language} = PUT /messages/{message}/{language}, POST /messages/{message}/{language}/reset, POST /messages/{message}/{language}/try
+GET /console/settings = GET /keys
+POST /console/settings = (a key makes no keys and ends none, so that revoking it ends what it opened)
+GET /console/settings/administrators = GET /administrators
+POST /console/settings/administrators = PUT /administrators, DELETE /administrators/{id}
+(resets are led for people who have no part in the console) = POST /resets, GET /resets/{id}, POST /resets/{id}/choose, POST /resets/{id}/resend, POST /resets/{id}/verify, POST /resets/{id}/back, POST /resets/{id}/password, POST /resets/{id}/unlock, POST /resets/{id}/contact
+`
+
+// A new page or operation that nobody thought of for the other side fails here.
+func TestTheConsoleAndTheAPIDoTheSame(t *testing.T) {
+	t.Parallel()
+	p := startConsole(t, store.SQLite)
+	operations := make(map[string]bool) // and whether a row names it
+	for _, o := range p.App.API.Operations() {
+		operations[o.Method+" "+strings.TrimPrefix(o.Path, "/api/v1/orgs/{org}")] = false
+	}
+	rows := make(map[string]bool)
+	for _, line := range strings.Split(strings.TrimSpace(parity), "\n") {
+		page, same, ok := strings.Cut(line, " = ")
+		if !ok || rows[page] {
+			t.Errorf("a row without two sides, or a second one: %s", line)
+		}
+		rows[page] = true
+		if strings.HasPrefix(same, "(") {
+			continue
+		}
+		for _, o := range strings.Split(same, ", ") {
+			if _, ok := operations[o]; !ok {
+				t.Errorf("%s: there is no operation %s", page, o)
+			}
+			operations[o] = true
+		}
+	}
+	for _, r := range (&console.Console{}).Routes() {
+		if !rows[r.Pattern] {
+			t.Errorf("the page %s stands in no row", r.Pattern)
+		}
+		delete(rows, r.Pattern)
+	}
+	for page := range rows {
+		if !strings.HasPrefix(page, "(") {
+			t.Errorf("there is no page %s", page)
+		}
+	}
+	for o, named := range operations {
+		if !named {
+			t.Errorf("the operation %s stands in no row", o)
+		}
+	}
+}
