@@ -150,7 +150,7 @@ func (a *API) activity(ctx context.Context, in *activityInput) (*activityOutput,
 		out.Body.Endings = []activityEnding{}
 		for _, w := range p.Ways {
 			out.Body.Endings = append(out.Body.Endings, activityEnding{
-				method.Kind(w.Kind), w.Reset, w.Unlocked, w.Abandoned, w.Blocked, w.Cancelled, w.Contacted, w.Failed,
+				method.Kind(w.Kind), w.Completed, w.Unlocked, w.Abandoned, w.Blocked, w.Cancelled, w.Contacted, w.Failed,
 			})
 		}
 		out.Body.Within = activityTimes(p.Times)

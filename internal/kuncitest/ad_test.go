@@ -10,6 +10,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
 	"kunci.dev/kunci/internal/kuncitest"
+	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -21,23 +22,11 @@ const (
 
 // contosoInDomain is Contoso with its accounts in a unit of a domain.
 func contosoInDomain(s *ldaptest.Samba, unit string, people ...string) kuncitest.Options {
-	file := "user_id,email\n"
-	for _, name := range people {
-		file += fmt.Sprintf("%[1]s@contoso.com,%[1]s@example.net\n", name)
-	}
-	return kuncitest.Options{Accounts: file, Organization: strings.Replace(kuncitest.Contoso, "\npolicy:", fmt.Sprintf(`
-directory:
-  kind: ldap
-  dialect: active_directory
-  urls: [%s]
-  bind_dn: %q
-  bind_password_file: %s
-  ca_file: %s
-  base_dn: %q
-  user_filter: (&(sAMAccountType=805306368)(mail={user_id}))
-  attributes: {user_id: mail}
-  write_back: true
-policy:`, s.URL, s.BindDN, s.BindPasswordFile, s.CAFile, unit), 1)}
+	return contosoIn(org.DirectoryConfig{
+		Kind: org.LDAP, Dialect: org.ActiveDirectory, URLs: []string{s.URL}, BindDN: s.BindDN, BindPasswordFile: s.BindPasswordFile,
+		CAFile: s.CAFile, BaseDN: unit, UserFilter: "(&(sAMAccountType=805306368)(mail={user_id}))",
+		Attributes: org.DirectoryAttributes{UserID: "mail"}, WriteBack: true,
+	}, people...)
 }
 
 // inDomain runs a journey in a unit of its own on both databases. The account of

@@ -1,7 +1,6 @@
 package kuncitest_test
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,19 +15,7 @@ import (
 func TestAForgottenPasswordIsResetInDS389(t *testing.T) {
 	s := ldaptest.StartDS389(t, ldaptest.DS389Options{})
 	s.AddPerson(t, "alain@contoso.com", kuncitest.OldPassword, nil)
-	p := kuncitest.Start(t, kuncitest.Options{
-		Organization: strings.Replace(kuncitest.Contoso, "\npolicy:", fmt.Sprintf(`
-directory:
-  kind: ldap
-  dialect: 389ds
-  urls: [%s]
-  bind_dn: %q
-  bind_password_file: %s
-  ca_file: %s
-  base_dn: %q
-policy:`, s.URL, ldaptest.DS389Service, s.PasswordFile, s.Authority.File, ldaptest.People), 1),
-		Accounts: "user_id,email\nalain@contoso.com,alain@example.net\n",
-	})
+	p := kuncitest.Start(t, contosoIn(s.Config(), "alain"))
 	b := p.Browser()
 	toNewPassword(t, p, b, "alain@contoso.com")
 	if page := newOne(b, kuncitest.OldPassword).Want(http.StatusUnprocessableEntity, "reset-password"); !strings.Contains(page.Text(), "sudah pernah Anda pakai") {

@@ -1,7 +1,6 @@
 package kuncitest_test
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,19 +16,7 @@ import (
 func TestAForgottenPasswordIsResetInFreeIPA(t *testing.T) {
 	s := ldaptest.StartFreeIPA(t, map[string]string{"krbPwdMinLength": "14"}, nil)
 	s.AddPerson(t, "alain@contoso.com", kuncitest.OldPassword, nil)
-	p := kuncitest.Start(t, kuncitest.Options{
-		Organization: strings.Replace(kuncitest.Contoso, "\npolicy:", fmt.Sprintf(`
-directory:
-  kind: ldap
-  dialect: freeipa
-  urls: [%s]
-  bind_dn: %q
-  bind_password_file: %s
-  ca_file: %s
-  base_dn: %q
-policy:`, s.URL, ldaptest.IPAService, s.PasswordFile, s.Authority.File, ldaptest.IPAPeople), 1),
-		Accounts: "user_id,email\nalain@contoso.com,alain@example.net\n",
-	})
+	p := kuncitest.Start(t, contosoIn(s.Config(), "alain"))
 	b := p.Browser()
 	toNewPassword(t, p, b, "alain@contoso.com")
 	if page := b.Get("/reset/password").Text(); !strings.Contains(page, "Paling sedikit 14 karakter") || !strings.Contains(page, "Berbeda dari 3 kata sandi terakhir") {

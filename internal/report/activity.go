@@ -68,15 +68,9 @@ func tally(events []audit.Record) map[key]int64 {
 
 // Activity is what happened on one day.
 type Activity struct {
-	Day       Day
-	Completed int // passwords that were reset, first ones included
-	Unlocked  int // accounts that people unlocked without a new password
+	Day Day
+	Endings
 	Changed   int // passwords that were changed with the old one
-	Abandoned int // begun and left to run out
-	Blocked   int // ended by a limit
-	Cancelled int // given up by beginning again
-	Contacted int // "contact your administrator"
-	Failed    int // ended at any other dead end
 	Requests  int // "contact your administrator" and "this wasn't me"
 	SignedIn  int
 	NotSigned int // wrong passwords and codes at sign-in
@@ -201,24 +195,7 @@ func (p *Period) add(k key, n int) {
 func (a *Activity) add(k key, n int) {
 	switch k.kind {
 	case ended:
-		switch Ending(k.reason) {
-		case Succeeded:
-			if k.outcome == byUnlock {
-				a.Unlocked += n
-			} else {
-				a.Completed += n
-			}
-		case Abandoned:
-			a.Abandoned += n
-		case Blocked:
-			a.Blocked += n
-		case Cancelled:
-			a.Cancelled += n
-		case Contacted:
-			a.Contacted += n
-		case Failed:
-			a.Failed += n
-		}
+		a.Endings.add(k, n)
 	case audit.PasswordChanged:
 		if k.outcome == audit.Success {
 			a.Changed += n

@@ -94,31 +94,42 @@ func derived(e audit.Record) []key {
 	return all
 }
 
-// Way is how ways back in ended that stood at one kind of method.
-type Way struct {
-	Kind                                                              string
-	Reset, Unlocked, Abandoned, Blocked, Cancelled, Contacted, Failed int
+// Endings counts how ways back in ended.
+type Endings struct {
+	Completed int // passwords that were reset, first ones included
+	Unlocked  int // accounts that people unlocked without a new password
+	Abandoned int // begun and left to run out
+	Blocked   int // ended by a limit
+	Cancelled int // given up by beginning again
+	Contacted int // "contact your administrator"
+	Failed    int // ended at any other dead end
 }
 
-func (w *Way) add(k key, n int) {
+func (e *Endings) add(k key, n int) {
 	switch Ending(k.reason) {
 	case Succeeded:
 		if k.outcome == byUnlock {
-			w.Unlocked += n
+			e.Unlocked += n
 		} else {
-			w.Reset += n
+			e.Completed += n
 		}
 	case Abandoned:
-		w.Abandoned += n
+		e.Abandoned += n
 	case Blocked:
-		w.Blocked += n
+		e.Blocked += n
 	case Cancelled:
-		w.Cancelled += n
+		e.Cancelled += n
 	case Contacted:
-		w.Contacted += n
+		e.Contacted += n
 	case Failed:
-		w.Failed += n
+		e.Failed += n
 	}
+}
+
+// Way is how ways back in ended that stood at one kind of method.
+type Way struct {
+	Kind string
+	Endings
 }
 
 // inOrder lists them in the order of kinds, "" at the end.

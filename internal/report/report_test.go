@@ -305,11 +305,14 @@ func TestHowWaysBackInEnd(t *testing.T) {
 		)
 		h.count()
 		p := h.activity(1)
-		want := report.Activity{Day: p.Days[0].Day, Completed: 1, Unlocked: 1, Abandoned: 1, Blocked: 1, Cancelled: 1, Contacted: 1, Failed: 2, Requests: 2}
+		want := report.Activity{
+			Day: p.Days[0].Day, Requests: 2,
+			Endings: report.Endings{Completed: 1, Unlocked: 1, Abandoned: 1, Blocked: 1, Cancelled: 1, Contacted: 1, Failed: 2},
+		}
 		if p.Days[0] != want || p.Total.Saved() != 2 {
 			t.Errorf("the day: %+v", p.Days[0])
 		}
-		if got := fmt.Sprint(p.Ways); got != "[{authenticator_code 1 0 0 0 0 0 0} {email 1 1 1 1 1 0 0} { 0 0 0 0 0 1 2}]" {
+		if got := fmt.Sprint(p.Ways); got != "[{authenticator_code {1 0 0 0 0 0 0}} {email {1 1 1 1 1 0 0}} { {0 0 0 0 0 1 2}}]" {
 			t.Errorf("by method: %s", got)
 		}
 		if p.Rules["history"] != 1 || len(p.Rules) != 1 || p.Refusals["directory-refused"] != 1 || p.Left["verifying"] != 1 || len(p.Left) != 1 {
@@ -334,7 +337,7 @@ func TestLongSpansAreGrouped(t *testing.T) {
 	var days []report.Activity
 	first := report.DayOf(time.Date(2025, 1, 15, 0, 0, 0, 0, time.UTC)) // a Wednesday
 	for i := range 800 {
-		days = append(days, report.Activity{Day: first + report.Day(i), Completed: 1, Failed: 2})
+		days = append(days, report.Activity{Day: first + report.Day(i), Endings: report.Endings{Completed: 1, Failed: 2}})
 	}
 	for step, want := range map[report.Step]int{report.ByDay: 800, report.ByWeek: 115, report.ByMonth: 27} {
 		grouped, sum := report.Group(days, step), 0
@@ -369,7 +372,7 @@ func TestMonthsAreTheSumOfTheirDays(t *testing.T) {
 				return err
 			})
 			want := int(span[1]-span[0]) + 1
-			if err != nil || p.Total.Completed != want || len(p.Ways) != 1 || p.Ways[0].Reset != want || p.Times.Count != want {
+			if err != nil || p.Total.Completed != want || len(p.Ways) != 1 || p.Ways[0].Completed != want || p.Times.Count != want {
 				t.Errorf("%v: %d by day, %+v by month, want %d, %v", span, p.Total.Completed, p.Ways, want, err)
 			}
 		}

@@ -72,7 +72,7 @@ func endings(p Period) Table {
 		if kind == "" {
 			kind = "none"
 		}
-		t.Rows = append(t.Rows, row(kind, w.Reset, w.Unlocked, w.Abandoned, w.Blocked, w.Cancelled, w.Contacted, w.Failed))
+		t.Rows = append(t.Rows, row(kind, w.Completed, w.Unlocked, w.Abandoned, w.Blocked, w.Cancelled, w.Contacted, w.Failed))
 	}
 	return t
 }

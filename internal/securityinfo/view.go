@@ -48,6 +48,9 @@ type Offer struct {
 type Reset struct {
 	// Off: the organization does not let this account reset at all.
 	Off bool
+	// Elsewhere: the password is kept elsewhere and cannot be reset here, however
+	// many methods there are.
+	Elsewhere bool
 	// Enough: the methods are enough now.
 	Enough bool
 	// From is when they are enough, where they only have to wait; zero: adding is needed.
@@ -161,8 +164,9 @@ func (f facts) kinds() []Offer {
 func (f facts) reset() Reset {
 	e, p := f.account.Entry, f.org.Policy
 	r := Reset{
-		Off:   !p.InScope(e.Groups) || e.Source == directory.External || e.Privileged && p.Reset.Privileged == org.PrivilegedExclude,
-		Gates: f.need.Gates(), Enough: f.need.Sufficient(f.methods, f.now),
+		Off:       !p.InScope(e.Groups) || e.Privileged && p.Reset.Privileged == org.PrivilegedExclude,
+		Elsewhere: e.Source == directory.External,
+		Gates:     f.need.Gates(), Enough: f.need.Sufficient(f.methods, f.now),
 	}
 	if r.Enough {
 		return r

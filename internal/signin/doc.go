@@ -17,7 +17,8 @@
 //     proof is fresh (Signed.Fresh);
 //   - nobody learns whether an account exists, has a password, is disabled or
 //     must change its password without knowing the password: the answer, its
-//     time and the lock after wrong passwords are the same (nobody.go);
+//     time and the lock after wrong passwords are the same (nobody.go). A lock
+//     that an outside directory keeps is answered as a wrong password is;
 //   - a Temporary Access Pass stands in for the password and the factor, for as
 //     long as it counts; who has one, nobody learns: no account, no pass, a wrong
 //     and a spent one take the same hash, statements, counts and answer (pass.go);

@@ -30,8 +30,13 @@ type nobody struct {
 
 // nobody judges a password for a user ID that has no account here, or none with
 // a password. It takes the same steps as an account's directory does: it looks,
-// hashes, counts in a transaction of its own, and locks by the same rule.
+// hashes, counts in a transaction of its own, and locks by the same rule. Where
+// the directory counts, nobody is told of locks and nothing is counted here.
 func (s *Service) nobody(ctx context.Context, j *judged, d directory.Directory, userID, pw string) error {
+	if locksItself(j.org) {
+		j.result = directory.Wrong
+		return s.hashForNobody(ctx, d, pw)
+	}
 	orgID, policy := noKey, org.Defaults()
 	if j.org != nil {
 		orgID, policy = j.org.ID, j.org.Policy

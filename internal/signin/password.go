@@ -46,8 +46,9 @@ type judged struct {
 }
 
 // Password judges the password of a pending sign-in and begins the session.
-// Problems: Required, SignInWrong, SignInLocked, Blocked (the address), Busy,
-// DirectoryUnavailable, DirectoryRefused; Disabled only for the right password.
+// Problems: Required, SignInWrong, SignInLocked (our own directory), Blocked (the
+// address), Busy, DirectoryUnavailable, DirectoryRefused; Disabled only for the
+// right password.
 func (s *Service) Password(ctx context.Context, by audit.Actor, token string, p Pending, pw string) (In, error) {
 	if pw == "" {
 		return In{}, problem.New(problem.Required).On("password")
@@ -60,10 +61,25 @@ func (s *Service) Password(ctx context.Context, by audit.Actor, token string, p 
 		return In{}, s.notJudged(ctx, by, err)
 	}
 	if err := s.refusal(ctx, by, j); err != nil {
-		return In{}, err
+		return In{}, quiet(p.Org, err)
 	}
 	return s.begin(ctx, by, token, j)
 }
+
+// quiet makes a lock that the directory keeps into a wrong password. Servers say
+// that an account is locked whatever the password, and of accounts that exist
+// alone: told, it would say to anybody who is there. The lock of our own directory
+// is told; it comes for nobody as well.
+func quiet(o *org.Organization, refused error) error {
+	if locksItself(o) && problem.Has(refused, problem.SignInLocked) {
+		return problem.New(problem.SignInWrong).On("password")
+	}
+	return refused
+}
+
+// locksItself tells whether the organization's directory counts wrong passwords at
+// a threshold of its own.
+func locksItself(o *org.Organization) bool { return o != nil && o.Directory.Kind != org.Embedded }
 
 func (s *Service) addressKey(by audit.Actor) string {
 	return "signin_address:" + hex.EncodeToString(s.d.Keys.Index("signin address", throttle.Network(by.IP)))

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/text/unicode/norm"
 
 	"kunci.dev/kunci/internal/directory"
@@ -50,8 +51,13 @@ func (d *Directory) CheckPassword(ctx context.Context, key, pw string) (director
 		if own != nil {
 			defer own.close()
 		}
-		if result, err = d.dialect.judge(p, controls, err); err != nil {
+		answer := err
+		if result, err = d.dialect.judge(p, controls, answer); err != nil {
 			return err
+		}
+		if !looked(p, result, answer) {
+			d.pause(ctx, start)
+			return nil
 		}
 		d.pace.note(time.Since(start))
 		if result.Right() {
@@ -63,6 +69,13 @@ func (d *Directory) CheckPassword(ctx context.Context, key, pw string) (director
 		return "", err
 	}
 	return result, nil
+}
+
+// looked tells whether the server compared the password at all. One that refuses
+// a locked or inactive account, or one without a password, answers sooner.
+func looked(p person, result directory.CheckResult, err error) bool {
+	code, _ := resultOf(err)
+	return err == nil || p.HasPassword && result != directory.Locked && code == ldap.LDAPResultInvalidCredentials
 }
 
 // also adds what the entry says beside a right password.
@@ -87,9 +100,16 @@ func (d *Directory) pretend(ctx context.Context, c *conn, pw string) error {
 	if _, answered := resultOf(err); err != nil && !answered {
 		return unavailable(err)
 	}
+	d.pause(ctx, start)
+	return nil
+}
+
+// pause waits until a step that began at start has taken as long as a recent one
+// in which the server compared a password.
+func (d *Directory) pause(ctx context.Context, start time.Time) {
 	rest := d.pace.recent() - time.Since(start)
 	if rest <= 0 {
-		return nil
+		return
 	}
 	timer := time.NewTimer(rest)
 	defer timer.Stop()
@@ -97,7 +117,6 @@ func (d *Directory) pretend(ctx context.Context, c *conn, pw string) error {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return nil
 }
 
 // pace remembers how long the last binds took.

@@ -36,6 +36,7 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 		list("enough", securityinfo.Reset{Enough: true, Gates: 1}),
 		list("waiting", securityinfo.Reset{From: at, Gates: 1}),
 		list("off", securityinfo.Reset{Off: true, Gates: 1}),
+		list("elsewhere", securityinfo.Reset{Elsewhere: true, Gates: 1}),
 		list("one missing", securityinfo.Reset{Gates: 2, Missing: 1, Add: method.Kinds()}),
 		list("two missing", securityinfo.Reset{Gates: 2, Missing: 2}),
 		{"add", "securityinfo_add", "/security-info/add", func() page.Page {

@@ -126,6 +126,7 @@ type signinPasswordPage struct {
 	Forgot   bool   // somebody of the organization can reset
 	Provider string // where people can sign in instead; empty: nowhere
 	Again    bool   // the provider is to ask who it is
+	Wrong    bool   // the password was, or the account is locked, which is not told
 }
 
 // pending opens the sign-in of the browser. The second result tells that the
@@ -175,6 +176,7 @@ func (p *Portal) postSignInPassword(w http.ResponseWriter, r *http.Request) erro
 	in, err := p.SignIn.Password(r.Context(), page.Actor(r), p.cookie(r, sessionCookie), pending, form["password"])
 	if err != nil {
 		shown := p.signinPasswordPage(r, pending)
+		shown.Wrong = problem.Has(err, problem.SignInWrong)
 		return p.refuseStep(w, r, "signin_password", shown, &shown.Base, err)
 	}
 	return p.signedIn(w, r, in, pending.Next)

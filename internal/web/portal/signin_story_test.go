@@ -33,6 +33,16 @@ func signinStories(base func(name, title string) page.Base) []story {
 		{"signin password", "signin_password", "/signin/password", func() page.Page {
 			return &signinPasswordPage{Base: base("signin-password", "signin.password.title"), Forgot: true}
 		}},
+		{"signin password wrong", "signin_password", "/signin/password", func() page.Page {
+			b := base("signin-password", "signin.password.title")
+			b.Refuse(problem.New(problem.SignInWrong).On("password"), "id")
+			return &signinPasswordPage{Base: b, Forgot: true, Wrong: true}
+		}},
+		{"signin password wrong, nobody resets", "signin_password", "/signin/password", func() page.Page {
+			b := base("signin-password", "signin.password.title")
+			b.Refuse(problem.New(problem.SignInWrong).On("password"), "id")
+			return &signinPasswordPage{Base: b, Wrong: true}
+		}},
 		{"signin password beside a provider", "signin_password", "/signin/password", func() page.Page {
 			return &signinPasswordPage{Base: base("signin-password", "signin.password.title"), Forgot: true, Provider: "Contoso ID"}
 		}},
