@@ -118,12 +118,7 @@ func BenchmarkWholeReset(b *testing.B) { whole(b, 1, reset) }
 
 // BenchmarkResetAndSignIn is a whole flow and the sign-in after it: two hashes.
 func BenchmarkResetAndSignIn(b *testing.B) {
-	whole(b, 2, func(browser *kuncitest.Browser, mails *inbox, n int) error {
-		if err := reset(browser, mails, n); err != nil {
-			return err
-		}
-		return signIn(browser, n)
-	})
+	whole(b, 2, resetAndSignIn)
 }
 
 // whole runs a walk for many people, some at once.
@@ -190,17 +185,4 @@ func hashCPU(b *testing.B) time.Duration {
 		}
 	}
 	return (cpu() - before) / rounds
-}
-
-// BenchmarkFirstPage measures the page everybody sees first, over loopback.
-func BenchmarkFirstPage(b *testing.B) {
-	p := kuncitest.Start(b, kuncitest.Options{Kind: store.SQLite})
-	b.RunParallel(func(pb *testing.PB) {
-		browser := p.Browser()
-		for pb.Next() {
-			if page, err := browser.Do(http.MethodGet, "/reset", nil); err != nil || page.Status != http.StatusOK {
-				b.Errorf("%v, %v", page, err)
-			}
-		}
-	})
 }

@@ -174,19 +174,35 @@ func (s *Service) Keep(ctx context.Context, tx *store.Tx, a Account) (Account, e
 // directory is NotFound.
 func (s *Service) Load(ctx context.Context, o *org.Organization, accountID string) (Account, error) {
 	var a Account
-	var key string
 	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
-		a, key, err = selectByID(ctx, tx, o.ID, accountID)
+		a, err = s.Kept(ctx, tx, o.ID, accountID)
 		return err
 	})
 	if err != nil {
+		return Account{}, err
+	}
+	return s.Ask(ctx, o, a)
+}
+
+// Kept is the half of Load that is stored here, with the directory's key alone in
+// Entry. Problem NotFound.
+func (s *Service) Kept(ctx context.Context, tx *store.Tx, orgID, accountID string) (Account, error) {
+	a, key, err := selectByID(ctx, tx, orgID, accountID)
+	if err != nil {
 		return Account{}, found(err, "load account")
 	}
+	a.Entry.Key = key
+	return a, nil
+}
+
+// Ask is the other half: what the directory says of an account by its key. Never
+// call it with a transaction open. Problems as Load.
+func (s *Service) Ask(ctx context.Context, o *org.Organization, a Account) (Account, error) {
 	d, err := s.Directory(o)
 	if err != nil {
 		return Account{}, err
 	}
-	if a.Entry, err = d.Get(ctx, key); err != nil {
+	if a.Entry, err = d.Get(ctx, a.Entry.Key); err != nil {
 		return Account{}, Refusal(err, "load account")
 	}
 	return a, nil

@@ -107,7 +107,7 @@ type App struct {
 	texts   notify.PhoneSender
 	calls   notify.PhoneSender
 	ldap    *ldap.Service
-	tidy    tidy
+	tidy    *tidy
 	ready   atomic.Bool    // requests are answered
 	closers []func() error // what was opened beside the database
 }
@@ -130,7 +130,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
-	a := &App{Config: c, Log: o.Log, DB: db, Keys: keys, options: o}
+	a := &App{Config: c, Log: o.Log, DB: db, Keys: keys, options: o, tidy: newTidy()}
 	if err := a.upToDate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

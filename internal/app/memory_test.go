@@ -1,16 +1,20 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"runtime/debug"
 	"testing"
+	"time"
 )
 
 func TestMemoryIsGivenBackWhenABurstIsOver(t *testing.T) {
 	freed := 0
 	free := func() { freed++ }
-	y := &tidy{floor: 10 << 20}
+	y := newTidy()
+	y.floor = 10 << 20
 	h := y.count(http.NotFoundHandler())
 	ask := func(n int) {
 		for range n {
@@ -57,4 +61,62 @@ func TestHeldSeesWhatIsTakenAndGivenBack(t *testing.T) {
 		t.Errorf("after giving back %d are held, before %d", after, with)
 	}
 	_ = big
+}
+
+// A heap of a few MiB is not collected for every hash of a burst, and is again as
+// soon as the burst is over.
+func TestTheCollectorIsSparedInABurst(t *testing.T) {
+	growthNow := func() uint64 { return measured("/gc/gogc:percent") }
+	usual := growthNow()
+	t.Cleanup(func() { debug.SetGCPercent(int(usual)) })
+	y := newTidy()
+	y.decided = false
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		y.run(ctx)
+	}()
+	await := func(what string, is func() bool) {
+		t.Helper()
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for range 5000 {
+			if is() {
+				return
+			}
+			<-tick.C
+		}
+		t.Errorf("%s: GOGC is %d", what, growthNow())
+	}
+	h := y.count(http.NotFoundHandler())
+	for range quietRequests + 1 {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
+	await("in a burst", func() bool { return growthNow() > usualGrowth })
+	big := make([]byte, roomy) // as much lives as the heap may have: no more than twice
+	runtime.GC()
+	await("when much lives", func() bool { return growthNow() == usualGrowth })
+	runtime.KeepAlive(big)
+	runtime.GC()
+	await("when little lives again", func() bool { return growthNow() > usualGrowth })
+	y.requests.Store(0)
+	y.look(0, func() {})
+	if now := growthNow(); now != usualGrowth {
+		t.Errorf("after the burst GOGC is %d", now)
+	}
+	stop()
+	<-ended
+}
+
+func TestAnOperatorsGOGCStays(t *testing.T) {
+	t.Setenv("GOGC", "300")
+	usual := measured("/gc/gogc:percent")
+	y := newTidy()
+	y.burst.Store(true)
+	y.widen(make(chan struct{}, 1))
+	y.look(0, func() {})
+	if now := measured("/gc/gogc:percent"); now != usual || y.burst.Load() {
+		t.Errorf("GOGC was %d and is %d", usual, now)
+	}
 }

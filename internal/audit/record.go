@@ -93,12 +93,13 @@ func (s *Service) Record(ctx context.Context, tx *store.Tx, by Actor, e Event) e
 		// account: it goes with them.
 		whose = r.target
 	}
-	if r.actorKey, r.actorData, err = s.sealFor(ctx, tx, r, "actor", whose, actor); err != nil {
+	var keys personKeys
+	if r.actorKey, r.actorData, err = s.sealFor(ctx, tx, &keys, r, "actor", whose, actor); err != nil {
 		return err
 	}
 	if e.TargetUserID != "" {
 		target := who{UserID: clean(e.TargetUserID)}
-		if r.targetKey, r.targetData, err = s.sealFor(ctx, tx, r, "target", r.target, target); err != nil {
+		if r.targetKey, r.targetData, err = s.sealFor(ctx, tx, &keys, r, "target", r.target, target); err != nil {
 			return err
 		}
 	}
@@ -112,7 +113,7 @@ func (s *Service) Record(ctx context.Context, tx *store.Tx, by Actor, e Event) e
 // that older ones can be destroyed while the person stays. Somebody unknown shares
 // the key of the organization and the day, so that addresses and user agents of
 // strangers can be erased too.
-func (s *Service) sealFor(ctx context.Context, tx *store.Tx, r row, part, account string, w who) (string, []byte, error) {
+func (s *Service) sealFor(ctx context.Context, tx *store.Tx, keys *personKeys, r row, part, account string, w who) (string, []byte, error) {
 	if w == (who{}) {
 		return "", nil, nil
 	}
@@ -121,7 +122,7 @@ func (s *Service) sealFor(ctx context.Context, tx *store.Tx, r row, part, accoun
 	if account == "" {
 		o = owner{subject: subjectOfDay(r.org, at), owner: []byte{}, lastDay: dayOf(at)}
 	}
-	id, key, err := s.personKey(ctx, tx, o)
+	id, box, err := s.boxOf(ctx, tx, keys, o)
 	if err != nil {
 		return "", nil, err
 	}
@@ -129,15 +130,34 @@ func (s *Service) sealFor(ctx context.Context, tx *store.Tx, r row, part, accoun
 	if err != nil {
 		return "", nil, fmt.Errorf("audit: %w", err)
 	}
-	box, err := box(key)
-	if err != nil {
-		return "", nil, err
-	}
 	nonce := make([]byte, box.NonceSize(), box.NonceSize()+len(plain)+box.Overhead())
 	if _, err := rand.Read(nonce); err != nil {
 		return "", nil, fmt.Errorf("audit: %w", err)
 	}
 	return id, box.Seal(nonce, nonce, plain, []byte(part+"|"+r.id)), nil
+}
+
+// personKeys are the one key of an event so far: who acts is mostly whom it is about.
+type personKeys struct {
+	subject, id string
+	box         cipher.AEAD
+}
+
+// boxOf gives the key of an owner, which is looked up once for an event.
+func (s *Service) boxOf(ctx context.Context, tx *store.Tx, keys *personKeys, o owner) (string, cipher.AEAD, error) {
+	if keys.box != nil && keys.subject == o.subject {
+		return keys.id, keys.box, nil
+	}
+	id, key, err := s.personKey(ctx, tx, o)
+	if err != nil {
+		return "", nil, err
+	}
+	made, err := box(key)
+	if err != nil {
+		return "", nil, err
+	}
+	*keys = personKeys{o.subject, id, made}
+	return id, made, nil
 }
 
 func box(key []byte) (cipher.AEAD, error) {

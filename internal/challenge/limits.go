@@ -57,6 +57,12 @@ func (s *Service) Blocked(ctx context.Context, tx *store.Tx, orgID, accountID st
 	return throttle.PeekPrefix(ctx, tx, gatePrefix(orgID, accountID), limit)
 }
 
+// BlockedBeside is Blocked together with counters that another room keeps about
+// the account, in the same statement.
+func (s *Service) BlockedBeside(ctx context.Context, tx *store.Tx, orgID, accountID string, limit throttle.Limit, keys map[string]throttle.Limit) (throttle.Looked, error) {
+	return throttle.PeekAll(ctx, tx, throttle.Looks{Keys: keys, Prefix: gatePrefix(orgID, accountID), Limit: limit})
+}
+
 // The counts of a hidden flow are those of a kind, and run for accounts that do
 // not exist too. They begin like the account's others, so that ClearLimits
 // forgets them as well.
@@ -96,10 +102,6 @@ func (s *Service) HiddenBlocked(ctx context.Context, tx *store.Tx, orgID, subjec
 // when an administrator clears them. The organization's budget stays, and so do
 // the daily limits of phones: they are about money.
 func (s *Service) ClearLimits(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
-	for _, prefix := range []string{gatePrefix(orgID, accountID), signInPrefix(orgID, accountID), sendPrefix(orgID, accountID), phoneSendPrefix(orgID, accountID), pushSendPrefix(orgID, accountID)} {
-		if err := throttle.ClearPrefix(ctx, tx, prefix); err != nil {
-			return err
-		}
-	}
-	return nil
+	return throttle.ClearPrefix(ctx, tx, gatePrefix(orgID, accountID), signInPrefix(orgID, accountID),
+		sendPrefix(orgID, accountID), phoneSendPrefix(orgID, accountID), pushSendPrefix(orgID, accountID))
 }

@@ -279,10 +279,13 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 				return err
 			}
 		}
-		r.Flow = cur
-		if err := s.finish(ctx, tx, &cur, now, &r); err != nil {
-			return err
+		fresh, proved := now, []method.Method(nil)
+		if state == ChoosingPassword { // the directory took its time: the policy is read again
+			if fresh, proved, err = s.now(ctx, tx, cur, now); err != nil {
+				return err
+			}
 		}
+		s.finish(&cur, fresh, proved, &r)
 		return s.d.Audit.Record(ctx, tx, by, s.event(cur, audit.ResetRefused, audit.Failure, reason))
 	})
 	if err != nil {

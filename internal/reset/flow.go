@@ -142,7 +142,13 @@ type Reply struct {
 	RetryAfter       time.Duration
 	// Refusals are the broken rules of a password (Code PasswordRefused).
 	Refusals []password.Refusal
+
+	// counted is how many gates were passed and are needed, where this step changed
+	// or read it after its beginning.
+	counted *gateCount
 }
+
+type gateCount struct{ passed, needed int }
 
 // Sessions ends what an account is signed in with.
 type Sessions interface {

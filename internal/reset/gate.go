@@ -36,7 +36,9 @@ func (s *Service) View(ctx context.Context, f Flow) (View, error) {
 		return v, err
 	}
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) error {
-		now, by, err := s.now(ctx, tx, f, loaded)
+		// A page only shows: every step judges again. The policy and the account are
+		// of a moment ago.
+		now, by, err := s.standing(ctx, tx, f, loaded)
 		if err != nil {
 			return err
 		}
@@ -105,10 +107,14 @@ func (v *View) ask(now facts) (err error) {
 	return err
 }
 
+// action is what a step does under the account's lock: it changes the flow and
+// fills the reply.
+type action func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error
+
 // step runs one step of a flow in one transaction with the account locked, and
 // checks everything that every step needs: the flow lives, and the account may
 // reset now. do changes *f and fills the reply.
-func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error) (Reply, error) {
+func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do action) (Reply, error) {
 	if f.State.Over() || f.Hidden() || f.AccountID == "" {
 		return Reply{Flow: f, Step: Next(f, 0, 0)}, nil
 	}
@@ -146,24 +152,21 @@ func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do func(tx *
 		if err := do(tx, &cur, now, proved, &r); err != nil {
 			return err
 		}
-		return s.finish(ctx, tx, &cur, now, &r)
+		s.finish(&cur, now, proved, &r)
+		return nil
 	})
 	return r, err
 }
 
-// finish fills the reply with where the flow stands after a step.
-func (s *Service) finish(ctx context.Context, tx *store.Tx, f *Flow, now facts, r *Reply) error {
-	if f.State != ChoosingPassword && f.State != Writing {
-		// Only the page of the new password depends on what was proved.
-		r.Flow, r.Step = *f, Next(*f, 0, 0)
-		return nil
+// finish fills the reply with where the flow stands after a step. What was read
+// when the step began is still true under the account's lock, unless the step
+// itself counted the gates again.
+func (s *Service) finish(f *Flow, now facts, proved []method.Method, r *Reply) {
+	gates := gateCount{now.proved(proved), now.gates()}
+	if r.counted != nil {
+		gates = *r.counted
 	}
-	now, proved, err := s.now(ctx, tx, *f, now)
-	if err != nil {
-		return err
-	}
-	r.Flow, r.Step = *f, Next(*f, now.proved(proved), now.gates())
-	return nil
+	r.Flow, r.Step = *f, Next(*f, gates.passed, gates.needed)
 }
 
 // stop ends a flow at a dead end.
@@ -193,7 +196,35 @@ func (s *Service) Choose(ctx context.Context, by audit.Actor, f Flow, methodID s
 	if f.Hidden() {
 		return s.hiddenChoose(ctx, by, f, methodID)
 	}
-	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
+	return s.step(ctx, by, f, s.choice(ctx, by, methodID))
+}
+
+// ChooseAndSend is Choose and, unless the person has to type a destination first,
+// SendBy, in one step. Where sending is an error, the method is chosen all the same.
+func (s *Service) ChooseAndSend(ctx context.Context, by audit.Actor, f Flow, methodID string, channel notify.Channel) (Reply, error) {
+	var r Reply
+	var err error
+	if !f.Hidden() {
+		choose, send := s.choice(ctx, by, methodID), s.sending(ctx, by, channel)
+		r, err = s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
+			if err := choose(tx, f, now, proved, r); err != nil || r.Code != "" || r.NeedsDestination {
+				return err
+			}
+			return send(tx, f, now, proved, r)
+		})
+		if err == nil {
+			return r, nil
+		}
+	}
+	r, err = s.Choose(ctx, by, f, methodID)
+	if err != nil || r.Code != "" || r.NeedsDestination {
+		return r, err
+	}
+	return s.SendBy(ctx, by, r.Flow, channel)
+}
+
+func (s *Service) choice(ctx context.Context, by audit.Actor, methodID string) action {
+	return func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
 		if f.State == Writing || now.proved(proved) >= now.gates() {
 			return nil
 		}
@@ -218,7 +249,7 @@ func (s *Service) Choose(ctx context.Context, by audit.Actor, f Flow, methodID s
 		r.NeedsDestination = c.NeedsDestination()
 		f.State, f.MethodID = Verifying, m.ID
 		return s.save(ctx, tx, *f)
-	})
+	}
 }
 
 func (f facts) choosable(id string, proved []method.Method) (method.Method, bool) {
@@ -280,7 +311,11 @@ func (s *Service) SendBy(ctx context.Context, by audit.Actor, f Flow, channel no
 	if f.Hidden() {
 		return s.hiddenSend(ctx, by, f, "", channel)
 	}
-	return s.step(ctx, by, f, func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
+	return s.step(ctx, by, f, s.sending(ctx, by, channel))
+}
+
+func (s *Service) sending(ctx context.Context, by audit.Actor, channel notify.Channel) action {
+	return func(tx *store.Tx, f *Flow, now facts, proved []method.Method, r *Reply) error {
 		if f.State != Verifying {
 			return nil
 		}
@@ -291,7 +326,7 @@ func (s *Service) SendBy(ctx context.Context, by audit.Actor, f Flow, channel no
 		start := s.begin(*f, now, m, proved)
 		start.Channel = channel
 		return s.send(ctx, tx, by, start, r)
-	})
+	}
 }
 
 func (s *Service) send(ctx context.Context, tx *store.Tx, by audit.Actor, start challenge.Start, r *Reply) error {
@@ -437,7 +472,7 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, f *F
 	switch result.Outcome {
 	case challenge.OutcomePassed:
 		r.Proved = true
-		return s.gatePassed(ctx, tx, by, f, now)
+		return s.gatePassed(ctx, tx, by, f, now, r)
 	case challenge.OutcomeWrong:
 		if result.Code == problem.PasskeyCopied {
 			f.State, f.MethodID = Choosing, ""
@@ -481,7 +516,7 @@ func (s *Service) gateBlocked(ctx context.Context, tx *store.Tx, by audit.Actor,
 
 // gatePassed ends every other flow of the account: whoever proved something last
 // goes on. Merely starting flows, which a stranger can, ends nobody's.
-func (s *Service) gatePassed(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts) error {
+func (s *Service) gatePassed(ctx context.Context, tx *store.Tx, by audit.Actor, f *Flow, now facts, r *Reply) error {
 	if err := s.endOthers(ctx, tx, by, *f); err != nil {
 		return err
 	}
@@ -489,8 +524,9 @@ func (s *Service) gatePassed(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	if err != nil {
 		return err
 	}
+	r.counted = &gateCount{fresh.proved(proved), fresh.gates()}
 	f.State, f.MethodID = Choosing, ""
-	if fresh.proved(proved) >= fresh.gates() {
+	if r.counted.passed >= r.counted.needed {
 		f.State = ChoosingPassword
 	}
 	return s.save(ctx, tx, *f)

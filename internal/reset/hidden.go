@@ -513,8 +513,9 @@ func (s *Service) reveal(ctx context.Context, tx *store.Tx, by audit.Actor, f *F
 		}
 		return s.stop(ctx, tx, by, f, r, code, wait)
 	}
-	if err := s.gatePassed(ctx, tx, by, f, fresh); err != nil {
+	if err := s.gatePassed(ctx, tx, by, f, fresh, r); err != nil {
 		return err
 	}
-	return s.finish(ctx, tx, f, fresh, r)
+	s.finish(f, fresh, nil, r)
+	return nil
 }

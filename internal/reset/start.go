@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/directory"
@@ -209,21 +210,22 @@ func (s *Service) stored(ctx context.Context, tx *store.Tx, f *facts, userID str
 // throttles adds what is blocked now, for a flow that may be one of those counted.
 func (s *Service) throttles(ctx context.Context, tx *store.Tx, f *facts, orgID, accountID string, limits org.Throttles, flow Flow) error {
 	f.retryAfter, f.locked = 0, map[string]time.Duration{}
-	for _, c := range counts(orgID, accountID, limits, flow) {
-		v, err := throttle.Peek(ctx, tx, c.key, c.limit)
-		if err != nil {
-			return err
-		}
-		if !v.Allowed && !c.counted {
-			f.retryAfter = max(f.retryAfter, v.RetryAfter)
-		}
+	all := counts(orgID, accountID, limits, flow)
+	keys := make(map[string]throttle.Limit, len(all))
+	for _, c := range all {
+		keys[c.key] = c.limit
 	}
-	tried, err := s.d.Challenges.Blocked(ctx, tx, orgID, accountID, limits.Gate)
+	found, err := s.d.Challenges.BlockedBeside(ctx, tx, orgID, accountID, limits.Gate, keys)
 	if err != nil {
 		return err
 	}
+	for _, c := range all {
+		if v := found.Keys[c.key]; !v.Allowed && !c.counted {
+			f.retryAfter = max(f.retryAfter, v.RetryAfter)
+		}
+	}
 	for _, m := range f.methods {
-		if v, counted := tried[challenge.Counter(m)]; counted && !v.Allowed {
+		if v, counted := found.Prefix[challenge.Counter(m)]; counted && !v.Allowed {
 			f.locked[m.ID] = v.RetryAfter
 		}
 	}
@@ -336,14 +338,21 @@ func (s *Service) now(ctx context.Context, tx *store.Tx, f Flow, loaded facts) (
 	if err != nil {
 		return facts{}, nil, err
 	}
-	loaded.org, loaded.now, loaded.reason = o, tx.Now(), f.Reason
+	loaded.org = o
 	if loaded.account, err = s.d.Accounts.Refresh(ctx, tx, loaded.account); err != nil {
 		return facts{}, nil, err
 	}
+	return s.standing(ctx, tx, f, loaded)
+}
+
+// standing gathers what is stored about a flow's account beside the account itself.
+func (s *Service) standing(ctx context.Context, tx *store.Tx, f Flow, loaded facts) (facts, []method.Method, error) {
+	var err error
+	loaded.now, loaded.reason = tx.Now(), f.Reason
 	if loaded.methods, err = s.d.Methods.List(ctx, tx, f.OrgID, f.AccountID); err != nil {
 		return facts{}, nil, err
 	}
-	if err := s.throttles(ctx, tx, &loaded, f.OrgID, f.AccountID, o.Policy.Throttle, f); err != nil {
+	if err := s.throttles(ctx, tx, &loaded, f.OrgID, f.AccountID, loaded.org.Policy.Throttle, f); err != nil {
 		return facts{}, nil, err
 	}
 	passed, err := s.d.Challenges.Passed(ctx, tx, f.ID)
@@ -376,8 +385,12 @@ func kinds(of []method.Method) []method.Kind {
 // load asks the directory about the flow's account. No transaction is open.
 func (s *Service) load(ctx context.Context, f Flow) (facts, error) {
 	var o *org.Organization
+	var a account.Account
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		o, err = s.d.Orgs.Get(ctx, tx, f.OrgID)
+		if o, err = s.d.Orgs.Get(ctx, tx, f.OrgID); err != nil {
+			return err
+		}
+		a, err = s.d.Accounts.Kept(ctx, tx, f.OrgID, f.AccountID)
 		return err
 	})
 	if err != nil {
@@ -388,6 +401,6 @@ func (s *Service) load(ctx context.Context, f Flow) (facts, error) {
 		return facts{}, err
 	}
 	loaded := facts{org: o, can: d.Capabilities(), known: true}
-	loaded.account, err = s.d.Accounts.Load(ctx, o, f.AccountID)
+	loaded.account, err = s.d.Accounts.Ask(ctx, o, a)
 	return loaded, err
 }

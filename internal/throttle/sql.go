@@ -3,6 +3,8 @@ package throttle
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 
 	"kunci.dev/kunci/internal/store"
 )
@@ -97,10 +99,10 @@ func read(ctx context.Context, tx *store.Tx, key string) (row, error) {
 	return r, err
 }
 
-// readPrefix reads the range that removePrefix removes.
-func readPrefix(ctx context.Context, tx *store.Tx, prefix string) (map[string]row, error) {
-	rows, err := tx.Query(ctx, `SELECT key, tries, window_end, locked_until, locked_at FROM throttle WHERE key >= $1 AND key < $2`,
-		prefix, prefix[:len(prefix)-1]+";")
+// readAll reads keys, and the range of a prefix.
+func readAll(ctx context.Context, tx *store.Tx, keys []string, prefix string) (map[string]row, error) {
+	where, args := these(keys, []string{prefix})
+	rows, err := tx.Query(ctx, `SELECT key, tries, window_end, locked_until, locked_at FROM throttle WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -122,16 +124,30 @@ func giveBack(ctx context.Context, tx *store.Tx, key string) error {
 	return err
 }
 
-func remove(ctx context.Context, tx *store.Tx, key string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM throttle WHERE key = $1`, key)
+func remove(ctx context.Context, tx *store.Tx, keys, prefixes []string) error {
+	if len(keys)+len(prefixes) == 0 {
+		return nil
+	}
+	where, args := these(keys, prefixes)
+	_, err := tx.Exec(ctx, `DELETE FROM throttle WHERE `+where, args...)
 	return err
 }
 
-// removePrefix takes the range from "a:" up to "a;", the next character after
-// the colon: an index look-up on both engines, where LIKE is none.
-func removePrefix(ctx context.Context, tx *store.Tx, prefix string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM throttle WHERE key >= $1 AND key < $2`, prefix, prefix[:len(prefix)-1]+";")
-	return err
+// these are the conditions for keys and prefixes with their arguments. A prefix is
+// the range from "a:" up to "a;", the next character after the colon: an index
+// look-up on both engines, where LIKE is none.
+func these(keys, prefixes []string) (string, []any) {
+	var either []string
+	var args []any
+	for _, key := range keys {
+		args = append(args, key)
+		either = append(either, "key = $"+strconv.Itoa(len(args)))
+	}
+	for _, prefix := range prefixes {
+		args = append(args, prefix, prefix[:len(prefix)-1]+";")
+		either = append(either, "key >= $"+strconv.Itoa(len(args)-1)+" AND key < $"+strconv.Itoa(len(args)))
+	}
+	return strings.Join(either, " OR "), args
 }
 
 func purge(ctx context.Context, tx *store.Tx) (int64, error) {

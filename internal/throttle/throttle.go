@@ -3,6 +3,9 @@ package throttle
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/store"
@@ -60,14 +63,58 @@ func Peek(ctx context.Context, tx *store.Tx, key string, l Limit) (Verdict, erro
 	return row.peek(l, now), nil
 }
 
+// Looks is what PeekAll judges: keys, each by its own limit, and every key that
+// begins with Prefix by Limit.
+type Looks struct {
+	Keys   map[string]Limit
+	Prefix string // ends with ":"
+	Limit  Limit
+}
+
+// Looked is what PeekAll found. Every key has a verdict; of the prefix, what was
+// ever tried, named by the rest of its key.
+type Looked struct {
+	Keys   map[string]Verdict
+	Prefix map[string]Verdict
+}
+
+// PeekAll is Peek and PeekPrefix of several in one statement.
+func PeekAll(ctx context.Context, tx *store.Tx, in Looks) (Looked, error) {
+	if err := checkPrefix(in.Prefix); err != nil {
+		return Looked{}, err
+	}
+	rows, err := readAll(ctx, tx, slices.Sorted(maps.Keys(in.Keys)), in.Prefix)
+	if err != nil {
+		return Looked{}, fmt.Errorf("throttle: %w", err)
+	}
+	now := store.Micros(tx.Now())
+	out := Looked{Keys: make(map[string]Verdict, len(in.Keys)), Prefix: make(map[string]Verdict)}
+	for key, limit := range in.Keys {
+		out.Keys[key] = rows[key].peek(limit, now)
+	}
+	for key, row := range rows {
+		if rest, of := strings.CutPrefix(key, in.Prefix); of {
+			out.Prefix[rest] = row.peek(in.Limit, now)
+		}
+	}
+	return out, nil
+}
+
+func checkPrefix(prefix string) error {
+	if len(prefix) < 2 || prefix[len(prefix)-1] != ':' {
+		return fmt.Errorf("throttle: the prefix %q does not end with a colon", prefix)
+	}
+	return nil
+}
+
 // PeekPrefix judges every key that begins with prefix, which must end with ":",
 // in one statement. The verdicts are named by the rest of their key; one that is
 // missing was never tried.
 func PeekPrefix(ctx context.Context, tx *store.Tx, prefix string, l Limit) (map[string]Verdict, error) {
-	if len(prefix) < 2 || prefix[len(prefix)-1] != ':' {
-		return nil, fmt.Errorf("throttle: the prefix %q does not end with a colon", prefix)
+	if err := checkPrefix(prefix); err != nil {
+		return nil, err
 	}
-	rows, err := readPrefix(ctx, tx, prefix)
+	rows, err := readAll(ctx, tx, nil, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("throttle: %w", err)
 	}
@@ -108,20 +155,21 @@ func Return(ctx context.Context, tx *store.Tx, key string) error {
 
 // Clear forgets the tries and locks of keys.
 func Clear(ctx context.Context, tx *store.Tx, keys ...string) error {
-	for _, key := range keys {
-		if err := remove(ctx, tx, key); err != nil {
-			return fmt.Errorf("throttle: %w", err)
-		}
+	if err := remove(ctx, tx, keys, nil); err != nil {
+		return fmt.Errorf("throttle: %w", err)
 	}
 	return nil
 }
 
-// ClearPrefix forgets every key that begins with prefix, which must end with ":".
-func ClearPrefix(ctx context.Context, tx *store.Tx, prefix string) error {
-	if len(prefix) < 2 || prefix[len(prefix)-1] != ':' {
-		return fmt.Errorf("throttle: the prefix %q does not end with a colon", prefix)
+// ClearPrefix forgets every key that begins with one of the prefixes, each of
+// which must end with ":", in one statement.
+func ClearPrefix(ctx context.Context, tx *store.Tx, prefixes ...string) error {
+	for _, prefix := range prefixes {
+		if err := checkPrefix(prefix); err != nil {
+			return err
+		}
 	}
-	if err := removePrefix(ctx, tx, prefix); err != nil {
+	if err := remove(ctx, tx, nil, prefixes); err != nil {
 		return fmt.Errorf("throttle: %w", err)
 	}
 	return nil

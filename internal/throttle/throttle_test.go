@@ -96,6 +96,46 @@ func TestPeekPrefixSeesItsOwnAlone(t *testing.T) {
 	})
 }
 
+// Whatever is asked together is judged as it is asked alone.
+func TestPeekAllJudgesEachByItsOwnLimit(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		two := throttle.Limit{Limit: 2, Per: time.Hour}
+		for _, key := range []string{"resets:a", "resets:a", "resets:ab", "gate:a:1", "gate:a:1", "gate:ab:1"} {
+			take(t, db, key, five)
+		}
+		write(t, db, func(tx *store.Tx) error {
+			got, err := throttle.PeekAll(t.Context(), tx, throttle.Looks{
+				Keys: map[string]throttle.Limit{"resets:a": two, "failures:a": five}, Prefix: "gate:a:", Limit: five,
+			})
+			if err != nil {
+				return err
+			}
+			if v := got.Keys["resets:a"]; v.Allowed || v.Count != 2 || v.RetryAfter <= 0 {
+				t.Errorf("two of two: %+v", v)
+			}
+			if v := got.Keys["failures:a"]; !v.Allowed || v.Left != 5 || len(got.Keys) != 2 {
+				t.Errorf("never tried: %+v of %v", v, got.Keys)
+			}
+			if v := got.Prefix["1"]; v.Left != 3 || len(got.Prefix) != 1 {
+				t.Errorf("the prefix: %v", got.Prefix)
+			}
+			_, err = throttle.PeekAll(t.Context(), tx, throttle.Looks{Prefix: "gate:a"})
+			if err == nil {
+				t.Error("a prefix that ends inside a name was taken")
+			}
+			return nil
+		})
+		write(t, db, func(tx *store.Tx) error { return throttle.ClearPrefix(t.Context(), tx, "gate:a:", "resets:") })
+		write(t, db, func(tx *store.Tx) error {
+			got, err := throttle.PeekAll(t.Context(), tx, throttle.Looks{Keys: map[string]throttle.Limit{"resets:a": two}, Prefix: "gate:ab:", Limit: five})
+			if err == nil && (!got.Keys["resets:a"].Allowed || got.Prefix["1"].Count != 1) {
+				t.Errorf("after clearing: %+v", got)
+			}
+			return err
+		})
+	})
+}
+
 func TestTheWindowBeginsWithTheFirstTry(t *testing.T) {
 	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
 		for range 4 {

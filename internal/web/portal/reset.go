@@ -211,6 +211,10 @@ func (p *Portal) view(w http.ResponseWriter, r *http.Request) (reset.View, bool,
 	if answered || err != nil {
 		return reset.View{}, true, err
 	}
+	return p.viewOf(w, r, flow)
+}
+
+func (p *Portal) viewOf(w http.ResponseWriter, r *http.Request, flow reset.Flow) (reset.View, bool, error) {
 	view, err := p.Reset.View(r.Context(), flow)
 	if err != nil {
 		return reset.View{}, true, p.failed(w, r, err)

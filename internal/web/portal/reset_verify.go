@@ -149,12 +149,10 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 	case form["method"] == "" && (flow.State != reset.Verifying || !typed):
 		return reset.Reply{Flow: flow, Code: problem.Required}, nil
 	}
-	reply, err := p.Reset.Choose(r.Context(), by, flow, cmp.Or(form["method"], flow.MethodID))
+	reply, err := p.Reset.ChooseAndSend(r.Context(), by, flow, cmp.Or(form["method"], flow.MethodID), channelOf(form))
 	switch {
-	case err != nil || reply.Code != "":
+	case err != nil || reply.Code != "" || !reply.NeedsDestination:
 		return reply, err
-	case !reply.NeedsDestination:
-		return p.Reset.SendBy(r.Context(), by, reply.Flow, channelOf(form))
 	case !typed: // the page asks for the number
 		return reply, nil
 	case destination == "":
@@ -221,39 +219,48 @@ func (p *Portal) postNewPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	view, answered, err := p.view(w, r)
+	flow, answered, err := p.flow(w, r)
 	if answered || err != nil {
 		return err
 	}
-	refuse := func(refusal *problem.Error) error {
+	if flow.State != reset.ChoosingPassword && flow.State != reset.Writing {
+		return page.See(w, r, p.pathOf(r, flow))
+	}
+	if refusal := unfinished(form); refusal != nil {
+		view, answered, err := p.viewOf(w, r, flow)
+		if answered || err != nil {
+			return err
+		}
 		shown := p.newPasswordPage(r, view)
 		return p.refuse(w, r, "reset_password", shown, &shown.Base, refusal)
 	}
 	var reply reset.Reply
 	switch {
 	case form["action"] == "unlock":
-		reply, err = p.Reset.Unlock(r.Context(), page.Actor(r), view.Flow)
-	case form["new_password"] == "":
-		return refuse(problem.New(problem.Required).On("new_password"))
-	case form["new_password"] != form["confirm_password"]:
-		return refuse(problem.New(problem.PasswordMismatch).On("confirm_password"))
+		reply, err = p.Reset.Unlock(r.Context(), page.Actor(r), flow)
 	default:
-		reply, err = p.Reset.SetPassword(r.Context(), page.Actor(r), view.Flow, form["new_password"])
+		reply, err = p.Reset.SetPassword(r.Context(), page.Actor(r), flow, form["new_password"])
 	}
-	if refusal, ok := problem.As(err); ok && refusal.Code == problem.StillWriting {
-		// The page looks again by itself: it goes on where the other attempt is done.
-		w.Header().Set("Refresh", fmt.Sprintf("%d; url=/reset/password", int(refusal.RetryAfter/time.Second)+1))
-		return refuse(refusal)
-	} else if ok && refusal.Code == problem.Busy {
-		return refuse(refusal)
+	busy, ok := problem.As(err)
+	if ok && busy.Code != problem.Busy && busy.Code != problem.StillWriting || !ok && err != nil {
+		return p.failed(w, r, err)
 	}
+	if !ok && reply.Code == "" {
+		return page.See(w, r, reply.Step.Path)
+	}
+	// Only a refusal needs what the page shows.
+	view, err := p.Reset.View(r.Context(), flow)
 	if err != nil {
 		return p.failed(w, r, err)
 	}
-	if reply.Code == "" {
-		return page.See(w, r, reply.Step.Path)
-	}
 	shown := p.newPasswordPage(r, view)
+	if ok {
+		if busy.Code == problem.StillWriting {
+			// The page looks again by itself: it goes on where the other attempt is done.
+			w.Header().Set("Refresh", fmt.Sprintf("%d; url=/reset/password", int(busy.RetryAfter/time.Second)+1))
+		}
+		return p.refuse(w, r, "reset_password", shown, &shown.Base, busy)
+	}
 	refusal := problem.New(reply.Code).On("new_password").After(reply.RetryAfter)
 	shown.Refuse(refusal, page.Lang(r))
 	if len(reply.Refusals) > 0 {
@@ -261,6 +268,19 @@ func (p *Portal) postNewPassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.RetryAfter(w, reply.RetryAfter)
 	return p.Pages.Write(w, r, page.Status(reply.Code), "reset_password", shown)
+}
+
+// unfinished is what the form of a new password lacks; nil: nothing.
+func unfinished(form page.Form) *problem.Error {
+	switch {
+	case form["action"] == "unlock":
+		return nil
+	case form["new_password"] == "":
+		return problem.New(problem.Required).On("new_password")
+	case form["new_password"] != form["confirm_password"]:
+		return problem.New(problem.PasswordMismatch).On("confirm_password")
+	}
+	return nil
 }
 
 // donePage says that it worked.
