@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Directory kinds.
@@ -49,7 +50,28 @@ type DirectoryConfig struct {
 	Attributes       DirectoryAttributes `json:"attributes,omitzero"`
 	// WriteBack lets Kunci set passwords; without it every account is not managed here.
 	WriteBack bool `json:"write_back"`
+	// Sync has the directory listed from time to time, so that figures are those of
+	// everybody in it.
+	Sync DirectorySync `json:"sync,omitzero"`
 }
+
+// DirectorySync says how often a directory is listed, and who is on the list.
+type DirectorySync struct {
+	// Every is the time between the beginnings of two passes; zero: never listed.
+	Every time.Duration `json:"every,omitzero"`
+	// Filter narrows the list to those it finds too; empty: everybody that
+	// user_filter could find.
+	Filter string `json:"filter,omitzero"`
+}
+
+// On tells whether the directory is listed.
+func (s DirectorySync) On() bool { return s.Every > 0 }
+
+// LeastSync and MostSync bound the time between two passes.
+const (
+	LeastSync = 5 * time.Minute
+	MostSync  = 7 * 24 * time.Hour
+)
 
 // DirectoryAttributes names the attributes of an entry. The last four are yes or
 // no: the name of an attribute that says TRUE, or NAME=VALUE for any other value.
@@ -119,6 +141,12 @@ func (c *checker) directory(d *DirectoryConfig) {
 		if !balanced(f) || len(places) == 0 || slices.ContainsFunc(places, func(p string) bool { return p != DNPlace }) {
 			c.refuse("directory.group_filter", "expected a filter in brackets in which a group's members are {dn}, such as (member={dn})")
 		}
+	}
+	if y := d.Sync; y.Every != 0 && (y.Every < LeastSync || y.Every > MostSync) {
+		c.refuse("directory.sync.every", "expected a time from 5m to 168h, or 0 for no list")
+	}
+	if f := d.Sync.Filter; f != "" && (!balanced(f) || placeForm.MatchString(f)) {
+		c.refuse("directory.sync.filter", "expected a filter in brackets without places to fill in, such as (employeeType=staff)")
 	}
 	for key, name := range d.Attributes.Named() {
 		flag := slices.Contains([]string{"disabled", "must_change", "privileged", "password_source"}, key)

@@ -7,6 +7,7 @@ import (
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
 )
@@ -20,6 +21,7 @@ type overviewPage struct {
 	Failed   int
 	Warnings []warning
 	Off      int // webhooks that were switched off
+	List     roster.Status
 }
 
 // warning is something to mend, and where.
@@ -58,6 +60,10 @@ func (c *Console) getOverview(w http.ResponseWriter, r *http.Request, d desk) er
 				view.Off++
 			}
 		}
+		if err != nil {
+			return err
+		}
+		view.List, err = c.Roster.Status(r.Context(), tx, d.Org)
 		return err
 	})
 	if err != nil {
@@ -86,6 +92,7 @@ func warnings(v *overviewPage, d desk) []warning {
 	add(v.Open > 0, "requests", v.Open, "/console/requests", admin.SeeRequests)
 	add(v.Failed > 0, "messages", v.Failed, "/console/messages", admin.SeeMessages)
 	add(v.Off > 0, "webhooks", v.Off, "/console/settings", admin.SeeSettings)
+	add(v.List.Failure != "", "list-"+string(v.List.Failure), 0, "", admin.SeeSettings)
 	add(d.Org.Policy.Reset.Scope == "none", "off", 0, "/console/policy", admin.SeePolicy)
 	add(d.Org.Support.Email == "", "support", 0, "", admin.SeeOverview)
 	return all
