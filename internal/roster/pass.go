@@ -12,22 +12,22 @@ import (
 )
 
 var (
-	errNotDue = errors.New("no pass is due, or one is under way")
+	errHeld   = errors.New("a pass is under way")
 	errLost   = errors.New("another node took the pass over")
 	errNobody = errors.New("the directory was found empty; the list of before stays")
 	errNoList = errors.New("this directory cannot say who is in it")
 )
 
 // pass is one pass: taken, read, ended.
-func (s *Service) pass(ctx context.Context, o *org.Organization, now bool) error {
+func (s *Service) pass(ctx context.Context, o *org.Organization) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	holder := store.NewToken()
 	var r row
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) (err error) {
-		taken, err := take(ctx, tx, o.ID, holder, now)
+		taken, err := take(ctx, tx, o.ID, holder)
 		if err == nil && !taken {
-			err = errNotDue
+			err = errHeld
 		}
 		if err == nil {
 			r, err = selectRow(ctx, tx, o.ID)
@@ -45,10 +45,13 @@ func (s *Service) pass(ctx context.Context, o *org.Organization, now bool) error
 	if err == nil || errors.Is(err, errLost) {
 		return err
 	}
-	// The reason is kept also when it was the end of the program.
+	stopped := errors.Is(ctx.Err(), context.Canceled) // by whoever asked, or with the node: no fault of the directory
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
 	return errors.Join(err, s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		if stopped {
+			return release(ctx, tx, o.ID, holder)
+		}
 		return failed(ctx, tx, o.ID, holder, failureOf(err), min(o.Directory.Sync.Every, again))
 	}))
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,22 +37,22 @@ type Deps struct {
 
 // Service reads lists.
 type Service struct {
-	d    Deps
-	ctx  context.Context // ends with Close
-	end  context.CancelFunc
-	busy chan struct{}
-	wait sync.WaitGroup
+	d       Deps
+	closing chan struct{}
+	close   func()
+	busy    chan struct{}
+	wait    sync.WaitGroup
 }
 
 const (
 	// atOnce is how many organizations' passes one node runs at a time.
-	atOnce = 4
+	atOnce = 16
 	// hold is how long a pass that says nothing is believed to go on. It says
-	// something with each page; one page takes half a minute at most.
+	// something with every few entries.
 	hold = 2 * time.Minute
 	// longest bounds a pass.
 	longest = 2 * time.Hour
-	// whole is how long changes alone are read.
+	// wholeAfter is how long changes alone are read.
 	wholeAfter = 24 * time.Hour
 	// again is how soon a failed pass is tried again, at the latest.
 	again = 5 * time.Minute
@@ -61,14 +63,13 @@ func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Orgs == nil || d.Directories == nil || d.Log == nil {
 		return nil, errors.New("roster: DB, Orgs, Directories and Log are needed")
 	}
-	s := &Service{d: d, busy: make(chan struct{}, atOnce)}
-	s.ctx, s.end = context.WithCancel(context.Background())
-	return s, nil
+	closing := make(chan struct{})
+	return &Service{d: d, closing: closing, close: sync.OnceFunc(func() { close(closing) }), busy: make(chan struct{}, atOnce)}, nil
 }
 
 // Close ends the passes that this node runs and waits for them.
 func (s *Service) Close() {
-	s.end()
+	s.close()
 	s.wait.Wait()
 }
 
@@ -180,27 +181,45 @@ func (s *Service) Erase(ctx context.Context, tx *store.Tx, orgID, key string) er
 	return nil
 }
 
-// Run begins the passes that are due and drops the lists that nobody asks for any
-// more. It does not wait for a pass: one that hangs keeps no other one. It is
-// called again and again.
+// Run begins the passes that are due, the one that waits longest first, and drops
+// the lists that nobody asks for any more. It does not wait for a pass: one that
+// hangs takes one of a node's places and keeps nobody else. It is called again and
+// again.
 func (s *Service) Run(ctx context.Context) error {
-	var all []*org.Organization
-	var kept []string
-	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		if all, err = s.d.Orgs.List(ctx, tx); err == nil {
-			kept, err = selectKept(ctx, tx)
+	var due []waiting
+	var dropped []string
+	err := s.d.DB.Read(ctx, func(tx *store.Tx) error {
+		all, err := s.d.Orgs.List(ctx, tx)
+		if err != nil {
+			return err
 		}
-		return err
+		kept, err := selectRows(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, o := range all {
+			if !on(o) {
+				continue
+			}
+			r := kept[o.ID]
+			delete(kept, o.ID)
+			if at := r.due(o); !at.After(tx.Now()) && !r.heldUntil.After(tx.Now()) {
+				due = append(due, waiting{o, at})
+			}
+		}
+		dropped = slices.Sorted(maps.Keys(kept))
+		return nil
 	})
+	for _, id := range dropped {
+		if err == nil {
+			err = s.d.DB.Write(ctx, func(tx *store.Tx) error { return deleteList(ctx, tx, id) })
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("roster: %w", err)
 	}
-	asked := make(map[string]bool)
-	for _, o := range all {
-		if !on(o) {
-			continue
-		}
-		asked[o.ID] = true
+	slices.SortFunc(due, func(a, b waiting) int { return a.since.Compare(b.since) })
+	for _, w := range due {
 		select {
 		case s.busy <- struct{}{}:
 		default:
@@ -208,19 +227,46 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		s.wait.Go(func() {
 			defer func() { <-s.busy }()
-			if err := s.pass(s.ctx, o, false); err != nil && !errors.Is(err, errNotDue) && s.ctx.Err() == nil {
-				s.d.Log.Warn("the list of a directory was not read", "organization", o.Slug, "error", err)
-			}
+			s.begin(ctx, w.of)
 		})
 	}
-	for _, id := range kept {
-		if !asked[id] {
-			if err := s.d.DB.Write(ctx, func(tx *store.Tx) error { return deleteList(ctx, tx, id) }); err != nil {
-				return fmt.Errorf("roster: drop a list: %w", err)
-			}
-		}
-	}
 	return nil
+}
+
+// waiting is an organization whose pass is due.
+type waiting struct {
+	of    *org.Organization
+	since time.Time
+}
+
+// due is when the next pass begins: at once where the list is not that of the
+// organization as it is now.
+func (r row) due(o *org.Organization) time.Time {
+	switch next := r.beganAt.Add(o.Directory.Sync.Every); {
+	case r.failure != "":
+		return r.dueAt
+	case r.config != fingerprint(o):
+		return time.Time{}
+	case next.Before(r.dueAt):
+		return next
+	}
+	return r.dueAt
+}
+
+// begin runs a pass that ends with the node.
+func (s *Service) begin(ctx context.Context, o *org.Organization) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	go func() {
+		select {
+		case <-s.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := s.pass(ctx, o); err != nil && !errors.Is(err, errHeld) && ctx.Err() == nil {
+		s.d.Log.Warn("the list of a directory was not read", "organization", o.Slug, "error", err)
+	}
 }
 
 // Pass reads the list now, and returns when it is read. Problem Conflict: the
@@ -230,8 +276,8 @@ func (s *Service) Pass(ctx context.Context, o *org.Organization) error {
 	if !on(o) {
 		return problem.New(problem.Conflict)
 	}
-	err := s.pass(ctx, o, true)
-	if errors.Is(err, errNotDue) {
+	err := s.pass(ctx, o)
+	if errors.Is(err, errHeld) {
 		return problem.New(problem.Conflict)
 	}
 	return err

@@ -295,5 +295,60 @@ func TestPassesBeginWhenTheyAreDue(t *testing.T) {
 		if !ran() || ran() {
 			t.Error("what was asked for begins, and once")
 		}
+		d := h.org.Document()
+		d.Directory.BaseDN = "dc=fabrikam"
+		h.org = orgtest.Apply(t, h.db, h.orgs, d)
+		if !ran() || ran() {
+			t.Error("another connection is listed at once, and once")
+		}
+		d.Directory.Sync.Every = 10 * time.Minute
+		h.org = orgtest.Apply(t, h.db, h.orgs, d)
+		h.clock.Advance(11 * time.Minute)
+		if !ran() {
+			t.Error("a shorter time between passes did not hold at once")
+		}
+	})
+}
+
+// However many organizations there are, each has its turn.
+func TestNobodyIsForgotten(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		d := h.org.Document()
+		for i := range 40 {
+			d.Slug, d.Domains = fmt.Sprintf("org%02d", i), []string{fmt.Sprintf("org%02d.example", i)}
+			d.Administrators = nil
+			orgtest.Apply(t, h.db, h.orgs, d)
+		}
+		passes := 0
+		h.source.give = func(string, func([]directory.Entry) error) (string, bool, error) {
+			h.source.mu.Lock()
+			defer h.source.mu.Unlock()
+			passes++
+			return "one", true, nil
+		}
+		for range 4 {
+			h.must(h.Run(t.Context()))
+			h.Finish()
+		}
+		if passes != 41 {
+			t.Errorf("%d passes over 41 organizations", passes)
+		}
+	})
+}
+
+// A node that stops says nothing of the directory.
+func TestAPassThatEndsWithItsNodeIsNoFailure(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		ctx, stop := context.WithCancel(t.Context())
+		h.source.give = func(_ string, fn func([]directory.Entry) error) (string, bool, error) {
+			stop()
+			return "", false, fn([]directory.Entry{{Key: "a"}})
+		}
+		if err := h.Pass(ctx, h.org); err == nil {
+			t.Error("it went well")
+		}
+		if st := h.status(); st.Failure != "" || st.Running || st.Listed {
+			t.Errorf("%+v", st)
+		}
 	})
 }

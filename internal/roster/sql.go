@@ -23,20 +23,20 @@ type row struct {
 	failure                                    Failure
 }
 
-// take makes a pass this holder's: when it is due, or now, and no other one is
-// under way. It numbers the pass.
-func take(ctx context.Context, tx *store.Tx, orgID, holder string, now bool) (bool, error) {
-	at := store.Micros(tx.Now())
+// take makes a pass this holder's when no other one is under way, and numbers it.
+func take(ctx context.Context, tx *store.Tx, orgID, holder string) (bool, error) {
 	if _, err := tx.Exec(ctx, `INSERT INTO roster (org_id) VALUES ($1) ON CONFLICT (org_id) DO NOTHING`, orgID); err != nil {
 		return false, err
 	}
-	due := at
-	if now {
-		due = 1<<63 - 1
-	}
-	n, err := tx.Exec(ctx, `UPDATE roster SET holder = $2, held_until = $3, pass = pass + 1 WHERE org_id = $1 AND held_until <= $4 AND due_at <= $5`,
-		orgID, holder, at+hold.Microseconds(), at, due)
+	n, err := tx.Exec(ctx, `UPDATE roster SET holder = $2, held_until = $3, pass = pass + 1 WHERE org_id = $1 AND held_until <= $4`,
+		orgID, holder, store.Micros(tx.Now().Add(hold)), store.Micros(tx.Now()))
 	return n == 1, err
+}
+
+// release ends a pass that found nothing out.
+func release(ctx context.Context, tx *store.Tx, orgID, holder string) error {
+	_, err := tx.Exec(ctx, `UPDATE roster SET due_at = 0, holder = '', held_until = 0 WHERE org_id = $1 AND holder = $2`, orgID, holder)
+	return err
 }
 
 // renew says that a pass goes on; false when it is somebody else's by now.
@@ -63,32 +63,36 @@ func want(ctx context.Context, tx *store.Tx, orgID string) error {
 	return err
 }
 
-func selectRow(ctx context.Context, tx *store.Tx, orgID string) (row, error) {
-	var r row
+const rowColumns = `org_id, config, mark, pass, entries, whole_at, began_at, ended_at, was_whole, failed_at, failure, due_at, held_until`
+
+func scanRow(from interface{ Scan(...any) error }) (id string, r row, err error) {
 	var wholeAt, beganAt, endedAt, failedAt, dueAt, heldUntil int64
 	var failure string
-	err := tx.QueryRow(ctx, `SELECT config, mark, pass, entries, whole_at, began_at, ended_at, was_whole, failed_at, failure, due_at, held_until
- FROM roster WHERE org_id = $1`, orgID).
-		Scan(&r.config, &r.mark, &r.pass, &r.entries, &wholeAt, &beganAt, &endedAt, &r.wasWhole, &failedAt, &failure, &dueAt, &heldUntil)
+	err = from.Scan(&id, &r.config, &r.mark, &r.pass, &r.entries, &wholeAt, &beganAt, &endedAt, &r.wasWhole, &failedAt, &failure, &dueAt, &heldUntil)
 	r.wholeAt, r.beganAt, r.endedAt = store.Time(wholeAt), store.Time(beganAt), store.Time(endedAt)
 	r.failedAt, r.dueAt, r.heldUntil, r.failure = store.Time(failedAt), store.Time(dueAt), store.Time(heldUntil), Failure(failure)
+	return id, r, err
+}
+
+func selectRow(ctx context.Context, tx *store.Tx, orgID string) (row, error) {
+	_, r, err := scanRow(tx.QueryRow(ctx, `SELECT `+rowColumns+` FROM roster WHERE org_id = $1`, orgID))
 	return r, err
 }
 
-// selectKept gives the organizations that have a list.
-func selectKept(ctx context.Context, tx *store.Tx) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT org_id FROM roster`)
+// selectRows gives how every list stands, by organization.
+func selectRows(ctx context.Context, tx *store.Tx) (map[string]row, error) {
+	rows, err := tx.Query(ctx, `SELECT `+rowColumns+` FROM roster`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var all []string
+	all := make(map[string]row)
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		id, r, err := scanRow(rows)
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, id)
+		all[id] = r
 	}
 	return all, rows.Err()
 }

@@ -15,6 +15,9 @@ import (
 // listPatience is how long one page may take. Nobody waits for it.
 const listPatience = 30 * time.Second
 
+// listHand is how many people are given at once: each takes requests of its own.
+const listHand = 50
+
 // changes is how a server says when entries changed. A position is text that
 // only the same implementation reads.
 type changes interface {
@@ -38,7 +41,7 @@ type place struct {
 	At  string `json:"at"`
 }
 
-// Changes reads the people that the user filter could find, a page at a time:
+// Changes reads the people that the user filter could find, a few at a time:
 // those that changed since a mark of an earlier pass, or everybody when there is
 // no mark that this server can read. whole tells that everybody was read: who was
 // not among them is gone. next is the mark for the following pass; it covers what
@@ -93,7 +96,8 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 	defer detail.close()
 
 	by := d.dialect.changes()
-	who, at, err := by.begin(ctx, detail)
+	// On the connection of the pages: behind one name there may be two servers.
+	who, at, err := by.begin(ctx, list)
 	if err != nil {
 		return "", false, fault(err)
 	}
@@ -111,7 +115,7 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 		asked = append(asked, a)
 	}
 	err = d.pages(ctx, list, filter, asked, func(found []*ldap.Entry) error {
-		people := make([]directory.Entry, 0, len(found))
+		var people []directory.Entry
 		for _, e := range found {
 			if a := by.attribute(); a != "" {
 				at = by.later(at, e.GetEqualFoldAttributeValue(a))
@@ -123,7 +127,12 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 			if err != nil {
 				return fault(err)
 			}
-			people = append(people, p.Entry)
+			if people = append(people, p.Entry); len(people) == listHand {
+				if err := fn(people); err != nil {
+					return &callerError{err}
+				}
+				people = nil
+			}
 		}
 		if err := fn(people); err != nil {
 			return &callerError{err}
