@@ -17,7 +17,7 @@ import (
 )
 
 func (c *cli) orgCommand() *cobra.Command {
-	return group("org", "Organizations as files", c.orgApply(), c.orgShow(), c.orgList(), c.orgImportEntra())
+	return group("org", "Organizations as files", c.orgApply(), c.orgShow(), c.orgList(), c.orgSync(), c.orgImportEntra())
 }
 
 func (c *cli) orgApply() *cobra.Command {
@@ -138,7 +138,32 @@ func (c *cli) orgList() *cobra.Command {
 	})
 }
 
-// input opens the file of a flag; "-" is standard input.
+func (c *cli) orgSync() *cobra.Command {
+	return c.withJSON(&cobra.Command{
+		Use: "sync ORG", Short: "Read the list of an organization's directory now",
+		Long: `Reads who is in the directory of an organization, for the figures of its reports.
+The organization's file asks for the list with directory.sync; a node then reads
+it from time to time by itself.`,
+		Args: arguments(1, "ORG"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.open(cmd.Context(), func(a *app.App) error {
+				list, err := a.Sync(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if c.json {
+					return printJSON(cmd.OutOrStdout(), list)
+				}
+				read := "what changed was read"
+				if list.Whole {
+					read = "everybody was read"
+				}
+				return say(cmd.OutOrStdout(), "%s: %s on the list, %s", args[0], plural(list.Entries, "person", "people"), read)
+			})
+		},
+	})
+}
+
 func (c *cli) orgImportEntra() *cobra.Command {
 	var file string
 	cmd := c.withJSON(&cobra.Command{
@@ -180,6 +205,7 @@ organization's file, and see on the console what it would do to people.`,
 	return cmd
 }
 
+// input opens the file of a flag; "-" is standard input.
 func input(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 	switch file {
 	case "":

@@ -31,6 +31,7 @@ import (
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
@@ -89,6 +90,7 @@ type App struct {
 	Provider     *provider.Service
 	SignIn       *signin.Service
 	Report       *report.Service
+	Roster       *roster.Service
 	Webhooks     *webhook.Service
 	Streams      *stream.Service
 	Privacy      *privacy.Service
@@ -179,6 +181,9 @@ func configFlag(c *config.Config) string {
 // Close closes the directories' connections, the database and what else was
 // opened. Run has to be over.
 func (a *App) Close() error {
+	if a.Roster != nil {
+		a.Roster.Close()
+	}
 	if a.ldap != nil {
 		a.ldap.Close()
 	}

@@ -15,6 +15,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 )
@@ -184,6 +185,32 @@ func (d *doctor) directory(ctx context.Context, a *App, o *org.Organization) {
 	for _, f := range a.ldap.Examine(ctx, o) {
 		d.checks = append(d.checks, Check{Name: "directory " + o.Slug + ": " + f.Name, OK: f.OK, Text: f.Text, Mend: f.Mend})
 	}
+	d.list(ctx, a, o)
+}
+
+// list looks how the list of an organization's directory stands.
+func (d *doctor) list(ctx context.Context, a *App, o *org.Organization) {
+	name, read := "directory "+o.Slug+": list", "run: kunci org sync"+configFlag(d.c)+" "+o.Slug
+	list, err := a.list(ctx, o)
+	switch {
+	case err != nil:
+		d.bad(name, "see that the database answers", "it cannot be read: %v", err)
+	case !list.On:
+	case list.Failure != "":
+		d.bad(name, listMends[list.Failure]+", then "+read, "the last pass failed at %s (%s)", list.FailedAt.Format(time.RFC3339), list.Failure)
+	case !list.Listed:
+		d.bad(name, "start a node, or "+read, "it was not read yet")
+	default:
+		d.good(name, "%d people, read at %s", list.Entries, list.Began.Format(time.RFC3339))
+	}
+}
+
+// listMends is what helps against a failed pass.
+var listMends = map[roster.Failure]string{
+	roster.Unavailable: "see that a server of the directory answers",
+	roster.Rights:      "let the service account read everybody below base_dn, without a limit on lists in pages",
+	roster.Nobody:      "see directory.sync.filter, user_filter and what the service account may read",
+	roster.Internal:    "see the log of the node",
 }
 
 // provider looks at an organization's identity provider.

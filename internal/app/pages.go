@@ -41,7 +41,7 @@ func (a *App) wirePages() error {
 		return err
 	}
 	administrators, err := console.New(console.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report,
+		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Methods: a.Methods, SignIn: a.SignIn, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Roster: a.Roster,
 		Audit: a.Audit, Notify: a.Notify, Webhooks: a.Webhooks, Domains: a.Domains, Pages: pages, Secure: strings.HasPrefix(public, "https://"),
 	})
 	if err != nil {

@@ -30,6 +30,7 @@ import (
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
@@ -142,7 +143,10 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Directories: a.Accounts.Directory}); err != nil {
+	if a.Roster, err = roster.New(roster.Deps{DB: a.DB, Orgs: a.Orgs, Directories: a.Accounts.Directory, Log: a.Log}); err != nil {
+		return err
+	}
+	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Roster: a.Roster, Directories: a.Accounts.Directory}); err != nil {
 		return err
 	}
 	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Log: a.Log}); err != nil {
@@ -153,7 +157,7 @@ func (a *App) wire() (err error) {
 	}
 	a.Privacy, err = privacy.New(privacy.Deps{
 		DB: a.DB, Audit: a.Audit, Accounts: a.Accounts, Methods: a.Methods, Sessions: a.Sessions, Challenges: a.Challenges,
-		Provider: a.Provider, Reset: a.Reset, Helpdesk: a.Helpdesk, Notify: a.Notify, Log: a.Log,
+		Provider: a.Provider, Reset: a.Reset, Helpdesk: a.Helpdesk, Notify: a.Notify, Roster: a.Roster, Log: a.Log,
 		Keep: privacy.Keep{Events: a.Config.Keep.EventsDays, Requests: a.Config.Keep.RequestsDays},
 	})
 	if err != nil {
@@ -224,6 +228,7 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("reset.expire", time.Minute, a.Reset.Expire)
 	a.Jobs.Every("report.count", 5*time.Second, a.Report.Run)
 	a.Jobs.Every("report.snapshot", 15*time.Minute, a.Report.Snapshot)
+	a.Jobs.Every("roster.run", 10*time.Second, a.Roster.Run)
 	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
 	a.Jobs.Every("privacy.forget", time.Hour, a.Privacy.Run)
 	a.Jobs.Every("audit.stream", 2*time.Second, a.Streams.Run)

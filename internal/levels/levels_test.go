@@ -27,7 +27,7 @@ var levels = [][]string{
 	{"internal/securityinfo", "internal/helpdesk", "internal/token"},
 	{"internal/challenge"},
 	{"internal/account"},
-	{"internal/directory/embedded", "internal/directory/ldap"},
+	{"internal/directory/embedded", "internal/directory/ldap", "internal/roster"},
 	{"internal/password", "internal/notify", "internal/directory", "internal/captcha", "internal/provider", "internal/domain"},
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
 	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording", "internal/idempotency"},

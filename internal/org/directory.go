@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"kunci.dev/kunci/internal/config"
 )
@@ -55,6 +56,9 @@ type DirectoryConfig struct {
 	// AllowedNetworks are networks that are not public and in which an owner may try
 	// another server from the console all the same. The servers in URLs need none.
 	AllowedNetworks []string `json:"allowed_networks,omitzero"`
+	// Sync has the directory listed from time to time, so that figures are those of
+	// everybody in it.
+	Sync DirectorySync `json:"sync,omitzero"`
 }
 
 // Networks are the networks in which another server may be tried although they
@@ -73,6 +77,24 @@ func (d DirectoryConfig) CheckConnection() config.Faults {
 	}
 	return faults
 }
+
+// DirectorySync says how often a directory is listed, and who is on the list.
+type DirectorySync struct {
+	// Every is the time between the beginnings of two passes; zero: never listed.
+	Every time.Duration `json:"every,omitzero"`
+	// Filter narrows the list to those it finds too; empty: everybody that
+	// user_filter could find.
+	Filter string `json:"filter,omitzero"`
+}
+
+// On tells whether the directory is listed.
+func (s DirectorySync) On() bool { return s.Every > 0 }
+
+// LeastSync and MostSync bound the time between two passes.
+const (
+	LeastSync = 5 * time.Minute
+	MostSync  = 7 * 24 * time.Hour
+)
 
 // DirectoryAttributes names the attributes of an entry. The last four are yes or
 // no: the name of an attribute that says TRUE, or NAME=VALUE for any other value.
@@ -144,6 +166,12 @@ func (c *checker) directory(d *DirectoryConfig) {
 		}
 	}
 	c.networks("directory.", d.AllowedNetworks)
+	if y := d.Sync; y.Every != 0 && (y.Every < LeastSync || y.Every > MostSync) {
+		c.refuse("directory.sync.every", "expected a time from 5m to 168h, or 0 for no list")
+	}
+	if f := d.Sync.Filter; f != "" && (!balanced(f) || placeForm.MatchString(f)) {
+		c.refuse("directory.sync.filter", "expected a filter in brackets without places to fill in, such as (employeeType=staff)")
+	}
 	for key, name := range d.Attributes.Named() {
 		flag := slices.Contains([]string{"disabled", "must_change", "privileged", "password_source"}, key)
 		attribute, value, _ := strings.Cut(name, "=")

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/config"
 )
@@ -28,7 +29,7 @@ func atLDAP(t *testing.T, change func(lines map[string]string)) (text, folder st
 		change(lines)
 	}
 	text = small + "directory:\n"
-	for _, key := range []string{"kind", "dialect", "urls", "start_tls", "bind_dn", "bind_password_file", "ca_file", "base_dn", "user_filter", "group_filter", "attributes", "write_back"} {
+	for _, key := range []string{"kind", "dialect", "urls", "start_tls", "bind_dn", "bind_password_file", "ca_file", "base_dn", "user_filter", "group_filter", "attributes", "write_back", "sync"} {
 		if lines[key] != "" {
 			text += "  " + key + ": " + lines[key] + "\n"
 		}
@@ -40,6 +41,7 @@ func TestEveryKeyOfADirectoryIsRead(t *testing.T) {
 	text, folder := atLDAP(t, func(l map[string]string) {
 		l["dialect"], l["urls"], l["start_tls"], l["write_back"] = "active_directory", "[ldap://a.contoso.com]", "true", "false"
 		l["user_filter"], l["group_filter"] = `"(&(objectClass=person)(uid={user_id}))"`, `"(member={dn})"`
+		l["sync"] = `{every: 30m, filter: "(employeeType=staff)"}`
 		l["attributes"] = `{user_id: uid, display_name: cn, given_name: givenName, family_name: sn, language: preferredLanguage, group_name: cn,
     disabled: nsAccountLock, must_change: mustChange=yes, privileged: memberLevel=9, password_source: federated}`
 	})
@@ -52,6 +54,7 @@ func TestEveryKeyOfADirectoryIsRead(t *testing.T) {
 		BindPasswordFile: filepath.Join(folder, "password"), CAFile: filepath.Join(folder, "ca.pem"), BaseDN: "ou=people,dc=contoso,dc=com",
 		UserFilter: "(&(objectClass=person)(uid={user_id}))", GroupFilter: "(member={dn})",
 		Attributes: DirectoryAttributes{"uid", "cn", "givenName", "sn", "preferredLanguage", "cn", "nsAccountLock", "mustChange=yes", "memberLevel=9", "federated"},
+		Sync:       DirectorySync{30 * time.Minute, "(employeeType=staff)"},
 	}
 	if !reflect.DeepEqual(all[0].Directory, want) {
 		t.Errorf("got  %+v\nwant %+v", all[0].Directory, want)
@@ -119,6 +122,9 @@ func TestWhatADirectoryIsRefusedFor(t *testing.T) {
 		"a filter for everybody":         {set("user_filter", "(objectClass=person)"), "directory.user_filter"},
 		"a filter with a pattern":        {set("user_filter", `"(mail={user_id}*)"`), "directory.user_filter"},
 		"a filter with an odd bracket":   {set("user_filter", `"(|(mail={user_id})"`), "directory.user_filter"},
+		"a list too often":               {set("sync", "{every: 1m}"), "directory.sync.every"},
+		"a list with a place":            {set("sync", `{every: 1h, filter: "(mail={user_id})"}`), "directory.sync.filter"},
+		"a list by an odd filter":        {set("sync", `{every: 1h, filter: "(a=b"}`), "directory.sync.filter"},
 		"two filters":                    {set("user_filter", `"(mail={user_id})(a=b)"`), "directory.user_filter"},
 		"a filter with another place":    {set("user_filter", `"(&(mail={user_id})(uid={user}))"`), "directory.user_filter"},
 		"a user ID as an attribute":      {set("user_filter", `"({user_id}=x)"`), "directory.user_filter"},

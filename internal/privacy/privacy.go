@@ -16,6 +16,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 )
@@ -40,6 +41,7 @@ type Deps struct {
 	Reset      *reset.Service
 	Helpdesk   *helpdesk.Service
 	Notify     *notify.Service
+	Roster     *roster.Service
 	Log        *slog.Logger
 	Keep       Keep
 }
@@ -50,7 +52,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Audit == nil || d.Accounts == nil || d.Methods == nil || d.Sessions == nil || d.Challenges == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Notify == nil || d.Log == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Notify == nil || d.Roster == nil || d.Log == nil {
 		return nil, errors.New("privacy: a part is missing")
 	}
 	return &Service{d}, nil
@@ -70,6 +72,9 @@ func (s *Service) Erase(ctx context.Context, by audit.Actor, o *org.Organization
 			}
 		}
 		if _, err := s.d.Provider.Release(ctx, tx, o.ID, a.ID); err != nil {
+			return err
+		}
+		if err := s.d.Roster.Erase(ctx, tx, o.ID, a.Entry.Key); err != nil {
 			return err
 		}
 		return s.d.Audit.Erase(ctx, tx, by, o.ID, a.ID)

@@ -19,8 +19,9 @@ import (
 // with enough methods, capable when both.
 type Registration struct {
 	At time.Time `json:"-"`
-	// People are the accounts of the directory; where it cannot be listed,
-	// those that Kunci has met, and Partial is true.
+	// People are the accounts of the directory, as old as its list where one is
+	// read from time to time; where nothing lists it, those that Kunci has met, and
+	// Partial is true.
 	People  int  `json:"people"`
 	Partial bool `json:"partial"`
 
@@ -51,14 +52,12 @@ func (s *Service) Registration(ctx context.Context, o *org.Organization) (Regist
 	if err != nil {
 		return Registration{}, fmt.Errorf("report registration: %w", err)
 	}
-	if lister, ok := d.(directory.Lister); ok {
-		n, err := lister.Count(ctx)
-		if err != nil {
-			return Registration{}, fmt.Errorf("report registration: %w", err)
-		}
-		if n <= live {
-			return s.register(ctx, o, d)
-		}
+	n, listed, err := s.size(ctx, o, d)
+	if err != nil {
+		return Registration{}, fmt.Errorf("report registration: %w", err)
+	}
+	if listed && n <= live {
+		return s.register(ctx, o, d)
 	}
 	if errors.Is(kept, store.ErrNoRows) {
 		return s.register(ctx, o, d)
@@ -125,18 +124,47 @@ func (s *Service) register(ctx context.Context, o *org.Organization, d directory
 	return figures, err
 }
 
-// walk goes through the directory a page at a time. One that cannot be listed
-// gives the accounts that Kunci has met, known, of which nothing else is known.
+// size is how many people a directory has; false where nothing lists them.
+func (s *Service) size(ctx context.Context, o *org.Organization, d directory.Directory) (n int, listed bool, err error) {
+	if lister, ok := d.(directory.Lister); ok {
+		n, err = lister.Count(ctx)
+		return n, true, err
+	}
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		n, listed, err = s.d.Roster.Count(ctx, tx, o)
+		return err
+	})
+	return n, listed, err
+}
+
+// page gives the people after one, the zero Entry for the first, in an order that
+// stays: from the directory itself, or from the list that was read of it.
+func (s *Service) page(ctx context.Context, o *org.Organization, d directory.Directory, after directory.Entry) (page []directory.Entry, err error) {
+	if lister, ok := d.(directory.Lister); ok {
+		return lister.List(ctx, directory.Page{After: after.UserID, Limit: directory.MaxPage})
+	}
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		page, err = s.d.Roster.Page(ctx, tx, o, after.Key, directory.MaxPage)
+		return err
+	})
+	return page, err
+}
+
+// walk goes through the directory a page at a time. One that nothing lists gives
+// the accounts that Kunci has met, known, of which nothing else is known.
 func (s *Service) walk(ctx context.Context, o *org.Organization, d directory.Directory, fn func(e directory.Entry, h held, known bool)) (partial bool, err error) {
-	lister, ok := d.(directory.Lister)
-	if !ok {
+	_, listed, err := s.size(ctx, o, d)
+	if err != nil {
+		return false, fmt.Errorf("report registration: %w", err)
+	}
+	if !listed {
 		err = s.d.DB.Read(ctx, func(tx *store.Tx) error {
 			return eachKnown(ctx, tx, o.ID, func(h held) { fn(directory.Entry{}, h, true) })
 		})
 		return true, err
 	}
-	for after := ""; ; {
-		page, err := lister.List(ctx, directory.Page{After: after, Limit: directory.MaxPage})
+	for after := (directory.Entry{}); ; {
+		page, err := s.page(ctx, o, d, after)
 		if err != nil {
 			return false, fmt.Errorf("report registration: %w", err)
 		}
@@ -154,7 +182,7 @@ func (s *Service) walk(ctx context.Context, o *org.Organization, d directory.Dir
 		if len(page) < directory.MaxPage {
 			return false, nil
 		}
-		after = page[len(page)-1].UserID
+		after = page[len(page)-1]
 	}
 }
 

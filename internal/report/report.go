@@ -8,6 +8,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -16,6 +17,8 @@ type Deps struct {
 	DB    *store.DB
 	Audit *audit.Service
 	Orgs  *org.Service
+	// Roster has the lists of directories that cannot be listed at once.
+	Roster *roster.Service
 	// Directories opens the directory of an organization as it is configured now.
 	Directories func(o *org.Organization) (directory.Directory, error)
 }
@@ -25,8 +28,8 @@ type Service struct{ d Deps }
 
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
-	if d.DB == nil || d.Audit == nil || d.Orgs == nil || d.Directories == nil {
-		return nil, errors.New("report: DB, Audit, Orgs and Directories are needed")
+	if d.DB == nil || d.Audit == nil || d.Orgs == nil || d.Roster == nil || d.Directories == nil {
+		return nil, errors.New("report: DB, Audit, Orgs, Roster and Directories are needed")
 	}
 	return &Service{d}, nil
 }

@@ -1,7 +1,9 @@
 package report_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"kunci.dev/kunci/internal/org/orgtest"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/secret/secrettest"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -31,6 +34,7 @@ type house struct {
 	org      *org.Organization
 	accounts *account.Service
 	methods  *method.Service
+	roster   *roster.Service
 	clock    *storetest.Clock
 }
 
@@ -56,15 +60,19 @@ func each(t *testing.T, wrap func(directory.Directory) directory.Directory, fn f
 		must(err)
 		engine, err := embedded.New(embedded.Deps{DB: db, Hasher: hasher})
 		must(err)
-		open := func(o *org.Organization) (directory.Directory, error) {
-			d, err := engine.Open(o)
+		own := *h.org
+		open := func(*org.Organization) (directory.Directory, error) {
+			d, err := engine.Open(&own) // whatever a test makes of the organization
 			return wrap(d), err
 		}
 		h.methods, err = method.New(method.Deps{Keys: keys})
 		must(err)
 		h.accounts, err = account.New(account.Deps{DB: db, Methods: h.methods, Audit: h.audit, Directories: engine.Open})
 		must(err)
-		h.Service, err = report.New(report.Deps{DB: db, Audit: h.audit, Orgs: orgs, Directories: open})
+		h.roster, err = roster.New(roster.Deps{DB: db, Orgs: orgs, Directories: open, Log: slog.New(slog.DiscardHandler)})
+		must(err)
+		t.Cleanup(h.roster.Close)
+		h.Service, err = report.New(report.Deps{DB: db, Audit: h.audit, Orgs: orgs, Roster: h.roster, Directories: open})
 		must(err)
 		fn(h)
 	})
@@ -375,6 +383,41 @@ func TestMonthsAreTheSumOfTheirDays(t *testing.T) {
 			if err != nil || p.Total.Completed != want || len(p.Ways) != 1 || p.Ways[0].Completed != want || p.Times.Count != want {
 				t.Errorf("%v: %d by day, %+v by month, want %d, %v", span, p.Total.Completed, p.Ways, want, err)
 			}
+		}
+	})
+}
+
+// listedForeign is one of LDAP that tells its entries for a list.
+type listedForeign struct{ foreign }
+
+func (l listedForeign) Changes(ctx context.Context, _ string, fn func([]directory.Entry) error) (string, bool, error) {
+	all, err := l.Directory.(directory.Lister).List(ctx, directory.Page{Limit: directory.MaxPage})
+	if err == nil {
+		err = fn(all)
+	}
+	return "1", true, err
+}
+
+// With a list, figures are those of everybody, as in a directory of our own.
+func TestAListOfAForeignDirectoryIsCounted(t *testing.T) {
+	each(t, func(d directory.Directory) directory.Directory { return listedForeign{foreign{d}} }, func(h *house) {
+		h.load(people)
+		h.org.Directory = org.DirectoryConfig{Kind: org.LDAP, WriteBack: true, Sync: org.DirectorySync{Every: time.Hour}}
+		if err := h.roster.Pass(t.Context(), h.org); err != nil {
+			t.Fatal(err)
+		}
+		got, err := h.Registration(t.Context(), h.org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.People != 5 || got.Partial || got.Enabled != 3 || got.Registered != 3 || got.Capable != 1 || got.ByKind[method.Email] != 4 {
+			t.Errorf("%+v", got)
+		}
+		p := h.org.Policy
+		p.Reset.Gates = 2
+		effect, err := h.Try(t.Context(), h.org, p)
+		if err != nil || effect.Before.Partial || effect.Stranded != 1 {
+			t.Errorf("%+v, %v", effect, err)
 		}
 	})
 }

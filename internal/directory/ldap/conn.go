@@ -26,7 +26,11 @@ type conn struct {
 // do runs one request. The library knows no contexts: the time that is left
 // becomes the request's own, and an ended context cuts the connection.
 func (c *conn) do(ctx context.Context, request func() error) error {
-	limit := c.server.limits.operation
+	return c.within(ctx, c.server.limits.operation, request)
+}
+
+// within is do with another limit.
+func (c *conn) within(ctx context.Context, limit time.Duration, request func() error) error {
 	if end, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(end))
 	}

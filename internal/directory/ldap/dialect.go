@@ -31,6 +31,8 @@ type dialect interface {
 	// LockedUntil, Disabled, Privileged, PasswordChangedAt. It only adds: what is
 	// already true stays true.
 	state(ctx context.Context, c *conn, e *ldap.Entry, into *directory.Entry) error
+	// changes is how the server says when entries changed.
+	changes() changes
 	// groups are the names of all groups the entry is in, nested ones included.
 	groups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error)
 	// judge reads the answer to a bind of this person. Wrong, Locked, Expired …; an

@@ -16,6 +16,9 @@ func Hurry(s *Service) {
 	s.limits.down = 300 * time.Millisecond
 }
 
+// Pages has lists come in answers of n entries.
+func Pages(s *Service, n uint32) { s.limits.page = n }
+
 // Crowd bounds how many steps may run and wait at once.
 func Crowd(s *Service, open, waiting int) { s.limits.open, s.limits.waiting = open, waiting }
 
@@ -74,3 +77,6 @@ func UserIDFilter(template, typed string) string { return newFilter(template).us
 
 // GroupsOf is the filter for groups of entries.
 var GroupsOf = groupsOf
+
+// ListOverlap is what a pass by times reads again.
+const ListOverlap = listOverlap

@@ -37,13 +37,14 @@ type limits struct {
 	down      time.Duration // how long a server that failed is left alone, at first
 	downMost  time.Duration
 	replica   time.Duration // how long a server that took no write is not asked to
+	page      uint32        // entries in one answer of a list: at most the thousand a domain controller gives (MS-ADTS 3.1.1.3.4.6)
 	refused   time.Duration // how long a refused service account does not sign in again
 }
 
 var usualLimits = limits{
 	connect: 4 * time.Second, operation: 5 * time.Second, step: 10 * time.Second, write: 13 * time.Second, wait: 2 * time.Second,
 	idle: 4, open: 16, waiting: 64, age: 10 * time.Minute,
-	down: time.Second, downMost: 30 * time.Second, replica: time.Minute, refused: 10 * time.Second,
+	down: time.Second, downMost: 30 * time.Second, replica: time.Minute, refused: 10 * time.Second, page: 500,
 }
 
 // server is one of the directory's servers, and what is known of its health.

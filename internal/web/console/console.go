@@ -18,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/signin"
 	"kunci.dev/kunci/internal/store"
@@ -41,6 +42,7 @@ type Deps struct {
 	Admin    *admin.Service
 	Helpdesk *helpdesk.Service
 	Report   *report.Service
+	Roster   *roster.Service
 	Audit    *audit.Service
 	Notify   *notify.Service
 	Webhooks *webhook.Service
@@ -55,7 +57,7 @@ type Console struct{ Deps }
 // New refuses missing parts.
 func New(d Deps) (*Console, error) {
 	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Methods == nil || d.SignIn == nil || d.Admin == nil || d.Helpdesk == nil ||
-		d.Report == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Domains == nil || d.Pages == nil {
+		d.Report == nil || d.Roster == nil || d.Audit == nil || d.Notify == nil || d.Webhooks == nil || d.Domains == nil || d.Pages == nil {
 		return nil, errors.New("console: a part is missing")
 	}
 	return &Console{d}, nil

@@ -7,6 +7,7 @@ import (
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
 )
@@ -21,6 +22,7 @@ type overviewPage struct {
 	Warnings []warning
 	Off      int // webhooks that were switched off
 	Gone     int // verified domains whose record is missing
+	List     roster.Status
 }
 
 // warning is something to mend, and where.
@@ -62,7 +64,10 @@ func (c *Console) getOverview(w http.ResponseWriter, r *http.Request, d desk) er
 		if err != nil {
 			return err
 		}
-		view.Gone, err = c.Domains.Gone(r.Context(), tx, d.Org)
+		if view.Gone, err = c.Domains.Gone(r.Context(), tx, d.Org); err != nil {
+			return err
+		}
+		view.List, err = c.Roster.Status(r.Context(), tx, d.Org)
 		return err
 	})
 	if err != nil {
@@ -92,6 +97,7 @@ func warnings(v *overviewPage, d desk) []warning {
 	add(v.Failed > 0, "messages", v.Failed, "/console/messages", admin.SeeMessages)
 	add(v.Off > 0, "webhooks", v.Off, "/console/settings", admin.SeeSettings)
 	add(v.Gone > 0, "domains", v.Gone, domainsPath, admin.SeeSettings)
+	add(v.List.Failure != "", "list-"+string(v.List.Failure), 0, "/console/directory", admin.SeeDirectory)
 	add(d.Org.Policy.Reset.Scope == "none", "off", 0, "/console/policy", admin.SeePolicy)
 	add(d.Org.Support.Email == "", "support", 0, BrandingPath, admin.ChangeBranding)
 	return all

@@ -1,0 +1,4 @@
+package roster
+
+// Finish waits for the passes that Run began.
+func (s *Service) Finish() { s.wait.Wait() }
