@@ -49,6 +49,9 @@ func TestAnOrganizationOnSlapdCountsEverybody(t *testing.T) {
 		if err := p.App.Roster.Pass(t.Context(), p.Organization()); err != nil {
 			t.Fatal(err)
 		}
+		if page := owner.Get("/console/directory").Want(http.StatusOK, "console-directory"); !strings.Contains(page.Text(), "5 people, read on") {
+			t.Errorf("the list is not told: %s", page.Text())
+		}
 		if page := owner.Get("/console"); strings.Contains(page.Text(), "could not be listed") || strings.Contains(page.Text(), "only people whom Kunci has met") {
 			t.Errorf("a pass that went well: %s", page.Text())
 		}

@@ -12,6 +12,8 @@ import (
 	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/roster"
+	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
 )
 
@@ -21,6 +23,7 @@ type directoryPage struct {
 	State   admin.DirectoryState
 	Lines   []ldap.Health
 	Mapped  []mapped
+	List    roster.Status
 	May     bool
 	Trial   ldap.Trial // what the form holds; its password is never shown again
 	Servers string     // of it, one a line
@@ -69,7 +72,11 @@ func (c *Console) directory(r *http.Request, d desk) (*directoryPage, error) {
 		}
 	}
 	slices.SortFunc(view.Mapped, func(a, b mapped) int { return strings.Compare(a.Key, b.Key) })
-	return view, nil
+	err = c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		view.List, err = c.Roster.Status(r.Context(), tx, d.Org)
+		return err
+	})
+	return view, err
 }
 
 func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) error {
