@@ -19,6 +19,7 @@ import (
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/securityinfo"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
@@ -42,6 +43,7 @@ type Deps struct {
 	Privacy      *privacy.Service
 	SecurityInfo *securityinfo.Service
 	LDAP         *ldap.Service
+	Roster       *roster.Service
 }
 
 // Service acts for administrators.
@@ -50,7 +52,7 @@ type Service struct{ d Deps }
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
 	if d.DB == nil || d.Accounts == nil || d.Methods == nil || d.Challenges == nil || d.Sessions == nil || d.Provider == nil ||
-		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil || d.LDAP == nil || d.SecurityInfo == nil {
+		d.Reset == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Orgs == nil || d.Jobs == nil || d.Messages == nil || d.Privacy == nil || d.LDAP == nil || d.Roster == nil || d.SecurityInfo == nil {
 		return nil, errors.New("admin: a part is missing")
 	}
 	return &Service{d}, nil

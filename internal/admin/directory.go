@@ -11,6 +11,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 )
@@ -26,6 +27,7 @@ const longestTrial = 25 * time.Second
 type DirectoryState struct {
 	ldap.State
 	Figures report.Registration
+	List    roster.Status
 }
 
 // Directory tells how an organization's directory is configured and how its
@@ -46,8 +48,28 @@ func (s *Service) Directory(ctx context.Context, as Authority, o *org.Organizati
 		state.Set.BindDN = ""
 	}
 	state.Set.BindPasswordFile = ""
-	state.Figures, err = s.d.Report.Registration(ctx, o)
+	if state.Figures, err = s.d.Report.Registration(ctx, o); err != nil {
+		return DirectoryState{}, err
+	}
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		state.List, err = s.d.Roster.Status(ctx, tx, o)
+		return err
+	})
 	return state, err
+}
+
+// SyncDirectory has the list of a directory read at once, by a node. Problems:
+// Forbidden, Conflict where no list is asked for.
+func (s *Service) SyncDirectory(ctx context.Context, as Authority, o *org.Organization) error {
+	if !as.May(TestDirectory) {
+		return problem.New(problem.Forbidden)
+	}
+	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		if err := s.d.Roster.Request(ctx, tx, o); err != nil {
+			return err
+		}
+		return s.d.Audit.Record(ctx, tx, as.By, audit.Event{Kind: audit.DirectoryTested, Org: o.ID, Outcome: audit.Success, Reason: "list-asked"})
+	})
 }
 
 // TestDirectory tries a connection to a directory and keeps nothing of it but

@@ -30,10 +30,22 @@ type directoryOutput struct {
 		AllowedNetworks []string          `json:"allowed_networks,omitempty"`
 		Servers         []directoryServer `json:"servers,omitempty" doc:"As this node knows them; nothing is asked for it"`
 		People          int               `json:"people"`
+		List            *directoryList    `json:"list,omitempty" doc:"Where the organization asks for one"`
 		Partial         bool              `json:"partial" doc:"The directory cannot be listed: only people whom Kunci has met are counted"`
 		Enabled         int               `json:"sspr_enabled"`
 		Capable         int               `json:"sspr_capable"`
 	}
+}
+
+// directoryList is how the list of a directory stands.
+type directoryList struct {
+	Listed   bool       `json:"listed" doc:"There is a list of the directory as it is configured now"`
+	Entries  int        `json:"entries"`
+	ReadAt   *time.Time `json:"read_at,omitempty"`
+	Whole    bool       `json:"whole" doc:"The last pass read everybody, not only what changed"`
+	Running  bool       `json:"running"`
+	Failure  string     `json:"failure,omitempty" enum:"unavailable,rights,nobody,internal" doc:"Why the last pass failed"`
+	FailedAt *time.Time `json:"failed_at,omitempty"`
 }
 
 type directoryServer struct {
@@ -101,6 +113,10 @@ func (a *API) directoryOperations() {
 		Summary:     "Try a connection to a directory, without saving it",
 		Description: "The stored password goes only to the servers that it was stored for.",
 	}, admin.TestDirectory, a.testDirectory)
+	register(a, huma.Operation{
+		OperationID: "sync-directory", Method: http.MethodPost, Path: "/directory/sync", DefaultStatus: http.StatusOK,
+		Summary: "Have the list of the directory read at once", Description: "A node begins within seconds; list tells when it was read.",
+	}, admin.TestDirectory, a.syncDirectory)
 }
 
 func (a *API) getDirectory(ctx context.Context, _ *OrgPath) (*directoryOutput, error) {
@@ -115,6 +131,9 @@ func (a *API) getDirectory(ctx context.Context, _ *OrgPath) (*directoryOutput, e
 	b.BindDN, b.PasswordSet, b.BaseDN, b.UserFilter, b.GroupFilter = set.BindDN, state.Secret, set.BaseDN, set.UserFilter, set.GroupFilter
 	b.WriteBack, b.AllowedNetworks = set.WriteBack || set.Kind != org.LDAP, set.AllowedNetworks
 	b.People, b.Partial, b.Enabled, b.Capable = state.Figures.People, state.Figures.Partial, state.Figures.Enabled, state.Figures.Capable
+	if l := state.List; l.On {
+		b.List = &directoryList{l.Listed, l.Entries, some(l.Began), l.Whole, l.Running, string(l.Failure), some(l.FailedAt)}
+	}
 	b.Attributes = make(map[string]string)
 	for key, attribute := range set.Attributes.Named() {
 		if attribute != "" {
@@ -125,6 +144,13 @@ func (a *API) getDirectory(ctx context.Context, _ *OrgPath) (*directoryOutput, e
 		b.Servers = append(b.Servers, directoryServer{h.URL, some(h.AnsweredAt), some(h.DownSince), h.Writes, some(h.RefusedAt), h.Refusal})
 	}
 	return out, nil
+}
+
+func (a *API) syncDirectory(ctx context.Context, in *OrgPath) (*directoryOutput, error) {
+	if err := a.d.Admin.SyncDirectory(ctx, authority(ctx), organization(ctx)); err != nil {
+		return nil, err
+	}
+	return a.getDirectory(ctx, in)
 }
 
 func (a *API) testDirectory(ctx context.Context, in *directoryTestInput) (*directoryTestOutput, error) {

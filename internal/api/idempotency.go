@@ -41,7 +41,7 @@ var repeats = map[string]repeat{
 	"assign-request": once, "release-request": once,
 	"choose-method": once, "resend-code": once, "verify-method": once, "leave-method": once, "set-new-password": once,
 	"unlock-reset": once, "contact-administrator": once, "cancel-reset": once,
-	"add-domain": once, "verify-domain": once, "reset-help-text": once, "test-directory": reads,
+	"add-domain": once, "verify-domain": once, "reset-help-text": once, "test-directory": reads, "sync-directory": once,
 	"graph-create-phone-method": once, "graph-create-email-method": once,
 }
 

@@ -166,7 +166,7 @@ func (a *App) wire() (err error) {
 	a.Admin, err = admin.New(admin.Deps{
 		DB: a.DB, Accounts: a.Accounts, Methods: a.Methods, Challenges: a.Challenges, Sessions: a.Sessions, Provider: a.Provider,
 		Reset: a.Reset, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit, Orgs: a.Orgs, Jobs: a.Jobs, Messages: a.Notify, Privacy: a.Privacy,
-		LDAP: a.ldap, SecurityInfo: a.SecurityInfo,
+		LDAP: a.ldap, Roster: a.Roster, SecurityInfo: a.SecurityInfo,
 	})
 	if err != nil {
 		return err

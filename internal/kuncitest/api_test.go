@@ -115,6 +115,7 @@ GET /audit/checkpoint           + + + - +
 GET /keys                       + + - - +
 GET /directory                  + + - - +
 POST /directory/test            + - - - -
+POST /directory/sync            + - - - -
 GET /administrators             + + - - +
 PUT /administrators             + - - - -
 DELETE /administrators/{id}     + - - - -

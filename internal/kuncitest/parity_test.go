@@ -45,7 +45,18 @@ GET /console/settings = GET /keys
 POST /console/settings = (a key makes no keys and ends none, so that revoking it ends what it opened)
 GET /console/settings/administrators = GET /administrators
 POST /console/settings/administrators = PUT /administrators, DELETE /administrators/{id}
-(resets are led for people who have no part in the console) = POST /resets, GET /resets/{id}, POST /resets/{id}/choose, POST /resets/{id}/resend, POST /resets/{id}/verify, POST /resets/{id}/back, POST /resets/{id}/password, POST /resets/{id}/unlock, POST /resets/{id}/contact
+GET /console/settings/branding = GET /branding
+POST /console/settings/branding = PUT /branding, PUT /branding/logo, DELETE /branding/logo
+GET /console/settings/branding/sample.css = (colors of the page's own preview)
+GET /console/settings/domains = GET /domains, GET /domains/{domain}
+POST /console/settings/domains = POST /domains, POST /domains/{domain}/verify, DELETE /domains/{domain}
+GET /console/settings/help-texts = GET /help-texts
+GET /console/settings/help-texts/{name}/{language} = GET /help-texts/{page}/{language}
+POST /console/settings/help-texts/{name}/{language} = PUT /help-texts/{page}/{language}, POST /help-texts/{page}/{language}/reset
+GET /console/directory = GET /directory
+POST /console/directory = POST /directory/test, POST /directory/sync
+(scripts for Microsoft Graph ask for its shapes; people do not) = GET /graph/v1.0/users/{id}/authentication/methods, GET /graph/v1.0/users/{id}/authentication/phoneMethods, POST /graph/v1.0/users/{id}/authentication/phoneMethods, GET /graph/v1.0/users/{id}/authentication/phoneMethods/{method}, PATCH /graph/v1.0/users/{id}/authentication/phoneMethods/{method}, DELETE /graph/v1.0/users/{id}/authentication/phoneMethods/{method}, GET /graph/v1.0/users/{id}/authentication/emailMethods, POST /graph/v1.0/users/{id}/authentication/emailMethods, GET /graph/v1.0/users/{id}/authentication/emailMethods/{method}, PATCH /graph/v1.0/users/{id}/authentication/emailMethods/{method}, DELETE /graph/v1.0/users/{id}/authentication/emailMethods/{method}, GET /graph/v1.0/reports/authenticationMethods/userRegistrationDetails, GET /graph/v1.0/reports/authenticationMethods/userRegistrationDetails/{id}
+(resets are led for people who have no part in the console) = POST /resets, GET /resets/{id}, POST /resets/{id}/choose, POST /resets/{id}/resend, POST /resets/{id}/verify, POST /resets/{id}/back, POST /resets/{id}/password, POST /resets/{id}/unlock, POST /resets/{id}/cancel, POST /resets/{id}/contact
 `
 
 // A new page or operation that nobody thought of for the other side fails here.

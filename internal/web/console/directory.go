@@ -12,8 +12,6 @@ import (
 	"kunci.dev/kunci/internal/directory/ldap"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
-	"kunci.dev/kunci/internal/roster"
-	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
 )
 
@@ -23,7 +21,6 @@ type directoryPage struct {
 	State   admin.DirectoryState
 	Lines   []ldap.Health
 	Mapped  []mapped
-	List    roster.Status
 	May     bool
 	Trial   ldap.Trial // what the form holds; its password is never shown again
 	Servers string     // of it, one a line
@@ -72,11 +69,7 @@ func (c *Console) directory(r *http.Request, d desk) (*directoryPage, error) {
 		}
 	}
 	slices.SortFunc(view.Mapped, func(a, b mapped) int { return strings.Compare(a.Key, b.Key) })
-	err = c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-		view.List, err = c.Roster.Status(r.Context(), tx, d.Org)
-		return err
-	})
-	return view, err
+	return view, nil
 }
 
 func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) error {
@@ -87,6 +80,12 @@ func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) 
 	form, err := page.ReadLongForm(r)
 	if err != nil {
 		return err
+	}
+	if form["action"] == "sync" {
+		if err := c.Admin.SyncDirectory(r.Context(), d.as, d.Org); err != nil {
+			return err
+		}
+		return page.See(w, r, "/console/directory")
 	}
 	view.Servers = form["urls"]
 	view.Trial = ldap.Trial{
