@@ -89,34 +89,57 @@ func (c *conn) search(ctx context.Context, base string, scope int, filter string
 // may be what keeps somebody out, so nothing is taken.
 var errCutShort = errors.New("the answer is cut short; let Kunci's account read without a limit of entries")
 
-// searchAll asks for all entries below base, page by page (RFC 2696). More than most,
-// or than the server's own limit, is an error.
+// searchAll asks for all entries below base, page by page. More than most, or than
+// the server's own limit, is an error.
 func (c *conn) searchAll(ctx context.Context, base, filter string, most int, attributes ...string) ([]*ldap.Entry, error) {
-	seconds := max(1, int(c.server.limits.operation/time.Second))
-	paging := ldap.NewControlPaging(pageSize)
 	var all []*ldap.Entry
+	err := c.pages(ctx, pages{base, filter, attributes, pageSize, c.server.limits.operation}, func(found []*ldap.Entry) error {
+		if all = append(all, found...); len(all) > most {
+			return fmt.Errorf("%w: %w", directory.ErrRights, errCutShort)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// pages is a search whose answer comes in parts (RFC 2696).
+type pages struct {
+	base, filter string
+	attributes   []string
+	size         uint32        // entries of one
+	patience     time.Duration // for one
+}
+
+// pages gives the parts one by one. More than the server's own limit is an error;
+// a base that is not there has none.
+func (c *conn) pages(ctx context.Context, p pages, fn func([]*ldap.Entry) error) error {
+	seconds := max(1, int(p.patience/time.Second))
+	paging := ldap.NewControlPaging(p.size)
 	for {
-		r := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, seconds, false, filter, attributes, []ldap.Control{paging})
+		r := ldap.NewSearchRequest(p.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, seconds, false, p.filter, p.attributes, []ldap.Control{paging})
 		var found *ldap.SearchResult
-		err := c.do(ctx, func() (err error) {
+		err := c.within(ctx, p.patience, func() (err error) {
 			found, err = c.ldap.Search(r)
 			return err
 		})
 		code, answered := resultOf(err)
 		switch {
 		case answered && code == ldap.LDAPResultSizeLimitExceeded:
-			return nil, fmt.Errorf("%w: %w: %w", directory.ErrRights, errCutShort, err)
+			return fmt.Errorf("%w: %w: %w", directory.ErrRights, errCutShort, err)
 		case answered && (code == ldap.LDAPResultNoSuchObject || code == ldap.LDAPResultReferral):
-			return all, nil
+			return nil
 		case err != nil:
-			return nil, fault(err)
+			return fault(err)
 		}
-		if all = append(all, found.Entries...); len(all) > most {
-			return nil, fmt.Errorf("%w: %w", directory.ErrRights, errCutShort)
+		if err := fn(found.Entries); err != nil {
+			return err
 		}
 		next, ok := ldap.FindControl(found.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 		if !ok || len(next.Cookie) == 0 {
-			return all, nil
+			return nil
 		}
 		paging.SetCookie(next.Cookie)
 	}

@@ -55,7 +55,7 @@ func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([
 			return slices.Compact(names), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: groups are nested more than %d deep", directory.ErrRights, groupDepth)
+	return nil, fmt.Errorf("%w: groups are nested more than %d deep: %w", directory.ErrRights, groupDepth, errCutShort)
 }
 
 // groupBase is where groups are looked for: the domain of the base, since groups

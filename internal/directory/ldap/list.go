@@ -114,7 +114,7 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 	if a := by.attribute(); a != "" {
 		asked = append(asked, a)
 	}
-	err = d.pages(ctx, list, filter, asked, func(found []*ldap.Entry) error {
+	err = list.pages(ctx, pages{d.set.BaseDN, filter, asked, s.limits.page, listPatience}, func(found []*ldap.Entry) error {
 		var people []directory.Entry
 		for _, e := range found {
 			if a := by.attribute(); a != "" {
@@ -123,6 +123,11 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 			p, err := d.person(ctx, detail, e)
 			if errors.Is(err, directory.ErrNotFound) {
 				continue // no key, or no user ID
+			}
+			if errors.Is(err, errCutShort) {
+				// One person in too many groups does not keep the others from the list.
+				d.log.WarnContext(ctx, "somebody's groups cannot all be read; they are not on the list", "entry", e.DN)
+				continue
 			}
 			if err != nil {
 				return fault(err)
@@ -147,32 +152,4 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 		return "", false, fmt.Errorf("ldap directory: list: %w", err)
 	}
 	return string(text), whole, nil
-}
-
-// pages asks for everything that a filter finds, a page at a time (RFC 2696).
-func (d *Directory) pages(ctx context.Context, c *conn, filter string, attributes []string, fn func([]*ldap.Entry) error) error {
-	paging := ldap.NewControlPaging(c.server.limits.page)
-	r := ldap.NewSearchRequest(d.set.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, int(listPatience/time.Second), false,
-		filter, attributes, []ldap.Control{paging})
-	for {
-		var found *ldap.SearchResult
-		err := c.within(ctx, listPatience, func() (err error) {
-			found, err = c.ldap.Search(r)
-			return err
-		})
-		if code, answered := resultOf(err); answered && code == ldap.LDAPResultSizeLimitExceeded {
-			return misconfigured("sync", fmt.Errorf("the directory gives %s no more entries of a list; lift its size limit for lists in pages: %w", d.set.BindDN, err))
-		}
-		if err != nil {
-			return fault(err)
-		}
-		if err := fn(found.Entries); err != nil {
-			return err
-		}
-		answer, ok := ldap.FindControl(found.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-		if !ok || len(answer.Cookie) == 0 {
-			return nil
-		}
-		paging.SetCookie(answer.Cookie)
-	}
 }

@@ -3,6 +3,8 @@ package ldap_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -159,5 +161,33 @@ func TestDS389IsListed(t *testing.T) {
 	wantListed(t, who, "a", "b", "c", "d")
 	if _, _, whole := listed(t, d, mark); whole {
 		t.Error("everybody was read again")
+	}
+}
+
+// A server that gives no more than so many entries gives no list: half of the
+// people are not all of them.
+func TestAListBeyondTheLimitOfTheServer(t *testing.T) {
+	const people = 30
+	var b strings.Builder
+	for n := range people {
+		fmt.Fprintf(&b, "dn: uid=p%d,%s\nobjectClass: inetOrgPerson\nuid: p%[1]d\ncn: P\nsn: P\nmail: p%[1]d@contoso.com\n\n", n, ldaptest.People)
+	}
+	ldif := filepath.Join(t.TempDir(), "people.ldif")
+	if err := os.WriteFile(ldif, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for limit, all := range map[string]bool{"size.soft=20 size.hard=20 size.prtotal=unlimited": true, "size.soft=20 size.hard=20 size.prtotal=20": false} {
+		s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{LDIF: ldif, Database: "limits dn.exact=\"" + ldaptest.Service + "\" " + limit})
+		got := 0
+		_, whole, err := lister(t, s.Config()).Changes(t.Context(), "", func(page []directory.Entry) error {
+			got += len(page)
+			return nil
+		})
+		if all && (err != nil || !whole || got != people) {
+			t.Errorf("%s: %d people, %v", limit, got, err)
+		}
+		if !all && !errors.Is(err, directory.ErrRights) {
+			t.Errorf("%s: %d people, %v", limit, got, err)
+		}
 	}
 }
