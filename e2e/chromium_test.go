@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds a whole journey; nothing in it waits that long unless it is broken.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // startChromium runs a browser of its own, with a fresh profile, until the test ends.
 func startChromium(t *testing.T, patience time.Duration) context.Context {

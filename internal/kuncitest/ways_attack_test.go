@@ -18,11 +18,15 @@ import (
 
 // Every way to prove who one is, at every door it opens: an answer counts once,
 // of many at once one wins, five guesses are judged, and nothing weaker gets
-// through. What the two databases could do differently is tried on both.
+// through. Counting is tried on PostgreSQL too, by one way: what counts is the same
+// for all, and package challenge tries each on both databases.
 func TestEveryWayWithstands(t *testing.T) {
 	t.Parallel()
 	for _, w := range everyWay() {
 		for _, kind := range storetest.Kinds {
+			if kind == store.PostgreSQL && w.kind != method.Email {
+				continue
+			}
 			t.Run(w.name+"/"+string(kind), func(t *testing.T) {
 				t.Parallel()
 				c := startCrowd(t, kind)
