@@ -7,9 +7,9 @@ SHELL := bash
 # go test -race needs a C compiler; the product itself is built without one.
 export CGO_ENABLED := 1
 
-# Packages tested at once. Most of them wait for a database or a browser, so one
-# more than the cores keeps two cores at work.
-PACKAGES_AT_ONCE ?= 3
+# Packages tested at once. Most of them wait for a database or a browser, so
+# more than the cores helps little, and Chromium wants its own.
+PACKAGES_AT_ONCE ?= 2
 TESTS_AT_ONCE ?= 4
 # The longest ones begin first: what is left fills the gaps beside them.
 PACKAGES := ./internal/kuncitest ./e2e ./...

@@ -85,7 +85,7 @@ func TestADirectoryInTroubleAtEveryStepOfAReset(t *testing.T) {
 	for _, kind := range []string{"openldap", "389ds", "active_directory"} {
 		for _, name := range []string{"killed", "paused", "cut", "cut in the middle"} {
 			for what, unlocks := range map[string]bool{"reset": false, "unlock": true} {
-				if unlocks && name != "killed" || name == "cut" && kind != "openldap" {
+				if unlocks && name != "killed" || (name == "cut" || name == "paused") && kind != "openldap" {
 					continue // what a reset does at these, an unlock does too; connections are kept by one pool for all kinds
 				}
 				t.Run(fmt.Sprint(kind, " ", name, " ", what), func(t *testing.T) {
