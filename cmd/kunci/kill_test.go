@@ -37,10 +37,11 @@ type node struct {
 
 func newNode(t *testing.T, mail *notifytest.Server) *node {
 	t.Helper()
-	n := &node{t: t, program: filepath.Join(t.TempDir(), "kunci"), folder: t.TempDir()}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", n.program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
+	program, err := exec.LookPath("kunci") // TestMain put it there
+	if err != nil {
+		t.Fatal(err)
 	}
+	n := &node{t: t, program: program, folder: t.TempDir()}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
