@@ -2,8 +2,11 @@ package app
 
 import (
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"kunci.dev/kunci/internal/api"
@@ -14,24 +17,27 @@ import (
 	"kunci.dev/kunci/internal/web/portal"
 )
 
+// parsed are the pages of every room. They are parsed once in a process, however
+// many nodes run in it: nothing in them is a node's own.
+var parsed = sync.OnceValues(func() (*page.Renderer, error) {
+	var folders []fs.FS
+	for _, templates := range []func() (fs.FS, error){portal.Templates, console.Templates, help.Templates} {
+		folder, err := templates()
+		if err != nil {
+			return nil, err
+		}
+		folders = append(folders, folder)
+	}
+	return page.NewRenderer(slog.New(slog.DiscardHandler), folders...)
+})
+
 // wirePages builds what people see.
 func (a *App) wirePages() error {
-	templates, err := portal.Templates()
+	pages, err := parsed()
 	if err != nil {
 		return err
 	}
-	desks, err := console.Templates()
-	if err != nil {
-		return err
-	}
-	articles, err := help.Templates()
-	if err != nil {
-		return err
-	}
-	pages, err := page.NewRenderer(a.Log, templates, desks, articles)
-	if err != nil {
-		return err
-	}
+	pages = pages.For(a.Log)
 	public := strings.TrimSuffix(a.Config.PublicURL, "/")
 	people, err := portal.New(portal.Deps{
 		DB: a.DB, Orgs: a.Orgs, Reset: a.Reset, SignIn: a.SignIn, SecurityInfo: a.SecurityInfo, Captcha: a.Captcha, OwnData: a.Privacy, Pages: pages, Log: a.Log, Place: a.Notify.Place,

@@ -50,7 +50,7 @@ func (a *App) wire() (err error) {
 		return err
 	}
 	host, _ := challenge.RelyingParty(a.Config.PublicURL)
-	if a.Methods, err = method.New(method.Deps{Keys: a.Keys, RelyingParty: host}); err != nil {
+	if a.Methods, err = method.New(method.Deps{Keys: a.Keys, RelyingParty: host, HashMemory: a.options.Hash.Memory}); err != nil {
 		return err
 	}
 	if err = a.gateways(); err != nil {

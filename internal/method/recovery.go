@@ -45,7 +45,7 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 func (s *Service) NewRecoverySet(ctx context.Context) (codes []string, set []byte, err error) {
 	set = make([]byte, setHeader, setLength)
 	set[0], set[1], set[2] = setVersion, setPasses, setLanes
-	binary.BigEndian.PutUint32(set[3:], setMemory)
+	binary.BigEndian.PutUint32(set[3:], s.memory)
 	salt := make([]byte, saltBytes)
 	if _, err := rand.Read(salt); err != nil {
 		return nil, nil, fmt.Errorf("recovery set: %w", err)
@@ -66,7 +66,7 @@ func (s *Service) NewRecoverySet(ctx context.Context) (codes []string, set []byt
 		}
 		text := encodeCode(raw)
 		codes = append(codes, group(text))
-		set = append(set, argon2.IDKey([]byte(text), salt, setPasses, setMemory, setLanes, hashBytes)...)
+		set = append(set, argon2.IDKey([]byte(text), salt, setPasses, s.memory, setLanes, hashBytes)...)
 	}
 	return codes, set, nil
 }

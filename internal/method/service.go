@@ -1,6 +1,7 @@
 package method
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,13 +20,18 @@ type Deps struct {
 	Keys *secret.Keyset
 	// RelyingParty is the host name that passkeys work at; empty: at none.
 	RelyingParty string
+	// HashMemory is what the slow hash of a code or an answer takes, in KiB; zero:
+	// 19 MiB, OWASP's least for argon2id.
+	HashMemory uint32
 }
 
 // Service keeps the methods of every account.
 type Service struct {
 	keys *secret.Keyset
 	slow gate
-	host string // that passkeys work at
+	// memory of a slow hash, in KiB
+	memory uint32
+	host   string // that passkeys work at
 }
 
 // New refuses a missing keyset.
@@ -33,7 +39,7 @@ func New(d Deps) (*Service, error) {
 	if d.Keys == nil {
 		return nil, errors.New("method: no keyset")
 	}
-	return &Service{keys: d.Keys, slow: newGate(), host: d.RelyingParty}, nil
+	return &Service{keys: d.Keys, slow: newGate(), memory: cmp.Or(d.HashMemory, setMemory), host: d.RelyingParty}, nil
 }
 
 // List gives an account's methods in the order they were added: proved ones,

@@ -22,7 +22,7 @@ func (s *Service) hashSlowly(ctx context.Context, texts ...string) ([][]byte, er
 	for i := range texts {
 		stored[i] = make([]byte, setHeader+saltBytes, slowLength)
 		stored[i][0], stored[i][1], stored[i][2] = setVersion, setPasses, setLanes
-		binary.BigEndian.PutUint32(stored[i][3:], setMemory)
+		binary.BigEndian.PutUint32(stored[i][3:], s.memory)
 		if _, err := rand.Read(stored[i][setHeader:]); err != nil {
 			return nil, fmt.Errorf("slow hash: %w", err)
 		}

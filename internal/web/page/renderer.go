@@ -67,6 +67,9 @@ func NewRenderer(log *slog.Logger, folders ...fs.FS) (*Renderer, error) {
 	return &Renderer{templates, log}, nil
 }
 
+// For gives a renderer of the same pages that says elsewhere what failed.
+func (r *Renderer) For(log *slog.Logger) *Renderer { return &Renderer{r.templates, log} }
+
 // Template gives a parsed page, for the tests that check its types.
 func (r *Renderer) Template(name string) *template.Template { return r.templates[name] }
 
