@@ -2,7 +2,6 @@ package account_test
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +45,7 @@ func workUntilKilled(t *testing.T, url string) {
 	h := kin(t, url, os.Getenv(nodeKeyset))
 	guard := func(userID string, _ []string) bool {
 		if userID == stuckAt {
-			fmt.Println("stuck")
+			_, _ = os.Stdout.WriteString("stuck\n")
 			select {}
 		}
 		return true
