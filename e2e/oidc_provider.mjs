@@ -10,6 +10,7 @@ server.listen(0, '127.0.0.1', () => {
   const provider = new Provider(issuer, {
     clients: [{
       client_id: 'kunci', client_secret: 'a secret of the browser tests', redirect_uris: [process.argv[2]],
+      post_logout_redirect_uris: [process.argv[2].replace('/signin/', '/signout/')],
       response_types: ['code'], grant_types: ['authorization_code'],
     }],
     pkce: { required: () => true },

@@ -93,7 +93,8 @@ func TestOIDCSigningInAtARealProviderInChromium(t *testing.T) {
 			// A change takes a fresh proof, which the provider gives.
 			b.open("/security-info/add?kind=recovery_code", "signin-verify").shot("o3-again")
 			b.press().at("security-info-add").shot("o4-add")
-			b.open("/security-info", "security-info").leave().click(`form[action="/signout"] button`).at("signin")
+			b.open("/security-info", "security-info").leave().click(`form[action="/signout"] button`)
+			b.at("signout-provider").shot("o7-left").leave().click(`main a[href="/signin"]`).at("signin")
 			// Somebody else at the same computer, who is still her there.
 			b.fill("user_id", "alain@contoso.com").press().to("signin-password")
 			b.leave().click(`form[action="/signin/provider"] button`).at("signin-password").alert("provider-other").shot("o5-other")
@@ -102,6 +103,12 @@ func TestOIDCSigningInAtARealProviderInChromium(t *testing.T) {
 			}
 			b.click(`form[action="/signin/provider"] button`).there("alain@contoso.com")
 			b.at("security-info").shot("o6-alain")
+			// They leave both: the provider asks whether they mean it, and sends them back.
+			b.leave().click(`form[action="/signout"] button`).to("signout-provider")
+			b.press().click(`button[name="logout"]`).at("signout-provider").shot("o8-out")
+			b.open("/signin", "signin").fill("user_id", "alain@contoso.com").press().to("signin-password")
+			b.click(`form[action="/signin/provider"] button`).there("alain@contoso.com") // nobody is signed in there
+			b.to("security-info")
 		})
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/secret/secrettest"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -46,7 +47,12 @@ type foreign struct{ directory.Directory }
 
 func build(t *testing.T, db *store.DB, wrap func(directory.Directory) directory.Directory) house {
 	t.Helper()
-	keys := secrettest.NewTestKeyset(t)
+	return buildUnder(t, db, secrettest.NewTestKeyset(t), wrap)
+}
+
+// buildUnder is build with a keyset that another process has too.
+func buildUnder(t *testing.T, db *store.DB, keys *secret.Keyset, wrap func(directory.Directory) directory.Directory) house {
+	t.Helper()
 	hasher, err := password.New(password.HasherDeps{Keys: keys, Params: password.Params{Memory: 64, Time: 1, Threads: 1}})
 	if err != nil {
 		t.Fatal(err)

@@ -14,14 +14,8 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-const (
-	// slice is how long one run of the job works before it hands on to the next.
-	slice = 6 * time.Second
-	// What a password to hash and a method to register cost beside a plain row: a
-	// batch of either is smaller, so that others come to SQLite's writer in between.
-	passwordCost = 9
-	methodCost   = 4
-)
+// slice is how long one run of the job works before it hands on to the next.
+const slice = 6 * time.Second
 
 // errOvertaken: somebody else did the batch, or the import was ended.
 var errOvertaken = errors.New("account: the import went on without this run")
@@ -95,18 +89,16 @@ func (w *bulkWork) run(ctx context.Context) error {
 			}
 		}
 		read++
-		cost++
 		if w.bad[rec.line] {
+			cost++
 			continue
 		}
 		good, fault := check(rec, w.org)
 		if fault != nil {
+			cost++
 			continue // the check kept it, or counted it beyond what it keeps
 		}
-		if good.password != "" {
-			cost += passwordCost
-		}
-		cost += methodCost * len(good.methods)
+		cost += good.cost()
 		rows = append(rows, good)
 	}
 }

@@ -21,15 +21,28 @@ import (
 )
 
 const (
-	// batch is how many rows share a transaction: enough that a commit costs
-	// little, few enough that nobody waits for SQLite's writer.
+	// batch is how much shares a transaction, counted in rows with nothing but
+	// names: enough that a commit costs little, little enough that nobody waits for
+	// SQLite's writer.
 	batch = 500
+	// What a password to hash and a method to register cost beside a plain row.
+	passwordCost = 9
+	methodCost   = 4
 	// maxSpool bounds a file that cannot be read twice.
 	maxSpool = 256 << 20
 	// batchTries is how often a batch is prepared again because somebody changed
 	// a password meanwhile.
 	batchTries = 3
 )
+
+// cost is what a row takes of a batch, whichever way the file came.
+func (r row) cost() int {
+	n := 1 + methodCost*len(r.methods)
+	if r.password != "" {
+		n += passwordCost
+	}
+	return n
+}
 
 // accounts is the part of the embedded directory that takes account files.
 type accounts interface {
@@ -39,7 +52,7 @@ type accounts interface {
 }
 
 // Import reads an account file twice: first it checks every row, then it applies
-// them, in transactions of some hundred rows. A bad row stops it before
+// them, batch after batch. A bad row stops it before
 // anything is applied, with a *FileError that names the lines; with SkipBad the
 // good rows are applied. A fault of the machine in the middle leaves whole
 // batches applied; running the same file again finishes it, and running it after
@@ -187,7 +200,7 @@ func (im *importer) check(ctx context.Context, r io.Reader, f Format) error {
 // apply is the second reading.
 func (im *importer) apply(ctx context.Context, r io.Reader, f Format) error {
 	rows := make([]row, 0, batch)
-	done := 0
+	done, cost := 0, 0
 	flush := func() error {
 		if len(rows) == 0 {
 			return nil
@@ -196,15 +209,15 @@ func (im *importer) apply(ctx context.Context, r io.Reader, f Format) error {
 			return err
 		}
 		done += len(rows)
-		rows = rows[:0]
+		rows, cost = rows[:0], 0
 		if im.opts.Progress != nil {
 			im.opts.Progress(done)
 		}
 		return nil
 	}
 	read, err := im.each(ctx, r, f, func(w row) error {
-		rows = append(rows, w)
-		if len(rows) == batch {
+		rows, cost = append(rows, w), cost+w.cost()
+		if cost >= batch {
 			return flush()
 		}
 		return nil

@@ -100,6 +100,7 @@ func (a *API) build() {
 	a.resetOperations()
 	a.keyOperations()
 	a.directoryOperations()
+	a.providerOperations()
 	a.messageOperations()
 	a.brandingOperations()
 	a.domainOperations()

@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/wording"
 )
 
@@ -58,6 +59,34 @@ type helpTextReset struct {
 	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
 }
 
+type helpTextTry struct {
+	OrgPath
+	Page     string `path:"page" maxLength:"40"`
+	Language string `path:"language" maxLength:"10"`
+	Body     struct {
+		Text string `json:"text,omitempty" maxLength:"6000" doc:"As for put-help-text"`
+	}
+}
+
+// helpTextSpan is a piece of a line, helpTextBlock a paragraph or a list of lines.
+type (
+	helpTextSpan struct {
+		Text    string `json:"text"`
+		Strong  bool   `json:"strong,omitempty"`
+		Address string `json:"address,omitempty" doc:"It is a link to this"`
+	}
+	helpTextBlock struct {
+		List  bool             `json:"list" doc:"A list; else one paragraph"`
+		Items [][]helpTextSpan `json:"items"`
+	}
+)
+
+type helpTextTried struct {
+	Body struct {
+		Blocks []helpTextBlock `json:"blocks" doc:"As people read it, with the organization's values"`
+	}
+}
+
 func (a *API) helpTextOperations() {
 	get(a, "/help-texts", "list-help-texts", "What pages of help and dead ends say", admin.SeeMessages, func(ctx context.Context, _ *OrgPath) (*helpTextsOutput, error) {
 		o, out := organization(ctx), &helpTextsOutput{}
@@ -86,12 +115,39 @@ func (a *API) helpTextOperations() {
 		})
 	})
 	register(a, huma.Operation{
+		OperationID: "try-help-text", Method: http.MethodPost, Path: "/help-texts/{page}/{language}/try", Summary: "A page's text as people would read it, without saving it",
+	}, admin.SeeMessages, tryHelpText)
+	register(a, huma.Operation{
 		OperationID: "reset-help-text", Method: http.MethodPost, Path: "/help-texts/{page}/{language}/reset", DefaultStatus: http.StatusOK, Summary: "Give a page the product's text again",
 	}, admin.ChangeMessages, func(ctx context.Context, in *helpTextReset) (*helpTextOutput, error) {
 		return a.editHelpText(ctx, in.Page, in.Language, in.IfMatch, func(tx *store.Tx, version int64) error {
 			return a.d.Orgs.ResetHelpText(ctx, tx, authority(ctx).By, organization(ctx).ID, in.Page, in.Language, version)
 		})
 	})
+}
+
+// tryHelpText writes a text as its page would.
+func tryHelpText(ctx context.Context, in *helpTextTry) (*helpTextTried, error) {
+	if _, err := helpTextOf(organization(ctx), in.Page, in.Language); err != nil {
+		return nil, err
+	}
+	text := wording.PageText{Page: in.Page, Language: in.Language, Text: strings.ReplaceAll(in.Body.Text, "\r\n", "\n")}
+	if faults := text.Check(); len(faults) > 0 {
+		return nil, faults
+	}
+	out := &helpTextTried{}
+	for _, b := range page.BrandOf(organization(ctx)).Fill(text) {
+		block := helpTextBlock{List: b.List}
+		for _, item := range b.Items {
+			line := make([]helpTextSpan, len(item))
+			for i, s := range item {
+				line[i] = helpTextSpan{s.Text, s.Strong, s.Address}
+			}
+			block.Items = append(block.Items, line)
+		}
+		out.Body.Blocks = append(out.Body.Blocks, block)
+	}
+	return out, nil
 }
 
 func (a *API) editHelpText(ctx context.Context, name, lang, ifMatch string, change func(*store.Tx, int64) error) (*helpTextOutput, error) {

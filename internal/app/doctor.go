@@ -15,6 +15,7 @@ import (
 	"kunci.dev/kunci/internal/challenge"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
@@ -218,11 +219,30 @@ func (d *doctor) provider(ctx context.Context, a *App, o *org.Organization) {
 	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
 	defer cancel()
 	name := "identity provider " + o.Slug
-	if err := a.Provider.Check(ctx, o); err != nil {
-		d.bad(name, "see the keys below identity_provider; a provider that is not on a public address needs allowed_networks", "people cannot sign in there: %v", err)
+	found, err := a.Provider.Check(ctx, o)
+	if err != nil {
+		d.bad(name, providerMends[provider.Reason(err)], "people cannot sign in there: %v", err)
 		return
 	}
-	d.good(name, "%s describes itself; register there the address %s to come back to", o.IdentityProvider.Issuer, a.Provider.ReturnURL(o))
+	d.good(name, "%s describes itself and publishes %d keys; register there the address %s to come back to",
+		o.IdentityProvider.Issuer, found.Keys, a.Provider.ReturnURL(o))
+	if !found.SignsOut {
+		d.good(name+": sign-out", "it has no end_session_endpoint: whoever signs out here is not signed out there, and is told so")
+		return
+	}
+	d.good(name+": sign-out", "offered to whoever signs out here; register there the address %s for after signing out", a.Provider.LeftURL(o))
+}
+
+// providerMends is what helps against a provider that cannot be used.
+var providerMends = map[string]string{
+	provider.NotPublic:    "name its network in identity_provider.allowed_networks, if it is yours",
+	provider.TooSlow:      "see that this machine reaches the issuer's address, and that nothing between them is silent",
+	provider.Unreachable:  "see identity_provider.issuer, and that this machine may reach it: it has to serve /.well-known/openid-configuration",
+	provider.Untrusted:    "name the authority that signed its certificate in identity_provider.ca_file",
+	provider.OtherIssuer:  "write identity_provider.issuer exactly as issuer in its own description, to the last slash",
+	provider.BadAddresses: "have the provider describe itself with https addresses",
+	provider.NoKeys:       "see that jwks_uri of its description answers, with a key for RS, PS or ES signatures or EdDSA",
+	provider.BadFile:      "see identity_provider.client_secret_file and ca_file: they have to be readable by this user, and hold something",
 }
 
 func (d *doctor) publicURL() {

@@ -13,6 +13,7 @@ import (
 	"kunci.dev/kunci/internal/geoip/geoiptest"
 	"kunci.dev/kunci/internal/notify/notifytest"
 	"kunci.dev/kunci/internal/password/breach"
+	"kunci.dev/kunci/internal/provider/providertest"
 	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -204,5 +205,74 @@ func TestDoctorSaysWherePasskeysWork(t *testing.T) {
 		if len(d.checks) != 1 || !d.checks[0].OK || !strings.Contains(d.checks[0].Text, want) {
 			t.Errorf("%s: %+v", address, d.checks)
 		}
+	}
+}
+
+// An identity provider is asked for its description and its keys, and what is wrong
+// says how to mend it; nothing about it is written down.
+func TestDoctorLooksAtTheIdentityProvider(t *testing.T) {
+	c := healthy(t, store.SQLite, notifytest.Options{TLS: "starttls", Username: "kunci", Password: "right"})
+	op := providertest.Start(t, time.Now)
+	a, err := New(t.Context(), c, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	apply := func(more string) {
+		t.Helper()
+		file := fmt.Sprintf("organization: contoso\nname: Contoso\ndomains: [contoso.com]\nidentity_provider: {name: Contoso ID, issuer: %q, client_id: kunci, client_secret_file: %q%s}\n", op.URL, op.SecretFile, more)
+		if _, err := a.Apply(t.Context(), strings.NewReader(file), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const here = ", allowed_networks: [127.0.0.0/8]"
+	look := func() (all []Check) {
+		t.Helper()
+		for _, check := range Doctor(t.Context(), c, Options{Log: slog.New(slog.DiscardHandler)}) {
+			if strings.HasPrefix(check.Name, "identity provider contoso") {
+				all = append(all, check)
+			}
+			if strings.Contains(check.Text+check.Mend, providertest.ClientSecret) {
+				t.Error("the client's secret is shown")
+			}
+		}
+		return all
+	}
+	apply(here)
+	good := look()
+	if len(good) != 2 || len(wrong(good)) != 0 || !strings.Contains(good[0].Text, "1 keys") || !strings.Contains(good[0].Text, "https://localhost:8443/signin/provider/contoso") ||
+		!strings.Contains(good[1].Text, "https://localhost:8443/signout/provider/contoso") {
+		t.Errorf("%+v", good)
+	}
+	op.Be(providertest.Faults{Description: func(d map[string]any) { delete(d, "end_session_endpoint") }})
+	if found := look(); len(found) != 2 || len(wrong(found)) != 0 || !strings.Contains(found[1].Text, "no end_session_endpoint") {
+		t.Errorf("without sign-out: %+v", found)
+	}
+	for mend, harm := range map[string]func(){
+		"jwks_uri": func() { op.Be(providertest.Faults{NoKey: true}) },
+		"exactly as issuer": func() {
+			op.Be(providertest.Faults{Description: func(d map[string]any) { d["issuer"] = "https://login.fabrikam.com" }})
+		},
+		"may reach it":       func() { op.Be(providertest.Faults{Down: true}) },
+		"allowed_networks":   func() { apply("") },
+		"client_secret_file": func() { _ = os.WriteFile(op.SecretFile, nil, 0o600) },
+	} {
+		op.Be(providertest.Faults{})
+		harm()
+		if found := look(); len(found) != 1 || found[0].OK || !strings.Contains(found[0].Mend, mend) {
+			t.Errorf("%s: %+v", mend, found)
+		}
+		_ = os.WriteFile(op.SecretFile, []byte(providertest.ClientSecret), 0o600)
+		apply(here)
+	}
+	err = a.DB.Read(t.Context(), func(tx *store.Tx) error {
+		var n int
+		if err := tx.QueryRow(t.Context(), `SELECT count(*) FROM provider_state`).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%d states were noted, %v", n, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

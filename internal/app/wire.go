@@ -232,7 +232,8 @@ func (a *App) keepHouse() {
 	a.Jobs.Every("webhook.send", 2*time.Second, a.Webhooks.Run)
 	a.Jobs.Every("privacy.forget", time.Hour, a.Privacy.Run)
 	a.Jobs.Every("audit.stream", 2*time.Second, a.Streams.Run)
-	a.Jobs.Every("helpdesk.digest", time.Hour, a.digest)
+	a.Jobs.Every("helpdesk.digest", 10*time.Minute, a.digest)
+	a.Jobs.Every("provider.look", 5*time.Minute, a.lookAtProviders)
 	a.Jobs.Every("domain.look", 15*time.Minute, a.Domains.Run)
 	a.purge("throttle.purge", func(ctx context.Context, tx *store.Tx) error {
 		_, err := throttle.Purge(ctx, tx)
@@ -252,6 +253,15 @@ func (a *App) keepHouse() {
 	a.purge("provider.purge", a.Provider.Purge)
 	a.purge("feedback.purge", a.Feedback.Purge)
 	a.purge("idempotency.purge", a.Idempotency.Purge)
+}
+
+// lookAtProviders notes how the organizations' identity providers are.
+func (a *App) lookAtProviders(ctx context.Context) error {
+	all, err := a.Organizations(ctx)
+	if err != nil {
+		return err
+	}
+	return a.Provider.Look(ctx, all)
 }
 
 // digest tells each organization's support address of the requests that wait.

@@ -8,7 +8,8 @@
 // throttle's count. Get and List open requests; Resolve closes one. None of
 // them acts on an account. Assign and Release say who works on a request; Answer
 // mails words to a registered address of the person, never to one that a request
-// names; Digest tells the support address once a day how many wait.
+// names; Digest tells the support address how many wait, as often as the policy says
+// (notifications.helpdesk_mail): requests are mailed at once, or only counted in it.
 //
 //	open ──> resolved
 //

@@ -139,10 +139,11 @@ func (s *Service) keep(ctx context.Context, tx *store.Tx, by audit.Actor, in In,
 	})
 }
 
-// mail tells the organization's support address, unless there is none or a
-// flood of requests is on.
+// mail tells the organization's support address, unless there is none, a flood of
+// requests is on, or the organization wants to hear of them together. "This wasn't
+// me" waits for nobody.
 func (s *Service) mail(ctx context.Context, tx *store.Tx, by audit.Actor, in In, r row) error {
-	if in.Org.Support.Email == "" {
+	if in.Org.Support.Email == "" || in.Problem != ProblemDispute && !atOnce(in.Org) {
 		return nil
 	}
 	verdict, err := throttle.Take(ctx, tx, "request_mail:"+in.Org.ID, perOrganization)

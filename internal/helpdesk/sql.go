@@ -123,12 +123,31 @@ func updateWork(ctx context.Context, tx *store.Tx, r row) (int64, error) {
 		r.ID, r.AssignedTo, r.work, r.OrgID, string(StateOpen))
 }
 
-// waiting counts the open requests of an organization, and tells when the oldest was opened.
-func waiting(ctx context.Context, tx *store.Tx, orgID string) (open, unassigned int, oldest time.Time, err error) {
-	var first int64
-	err = tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN assigned_to = '' THEN 1 ELSE 0 END), 0), COALESCE(MIN(opened_at), 0)
-		FROM helpdesk_request WHERE org_id = $1 AND state = $2`, orgID, string(StateOpen)).Scan(&open, &unassigned, &first)
-	return open, unassigned, store.Time(first), err
+// wait is what waits for the helpdesk.
+type wait struct {
+	open, unassigned int
+	oldest, newest   time.Time // when the first and the last of them was opened
+}
+
+func waiting(ctx context.Context, tx *store.Tx, orgID string) (w wait, err error) {
+	var first, last int64
+	err = tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN assigned_to = '' THEN 1 ELSE 0 END), 0), COALESCE(MIN(opened_at), 0), COALESCE(MAX(opened_at), 0)
+		FROM helpdesk_request WHERE org_id = $1 AND state = $2`, orgID, string(StateOpen)).Scan(&w.open, &w.unassigned, &first, &last)
+	w.oldest, w.newest = store.Time(first), store.Time(last)
+	return w, err
+}
+
+// selectTold gives when the organization's helpdesk was last told how many wait.
+func selectTold(ctx context.Context, tx *store.Tx, orgID string) (time.Time, error) {
+	var told int64
+	err := tx.QueryRow(ctx, `SELECT told_at FROM helpdesk_digest WHERE org_id = $1`, orgID).Scan(&told)
+	return store.Time(told), err
+}
+
+func upsertTold(ctx context.Context, tx *store.Tx, orgID string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO helpdesk_digest (org_id, told_at) VALUES ($1, $2) ON CONFLICT (org_id) DO UPDATE SET told_at = excluded.told_at`,
+		orgID, store.Micros(tx.Now()))
+	return err
 }
 
 func selectAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]row, error) {

@@ -179,25 +179,57 @@ func (s *Service) recordWork(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	})
 }
 
-// Digest mails the support address, once a day of UTC, how many requests wait. It
-// may be called as often as one likes, on any node.
+// atOnce tells whether each request is mailed by itself.
+func atOnce(o *org.Organization) bool {
+	switch o.Policy.Notifications.HelpdeskMail {
+	case org.MailHourly, org.MailDaily, org.MailOff:
+		return false
+	}
+	return true
+}
+
+// Digest mails the support address how many requests wait, as often as the policy
+// says: once a day of UTC, or in each hour after new ones came. It may be called as
+// often as one likes, on any node, and at least a few times an hour.
 func (s *Service) Digest(ctx context.Context, tx *store.Tx, o *org.Organization) error {
-	if o.Support.Email == "" {
+	often := o.Policy.Notifications.HelpdeskMail
+	if o.Support.Email == "" || often == org.MailOff {
 		return nil
 	}
-	open, unassigned, oldest, err := waiting(ctx, tx, o.ID)
+	if err := tx.Lock(ctx, "helpdesk-digest:"+o.ID); err != nil {
+		return fmt.Errorf("digest of requests: %w", err)
+	}
+	w, err := waiting(ctx, tx, o.ID)
 	if err != nil {
 		return fmt.Errorf("digest of requests: %w", err)
 	}
-	if open == 0 {
+	told, err := selectTold(ctx, tx, o.ID)
+	if err != nil && !errors.Is(err, store.ErrNoRows) {
+		return fmt.Errorf("digest of requests: %w", err)
+	}
+	key, due := digestKey(often, tx.Now().UTC(), told, w.newest)
+	if w.open == 0 || !due {
 		return nil
 	}
 	_, err = s.notify.Queue(ctx, tx, notify.Message{
-		Org: o, To: o.Support.Email, Lang: o.Language, Key: "digest:" + tx.Now().UTC().Format(time.DateOnly),
-		Body: notify.RequestDigest{Open: open, Unassigned: unassigned, Oldest: oldest},
+		Org: o, To: o.Support.Email, Lang: o.Language, Key: key,
+		Body: notify.RequestDigest{Open: w.open, Unassigned: w.unassigned, Oldest: w.oldest},
 	})
+	if err == nil {
+		err = upsertTold(ctx, tx, o.ID)
+	}
 	if err != nil {
 		return fmt.Errorf("digest of requests: %w", err)
 	}
 	return nil
+}
+
+// digestKey tells whether it is time for a digest, and what it is known by: the day,
+// or the hour, that it is of.
+func digestKey(often string, now, told, newest time.Time) (key string, due bool) {
+	if hour := now.Truncate(time.Hour); often == org.MailHourly && newest.After(told) {
+		return "digest:" + hour.Format("2006-01-02T15"), told.Before(hour)
+	}
+	today := now.Truncate(day)
+	return "digest:" + today.Format(time.DateOnly), told.Before(today)
 }

@@ -11,6 +11,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/method"
+	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -168,6 +169,68 @@ func TestTheDigestComesOnceADay(t *testing.T) {
 		clock.Advance(24 * time.Hour)
 		if n := digest(); n != 0 {
 			r.t.Errorf("%d when everything is done", n)
+		}
+	})
+}
+
+// How often the desk's mail comes is the organization's choice; "this wasn't me" waits
+// for nobody.
+func TestHowOftenTheDeskHearsOfRequests(t *testing.T) {
+	each(t, func(r *room, clock *storetest.Clock) {
+		for often, want := range map[string]struct{ single, first, sameHour, quiet, fresh, nextDay int }{
+			org.MailAtOnce: {single: 1, first: 1, nextDay: 1},
+			"":             {single: 1, first: 1, nextDay: 1},
+			org.MailHourly: {first: 1, fresh: 1, nextDay: 1},
+			org.MailDaily:  {first: 1, nextDay: 1},
+			org.MailOff:    {},
+		} {
+			desk := *contoso
+			desk.ID, desk.Policy.Notifications.HelpdeskMail = "org-"+often, often
+			clock.Advance(clock.Now().Truncate(24 * time.Hour).Add(33 * time.Hour).Sub(clock.Now())) // nine in the morning
+			queued := func(do func() error) int {
+				r.t.Helper()
+				before := r.queued()
+				if err := do(); err != nil {
+					r.t.Fatal(err)
+				}
+				return r.queued() - before
+			}
+			ask := func(in helpdesk.In) int {
+				in.Org = &desk
+				return queued(func() error {
+					return r.write(func(tx *store.Tx) error { return r.Open(r.t.Context(), tx, agent, in) })
+				})
+			}
+			digest := func(after time.Duration) int {
+				clock.Advance(after)
+				return queued(func() error {
+					for range 2 {
+						if err := r.write(func(tx *store.Tx) error { return r.Digest(r.t.Context(), tx, &desk) }); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			check := func(what string, got, want int) {
+				r.t.Helper()
+				if got != want {
+					r.t.Errorf("%q, %s: %d mails, want %d", often, what, got, want)
+				}
+			}
+			check("a request", ask(alain), want.single)
+			check("the first digest", digest(0), want.first)
+			check("in the same hour", digest(50*time.Minute), want.sameHour)
+			check("an hour without a new one", digest(time.Hour), want.quiet)
+			other := alain
+			other.AccountID, other.UserID = "acc-bianca", "bianca@contoso.com"
+			check("another request", ask(other), want.single)
+			check("an hour with a new one", digest(time.Hour), want.fresh)
+			check("and the next without", digest(time.Hour), want.quiet)
+			check("the next day", digest(24*time.Hour), want.nextDay)
+			dispute := other
+			dispute.Problem = helpdesk.ProblemDispute
+			check("this wasn't me", ask(dispute), 1)
 		}
 	})
 }

@@ -116,6 +116,7 @@ GET /keys                       + + - - +
 GET /directory                  + + - - +
 POST /directory/test            + - - - -
 POST /directory/sync            + - - - -
+GET /identity-provider          + + - - +
 GET /administrators             + + - - +
 PUT /administrators             + - - - -
 DELETE /administrators/{id}     + - - - -
@@ -143,6 +144,7 @@ GET /help-texts                 + + + - +
 GET /help-texts/{page}/{language}         + + + - +
 PUT /help-texts/{page}/{language}         + + - - -
 POST /help-texts/{page}/{language}/reset  + + - - -
+POST /help-texts/{page}/{language}/try    + + + - +
 GET /branding                   + + - - +
 PUT /branding                   + - - - -
 PUT /branding/logo              + - - - -

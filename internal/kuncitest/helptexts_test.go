@@ -68,6 +68,16 @@ func TestAnOrganizationExplainsDeadEndsItself(t *testing.T) {
 		if got := c.do(http.MethodPut, api+"/help-texts/help/id", `{"text":"evil.example"}`, "If-Match", got.header.Get("ETag")); got.code() != string(problem.DocumentWrong) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
+		try := c.do(http.MethodPost, api+"/help-texts/help/id/try", `{"text":"Selamat datang di **{{org}}**:\n\n- tulis ke {{support_email}}"}`)
+		if try.status != http.StatusOK || !strings.Contains(try.body, `{"text":"Contoso","strong":true}`) || !strings.Contains(try.body, `"address":"mailto:helpdesk@contoso.example"`) || !strings.Contains(try.body, `"list":true`) {
+			t.Errorf("tried: %d %s", try.status, try.body)
+		}
+		if _, saved := p.Organization().HelpText("help", "id"); saved {
+			t.Error("trying a text saves it")
+		}
+		if got := c.do(http.MethodPost, api+"/help-texts/help/id/try", `{"text":"evil.example"}`); got.code() != string(problem.DocumentWrong) {
+			t.Errorf("tried: %d %s", got.status, got.body)
+		}
 		put := c.do(http.MethodPut, api+"/help-texts/help/id", `{"text":"Selamat datang di {{org}}"}`, "If-Match", got.header.Get("ETag"))
 		reader := p.Browser()
 		reader.Header.Set("Accept-Language", "id")

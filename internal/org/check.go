@@ -155,6 +155,7 @@ func (p *Policy) check(c *checker) {
 	c.between("policy.questions.to_reset", p.Questions.ToReset, 3, p.Questions.ToRegister)
 	p.checkQuestions(c)
 	c.between("policy.administrators.gates", p.Administrators.Gates, 2, 2)
+	c.oneOf("policy.notifications.helpdesk_mail", p.Notifications.HelpdeskMail, MailAtOnce, MailHourly, MailDaily, MailOff)
 	c.oneOf("policy.captcha", p.Captcha, CaptchaOff, CaptchaAdaptive, CaptchaAlways)
 	c.between("policy.codes.digits", p.Codes.Digits, 6, 12)
 	c.between("policy.codes.minutes", p.Codes.Minutes, 1, 10) // ASVS 6.5.5

@@ -101,7 +101,7 @@ policy:
   registration: {required_at_sign_in: false, reconfirm_after_days: 0, skips_allowed: 1, skip_days: 2}
   questions: {to_register: 4, to_reset: 3, custom: [Who was the first to teach you?, {id: Siapa guru pertamamu?, en: Who taught you first?}]}
   administrators: {gates: 2}
-  notifications: {user_on_reset: false, admins_on_admin_reset: false}
+  notifications: {user_on_reset: false, admins_on_admin_reset: false, helpdesk_mail: hourly}
   captcha: always
   codes: {digits: 6, minutes: 5}
   phone: {countries: [ID, SG], per_day: 3}
@@ -125,6 +125,7 @@ policy:
 			Registration:          RegistrationPolicy{false, 0, 1, 2},
 			Questions:             QuestionPolicy{4, 3, []config.Texts{{"": "Who was the first to teach you?"}, {"id": "Siapa guru pertamamu?", "en": "Who taught you first?"}}},
 			Administrators:        AdministratorRules{2},
+			Notifications:         Notifications{HelpdeskMail: MailHourly},
 			Captcha:               "always",
 			Codes:                 CodePolicy{6, 5},
 			Phone:                 PhonePolicy{[]string{"ID", "SG"}, 3},

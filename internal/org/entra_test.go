@@ -28,7 +28,7 @@ func TestAPolicyOfEntraIsCarried(t *testing.T) {
 	if want := []method.Kind{method.AuthenticatorCode, method.HardwareToken, method.Email, method.SecurityQuestions}; !slices.Equal(p.Reset.Methods, want) {
 		t.Errorf("methods: %v", p.Reset.Methods)
 	}
-	if p.Questions.ToRegister != 4 || p.Questions.ToReset != 3 || p.Registration != (RegistrationPolicy{true, 90, 3, 7}) || p.Notifications != (Notifications{UserOnReset: true}) {
+	if p.Questions.ToRegister != 4 || p.Questions.ToReset != 3 || p.Registration != (RegistrationPolicy{true, 90, 3, 7}) || p.Notifications != (Notifications{UserOnReset: true, HelpdeskMail: MailAtOnce}) {
 		t.Errorf("questions %+v, registration %+v, notices %+v", p.Questions, p.Registration, p.Notifications)
 	}
 	if got.Support.Email != "helpdesk@contoso.com" {

@@ -81,10 +81,20 @@ type AdministratorRules struct {
 	Gates int `json:"gates"` // cannot be lowered below two
 }
 
-// Notifications says who hears of a reset.
+// How often the helpdesk's mail about requests comes.
+const (
+	MailAtOnce = "at_once" // each request by itself, and once a day how many wait
+	MailHourly = "hourly"  // how many wait, in an hour after new ones came, and once a day
+	MailDaily  = "daily"   // once a day how many wait
+	MailOff    = "off"
+)
+
+// Notifications says who hears of a reset, and of a request.
 type Notifications struct {
 	UserOnReset        bool `json:"user_on_reset"`
 	AdminsOnAdminReset bool `json:"admins_on_admin_reset"`
+	// HelpdeskMail is one of those above. "This wasn't me" is always mailed at once.
+	HelpdeskMail string `json:"helpdesk_mail"`
 }
 
 // CodePolicy is about mailed and texted codes.
@@ -153,7 +163,7 @@ func Defaults() Policy {
 		Registration:    RegistrationPolicy{RequiredAtSignIn: true, ReconfirmAfterDays: 180, SkipsAllowed: 3, SkipDays: 14},
 		Questions:       QuestionPolicy{ToRegister: 5, ToReset: 3},
 		Administrators:  AdministratorRules{Gates: 2},
-		Notifications:   Notifications{UserOnReset: true, AdminsOnAdminReset: true},
+		Notifications:   Notifications{UserOnReset: true, AdminsOnAdminReset: true, HelpdeskMail: MailAtOnce},
 		Captcha:         CaptchaAdaptive,
 		Codes:           CodePolicy{Digits: 8, Minutes: 10},
 		Phone:           PhonePolicy{PerDay: 10},

@@ -40,7 +40,8 @@ func selectRevision(ctx context.Context, tx *store.Tx, where, value string) (id,
 // committed since it was asked for.
 func selectDocument(ctx context.Context, tx *store.Tx, id string) (*Organization, string, error) {
 	var text, revision string
-	o := &Organization{}
+	// What a document of before a key was there means.
+	o := &Organization{Policy: Policy{Notifications: Notifications{HelpdeskMail: MailAtOnce}}}
 	var version int64
 	err := tx.QueryRow(ctx, `SELECT document, version, revision FROM organization WHERE id = $1`, id).Scan(&text, &version, &revision)
 	if err != nil {

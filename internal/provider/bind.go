@@ -62,10 +62,13 @@ func (s *Service) IsBound(ctx context.Context, tx *store.Tx, orgID, accountID st
 	return n > 0, nil
 }
 
-// Release lets an account belong to whoever next signs in with its user ID there.
-// It tells whether it belonged to anybody.
+// Release lets an account belong to whoever next signs in with its user ID there, and
+// forgets what its sessions there began with. It tells whether it belonged to anybody.
 func (s *Service) Release(ctx context.Context, tx *store.Tx, orgID, accountID string) (bool, error) {
 	n, err := deleteIdentities(ctx, tx, orgID, accountID)
+	if err == nil {
+		err = deleteSessionsOf(ctx, tx, orgID, accountID)
+	}
 	if err != nil {
 		return false, fmt.Errorf("release from the provider: %w", err)
 	}

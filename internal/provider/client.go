@@ -53,10 +53,14 @@ type metadata struct {
 	JWKS       string   `json:"jwks_uri"`
 	SendsIss   bool     `json:"authorization_response_iss_parameter_supported"`
 	ClientAuth []string `json:"token_endpoint_auth_methods_supported"`
+	// EndSession is where people sign out (RP-Initiated Logout 1.0, 2.1); empty: nowhere.
+	EndSession string `json:"end_session_endpoint"`
 }
 
-// discover gives a provider's description, read again every hour.
-func (s *Service) discover(ctx context.Context, p org.IdentityProvider) (*known, error) {
+// discover gives a provider's description, read again every hour, and notes how it
+// went.
+func (s *Service) discover(ctx context.Context, o *org.Organization) (*known, error) {
+	p := o.IdentityProvider
 	key := strings.Join(slices.Concat([]string{p.Issuer, p.CAFile}, p.AllowedNetworks), "\n")
 	now := s.d.DB.Now()
 	s.mu.Lock()
@@ -66,6 +70,11 @@ func (s *Service) discover(ctx context.Context, p org.IdentityProvider) (*known,
 		return k, nil
 	}
 	fresh, err := describe(ctx, p, now)
+	if ctx.Err() == nil { // somebody who does not wait says nothing about the provider
+		if failed := s.note(ctx, o, fresh, err); failed != nil {
+			s.d.Log.WarnContext(ctx, "how the identity provider is cannot be noted", "error", failed)
+		}
+	}
 	if err != nil {
 		if k != nil && now.Sub(k.at) < trustedFor {
 			s.d.Log.WarnContext(ctx, "the identity provider's description cannot be read again", "issuer", p.Issuer, "reason", reasonOf(err))
@@ -98,6 +107,9 @@ func describe(ctx context.Context, p org.IdentityProvider, now time.Time) (*know
 		if !org.AcceptableProviderURL(address) {
 			return nil, fault("description")
 		}
+	}
+	if !org.AcceptableProviderURL(k.meta.EndSession) {
+		k.meta.EndSession = "" // people are sent to no other address than one we would ask ourselves
 	}
 	k.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), client), k.meta.JWKS)
 	return k, nil
@@ -170,15 +182,4 @@ func readSecret(path string) (string, error) {
 		return "", errors.New("the provider's client_secret_file is empty")
 	}
 	return secret, nil
-}
-
-// Check reads the provider's description, keys and the client's secret, and says
-// what keeps people from signing in there.
-func (s *Service) Check(ctx context.Context, o *org.Organization) error {
-	k, err := describe(ctx, o.IdentityProvider, s.d.DB.Now())
-	if err != nil {
-		return err
-	}
-	_, err = s.client(k, o)
-	return err
 }

@@ -23,8 +23,14 @@
 //   - a provider is asked over connections that are bounded in time and size, that
 //     follow no redirects, and that reach public addresses or allowed networks only.
 //
-// Nothing the provider gave is kept, but for the blind index of who it was.
+// Nothing the provider gave is kept, but for the blind index of who it was, and,
+// sealed and for as long as the session, the ID token where it takes one back to sign
+// people out there. That is offered and never done by itself:
 //
-// Room signin calls it. Begin, Address and Finish ask the network: no transaction
-// may be open.
+//	Keep ──> Leave ──> SignOutAddress ──> (the provider) ──> CameBack
+//
+// How each provider is, is looked at and noted: State tells it and asks nobody.
+//
+// Room signin calls it. Begin, Address, Finish, SignOutAddress, Look and Check ask
+// the network: no transaction may be open.
 package provider

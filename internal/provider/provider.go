@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +51,7 @@ type Service struct {
 	d     Deps
 	mu    sync.Mutex
 	known map[string]*known
+	noted map[string]notedState // by organization
 }
 
 // New refuses missing parts.
@@ -60,7 +62,7 @@ func New(d Deps) (*Service, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{d: d, known: make(map[string]*known)}, nil
+	return &Service{d: d, known: make(map[string]*known), noted: make(map[string]notedState)}, nil
 }
 
 // ReturnURL is the address that an organization registers at its provider.
@@ -133,7 +135,7 @@ func (s *Service) Begin(ctx context.Context, o *org.Organization, ask Ask) (cook
 
 // reach is discover with a problem instead of an error.
 func (s *Service) reach(ctx context.Context, o *org.Organization) (*known, error) {
-	k, err := s.discover(ctx, o.IdentityProvider)
+	k, err := s.discover(ctx, o)
 	if err != nil {
 		return nil, unavailable(o, err)
 	}
@@ -335,20 +337,23 @@ func reasonOf(err error) string {
 		f     fault
 		wrong *oidc.IssuerMismatchError
 		long  interface{ Timeout() bool }
+		cert  *tls.CertificateVerificationError
 	)
 	switch {
 	case errors.As(err, &f):
 		return string(f)
 	case errors.As(err, &wrong):
-		return "issuer"
+		return OtherIssuer
 	case egress.Refused(err):
-		return "not-public"
+		return NotPublic
+	case errors.As(err, &cert):
+		return Untrusted
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &long) && long.Timeout():
-		return "timeout"
+		return TooSlow
 	case strings.Contains(err.Error(), "client_secret_file"), strings.Contains(err.Error(), "ca_file"):
 		return err.Error() // ours, and of the operator's files
 	}
-	return "unreachable"
+	return Unreachable
 }
 
 // Purge drops sign-ins that can end nowhere any more.

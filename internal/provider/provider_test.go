@@ -484,21 +484,21 @@ func TestWhatIsNotAProviderIsNotAsked(t *testing.T) {
 			c.change()
 			_, err := b.Begin(t.Context(), b.org, ask)
 			want(t, err, problem.ProviderUnavailable, c.why)
-			if b.Check(t.Context(), b.org) == nil {
-				t.Error("and nothing was found wrong with it")
+			if _, err := b.Check(t.Context(), b.org); provider.Reason(err) != c.why {
+				t.Errorf("found wrong with it: %v", err)
 			}
 		})
 	}
 	b.org = contoso(b.op)
 	b.op.Be(providertest.Faults{})
-	if err := b.Check(t.Context(), b.org); err != nil {
-		t.Fatal(err)
+	if found, err := b.Check(t.Context(), b.org); err != nil || found != (provider.Found{Keys: 1, SignsOut: true}) {
+		t.Fatalf("%+v, %v", found, err)
 	}
 	if err := os.WriteFile(b.op.SecretFile, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if b.Check(t.Context(), b.org) == nil {
-		t.Error("an empty secret is none")
+	if _, err := b.Check(t.Context(), b.org); provider.Reason(err) != provider.BadFile {
+		t.Errorf("an empty secret is none: %v", err)
 	}
 }
 

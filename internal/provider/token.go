@@ -35,6 +35,8 @@ type Identity struct {
 	AuthTime time.Time
 	// SeveralFactors tells that they proved more than one.
 	SeveralFactors bool
+
+	hint hint
 }
 
 // redeem turns a code into who it is. No transaction is open.
@@ -98,7 +100,8 @@ func (s *Service) redeem(ctx context.Context, o *org.Organization, k *known, p p
 	if why != "" {
 		return Identity{}, invalid(o, why)
 	}
-	return id, nil
+	id.hint, err = s.hold(k, p, raw)
+	return id, err
 }
 
 // noted is a set of keys with why it refused: go-oidc makes a text of it.

@@ -64,6 +64,9 @@ func (s *Service) Forget(ctx context.Context, by audit.Actor, token, id string) 
 			if err := s.d.Sessions.End(ctx, tx, ofAccount(by, chosen), chosen.SessionID); err != nil {
 				return err
 			}
+			if err := s.d.Provider.Forget(ctx, tx, chosen.SessionID); err != nil {
+				return err
+			}
 		}
 		return s.d.Sessions.Forget(ctx, tx, browser.ID, chosen)
 	})
@@ -89,11 +92,20 @@ func (s *Service) of(ctx context.Context, token, id string, do func(*store.Tx, s
 	})
 }
 
-// SignOut ends the current session of a browser, of any level, and gives the
-// browser's new token. A browser that nobody knows is signed out already.
-func (s *Service) SignOut(ctx context.Context, by audit.Actor, token string) (fresh string, err error) {
+// Out is a browser in which somebody signed out.
+type Out struct {
+	// Token is the browser's new token; empty: nobody knows the browser.
+	Token string
+	// AtProvider is what the browser keeps of a session that began at an identity
+	// provider, where its person may be signed in still; empty: it did not.
+	AtProvider string
+}
+
+// SignOut ends the current session of a browser, of any level. A browser that nobody
+// knows is signed out already. No provider is asked.
+func (s *Service) SignOut(ctx context.Context, by audit.Actor, token string) (out Out, err error) {
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
-		fresh = ""
+		out = Out{}
 		browser, err := s.d.Sessions.Browser(ctx, tx, token)
 		if problem.Has(err, problem.SignedOut) {
 			return nil
@@ -112,10 +124,14 @@ func (s *Service) SignOut(ctx context.Context, by audit.Actor, token string) (fr
 		if err != nil && !problem.Has(err, problem.SignedOut) {
 			return err
 		}
-		fresh, err = s.d.Sessions.Rotate(ctx, tx, browser.ID)
+		// Also of a session that was over already: they may be signed in there still.
+		if out.AtProvider, err = s.d.Provider.Leave(ctx, tx, browser.Current); err != nil {
+			return err
+		}
+		out.Token, err = s.d.Sessions.Rotate(ctx, tx, browser.ID)
 		return err
 	})
-	return fresh, err
+	return out, err
 }
 
 // Purge drops what nothing can use any more.

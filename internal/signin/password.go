@@ -260,6 +260,11 @@ func (s *Service) begin(ctx context.Context, by audit.Actor, token string, j jud
 		if err != nil {
 			return err
 		}
+		if v := j.vouched; v != nil {
+			if err := s.keep(ctx, tx, *signed, v); err != nil {
+				return err
+			}
+		}
 		if err := throttle.Return(ctx, tx, s.addressKey(by)); err != nil {
 			return err
 		}

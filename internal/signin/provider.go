@@ -245,6 +245,65 @@ func (s *Service) bind(ctx context.Context, tx *store.Tx, by audit.Actor, signed
 	})
 }
 
+// keep notes what signing out at the provider takes, for as long as the session may live.
+func (s *Service) keep(ctx context.Context, tx *store.Tx, signed Signed, v *vouched) error {
+	return s.d.Provider.Keep(ctx, tx, signed.Org.ID, signed.Account.ID, signed.Session.ID, v.identity, signed.Session.CreatedAt.Add(session.Overall))
+}
+
+// LeftAtProvider is somebody who signed out here of a session that began at their
+// organization's identity provider.
+type LeftAtProvider struct {
+	Org *org.Organization
+	// Provider is what people call it, also where the organization has it no more.
+	Provider string
+	// Address is where they sign out there; empty: that cannot be done from here.
+	Address string
+}
+
+// LeftAtProvider gives who signed out in a browser a moment ago, and changes nothing.
+// Problem Expired: nobody did, of such a session.
+func (s *Service) LeftAtProvider(ctx context.Context, cookie string) (LeftAtProvider, error) {
+	o, err := s.left(ctx, cookie)
+	if err != nil {
+		return LeftAtProvider{}, err
+	}
+	left := LeftAtProvider{Org: o, Provider: o.IdentityProvider.Name}
+	left.Address, err = s.d.Provider.SignOutAddress(ctx, o, cookie)
+	return left, err
+}
+
+// OutAtProvider tells whether the provider sent this browser back because it was
+// signed out there, and gives its organization. It changes nothing. Problem Expired.
+func (s *Service) OutAtProvider(ctx context.Context, cookie, slug, state string) (*org.Organization, error) {
+	o, err := s.left(ctx, cookie)
+	if err != nil {
+		return nil, err
+	}
+	back := false
+	if o.Slug == slug {
+		back, err = s.d.Provider.CameBack(ctx, o, cookie, state)
+	}
+	if err == nil && !back {
+		err = problem.New(problem.Expired)
+	}
+	return o, err
+}
+
+func (s *Service) left(ctx context.Context, cookie string) (o *org.Organization, err error) {
+	orgID, err := s.d.Provider.Left(ctx, cookie)
+	if err != nil {
+		return nil, err
+	}
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		o, err = s.d.Orgs.Get(ctx, tx, orgID)
+		return err
+	})
+	if problem.Has(err, problem.NotFound) {
+		err = problem.New(problem.Expired)
+	}
+	return o, err
+}
+
 // proveByProvider renews the proof of a session that is still the browser's. The
 // account is the session's own: who it is, the provider said.
 func (s *Service) proveByProvider(ctx context.Context, by audit.Actor, token string, ask provider.Ask, j judged) (In, error) {
@@ -273,6 +332,9 @@ func (s *Service) proveByProvider(ctx context.Context, by audit.Actor, token str
 			return problem.New(problem.MethodNotAllowed)
 		}
 		if err := s.bind(ctx, tx, by, now, j.vouched); err != nil {
+			return err
+		}
+		if err := s.keep(ctx, tx, now, j.vouched); err != nil {
 			return err
 		}
 		if r.Token, err = s.d.Sessions.ProveByProvider(ctx, tx, now.Session.ID, j.vouched.proof); err != nil {

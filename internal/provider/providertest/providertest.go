@@ -41,6 +41,7 @@ type Provider struct {
 	person map[string]any
 	info   map[string]any
 	asked  url.Values
+	ended  url.Values
 	codes  map[string]url.Values
 	key    *ecdsa.PrivateKey
 	kid    string
@@ -56,6 +57,7 @@ type Faults struct {
 	Description func(d map[string]any)
 	Token       func(w http.ResponseWriter) bool // answers instead of the token; true: it did
 	Keys        []jose.JSONWebKey                // published beside its own
+	NoKey       bool                             // its own is not published
 	Moved       bool                             // its description is elsewhere, and a redirect says so
 	InForm      bool                             // a client's secret is taken in the form alone
 	Down        bool
@@ -113,6 +115,13 @@ func (p *Provider) Asked() url.Values {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asked
+}
+
+// Ended is what the last browser came with to sign out.
+func (p *Provider) Ended() url.Values {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }
 
 // KeysRead is how often the keys were read.
@@ -189,6 +198,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.token(w, r, f)
 	case "/userinfo":
 		p.userinfo(w)
+	case "/end":
+		p.end(w, r)
 	default:
 		http.NotFound(w, r)
 	}
@@ -197,7 +208,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) describe(w http.ResponseWriter, f Faults) {
 	d := map[string]any{
 		"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token",
-		"jwks_uri": p.URL + "/keys", "userinfo_endpoint": p.URL + "/userinfo", "response_types_supported": []string{"code"},
+		"jwks_uri": p.URL + "/keys", "userinfo_endpoint": p.URL + "/userinfo", "end_session_endpoint": p.URL + "/end?tenant=1", "response_types_supported": []string{"code"},
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"ES256"},
 		"authorization_response_iss_parameter_supported": true,
 	}
@@ -215,7 +226,11 @@ func (p *Provider) keys(w http.ResponseWriter, f Faults) {
 	defer p.mu.Unlock()
 	p.keysAt++
 	own := jose.JSONWebKey{Key: p.key.Public(), KeyID: p.kid, Algorithm: "ES256", Use: "sig"}
-	answer(w, jose.JSONWebKeySet{Keys: append([]jose.JSONWebKey{own}, f.Keys...)})
+	all := jose.JSONWebKeySet{Keys: append([]jose.JSONWebKey{own}, f.Keys...)}
+	if f.NoKey {
+		all.Keys = f.Keys
+	}
+	answer(w, all)
 }
 
 func answer(w http.ResponseWriter, v any) {
@@ -294,4 +309,27 @@ func (p *Provider) userinfo(w http.ResponseWriter) {
 	claims := map[string]any{"sub": p.person["sub"]}
 	maps.Copy(claims, p.info)
 	answer(w, claims)
+}
+
+// end signs the browser out, which has to say whose client sends it.
+func (p *Provider) end(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := r.URL.Query()
+	p.ended = q
+	if hint := q.Get("id_token_hint"); hint != "" {
+		token, err := jose.ParseSigned(hint, []jose.SignatureAlgorithm{jose.ES256})
+		if err == nil {
+			_, err = token.Verify(p.key.Public())
+		}
+		if err != nil {
+			http.Error(w, "not a token of ours", http.StatusBadRequest)
+			return
+		}
+	}
+	if q.Get("client_id") != ClientID || q.Get("tenant") != "1" {
+		http.Error(w, "not a client of ours", http.StatusBadRequest)
+		return
+	}
+	http.Redirect(w, r, q.Get("post_logout_redirect_uri")+"?"+url.Values{"state": {q.Get("state")}}.Encode(), http.StatusFound)
 }

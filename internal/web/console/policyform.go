@@ -35,7 +35,7 @@ var policyLayout = []struct {
 		"password.min_length", "password.max_length", "password.classes", "password.history", "password.banned",
 		"password.breached", "password.expires_after_days", "lockout.threshold", "lockout.seconds",
 	}},
-	{"administrators", []string{"administrators.gates", "notifications.user_on_reset", "notifications.admins_on_admin_reset"}},
+	{"administrators", []string{"administrators.gates", "notifications.user_on_reset", "notifications.admins_on_admin_reset", "notifications.helpdesk_mail"}},
 	{"pass", []string{
 		"temporary_access_pass.length", "temporary_access_pass.default_minutes", "temporary_access_pass.min_minutes",
 		"temporary_access_pass.max_minutes", "temporary_access_pass.one_time",
@@ -48,13 +48,14 @@ var policyLayout = []struct {
 
 // policyChoices are the values of the keys that have a few.
 var policyChoices = map[string][]string{
-	"preset":               org.Presets(),
-	"reset.scope":          {org.ScopeNone, org.ScopeSelected, org.ScopeAll},
-	"reset.gates":          {"1", "2"},
-	"reset.privileged":     {org.PrivilegedExclude, org.PrivilegedTwoStrongGates},
-	"captcha":              {org.CaptchaOff, org.CaptchaAdaptive, org.CaptchaAlways},
-	"administrators.gates": {"2"},
-	"password.breached":    {"refuse", "allow"},
+	"preset":                      org.Presets(),
+	"reset.scope":                 {org.ScopeNone, org.ScopeSelected, org.ScopeAll},
+	"reset.gates":                 {"1", "2"},
+	"reset.privileged":            {org.PrivilegedExclude, org.PrivilegedTwoStrongGates},
+	"captcha":                     {org.CaptchaOff, org.CaptchaAdaptive, org.CaptchaAlways},
+	"administrators.gates":        {"2"},
+	"notifications.helpdesk_mail": {org.MailAtOnce, org.MailHourly, org.MailDaily, org.MailOff},
+	"password.breached":           {"refuse", "allow"},
 }
 
 // Controls of a field.

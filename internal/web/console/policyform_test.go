@@ -81,7 +81,7 @@ func unusual() org.Policy {
 	}
 	p.Registration = org.RegistrationPolicy{ReconfirmAfterDays: 90, SkipsAllowed: 1, SkipDays: 2}
 	p.Questions = org.QuestionPolicy{ToRegister: 4, ToReset: 3, Custom: []config.Texts{{"": "Nama kantor pertama?"}, {"id": "Warna meja?", "en": "Colour of the desk?"}}}
-	p.Notifications = org.Notifications{}
+	p.Notifications = org.Notifications{HelpdeskMail: org.MailDaily}
 	p.Captcha, p.Codes = org.CaptchaAlways, org.CodePolicy{Digits: 7, Minutes: 3}
 	p.Phone = org.PhonePolicy{Countries: []string{"ID", "SG"}, PerDay: 3}
 	p.NewMethodWaitingHours, p.AfterResetHours = 5, 6

@@ -23,6 +23,7 @@ type settingsPage struct {
 	Domains        []string
 	Administrators []org.Administrator
 	Directory      directoryView
+	Provider       *admin.ProviderState // nil: there is none
 	// Color is what the organization asked for, and what people see of it.
 	Color, Shown           string
 	Asked, OnLight, OnDark string
@@ -83,6 +84,13 @@ func (c *Console) settings(r *http.Request, d desk) (*settingsPage, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if o.IdentityProvider.On() {
+		found, err := c.Admin.IdentityProvider(r.Context(), d.as, o)
+		if err != nil {
+			return nil, err
+		}
+		view.Provider = &found
 	}
 	keys, err := c.Admin.Keys(r.Context(), d.as, o)
 	for _, k := range keys {

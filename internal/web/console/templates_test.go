@@ -15,6 +15,8 @@ import (
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
+	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/wording"
@@ -126,6 +128,12 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, code := range ldap.Codes {
 		bad := ldap.Finding{Code: code}.Key()
 		keys = append(keys, bad, bad+".mend", ldap.Finding{Code: code, OK: true}.Key())
+	}
+	for _, reason := range provider.Reasons {
+		keys = append(keys, "console.idp.reason."+reason)
+	}
+	for _, factor := range []string{org.AskFactor, org.TrustAMR} {
+		keys = append(keys, "console.idp.factor."+factor)
 	}
 	for _, field := range strings.Fields("urls authorities bind_dn base_dn user_filter") {
 		keys = append(keys, "console.directory.wrong."+field)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/web/page"
 )
@@ -70,13 +71,17 @@ func (p *Portal) postSignOut(w http.ResponseWriter, r *http.Request) error {
 	if _, err := page.ReadForm(r); err != nil {
 		return err
 	}
-	fresh, err := p.SignIn.SignOut(r.Context(), page.Actor(r), p.cookie(r, sessionCookie))
+	out, err := p.SignIn.SignOut(r.Context(), page.Actor(r), p.cookie(r, sessionCookie))
 	if err != nil {
 		return err
 	}
-	if fresh != "" {
-		p.setSession(w, fresh)
+	if out.Token != "" {
+		p.setSession(w, out.Token)
 	}
 	w.Header().Set("Clear-Site-Data", `"cache"`)
+	if out.AtProvider != "" {
+		p.setCookie(w, leftCookie, out.AtProvider, provider.LeaveFor)
+		return page.See(w, r, leftPath)
+	}
 	return page.See(w, r, "/signin")
 }

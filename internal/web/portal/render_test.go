@@ -137,7 +137,7 @@ func stories() []story {
 
 var (
 	tag    = regexp.MustCompile(`(?s)<[^>]*>`)
-	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|passkey|password|problem|push|reset|securityinfo|signin|unsupported)\.[a-z_]+[a-z_.-]*\b`)
+	rawKey = regexp.MustCompile(`\b(?:accounts|action|captcha|change|field|interrupt|kind|page|passkey|password|problem|push|reset|securityinfo|signin|signout|unsupported)\.[a-z_]+[a-z_.-]*\b`)
 )
 
 // Every page is written in every language, in sentences: a key that a

@@ -31,6 +31,8 @@ func (p *Portal) signinRoutes() []Route {
 		{"GET /accounts", p.getAccounts},
 		{"POST /accounts", p.postAccounts},
 		{"POST /signout", p.postSignOut},
+		{"GET " + leftPath, p.getLeft},
+		{"GET " + provider.LeftPath + "{organization}", p.getOutAtProvider},
 		{"GET /interrupt", p.getInterrupt},
 		{"POST /interrupt", p.postInterrupt},
 		{"GET /password", p.getPassword},

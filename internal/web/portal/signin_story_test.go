@@ -54,6 +54,18 @@ func signinStories(base func(name, title string) page.Base) []story {
 		{"signin at the provider", "signin_provider", "/signin/provider", func() page.Page {
 			return &signinProviderPage{Base: base("signin-provider", "signin.provider.title"), Provider: "Contoso ID", Address: "https://login.contoso.example/authorize"}
 		}},
+		{"signed out, and at the provider if one likes", "signout_provider", "/signout/provider", func() page.Page {
+			return &signoutProviderPage{Base: base("signout-provider", "signout.provider.title"), Provider: "Contoso ID", Address: "https://login.contoso.example/end?state=x"}
+		}},
+		{"signed out here alone", "signout_provider", "/signout/provider", func() page.Page {
+			return &signoutProviderPage{Base: base("signout-provider", "signout.provider.title"), Provider: "Contoso ID"}
+		}},
+		{"signed out here alone, the provider gone", "signout_provider", "/signout/provider", func() page.Page {
+			return &signoutProviderPage{Base: base("signout-provider", "signout.provider.title")}
+		}},
+		{"signed out at the provider", "signout_provider", "/signout/provider/contoso", func() page.Page {
+			return &signoutProviderPage{Base: base("signout-provider", "signout.provider.title"), Provider: "Contoso ID", Out: true}
+		}},
 		{"signin again, at the provider", "signin_verify", "/signin/verify", verify("signin.verify.title", func(p *signinVerifyPage) { p.StepUp, p.OnlyProvider, p.Provider = true, true, "Contoso ID" })},
 		{"signin pass", "signin_pass", "/signin/pass", func() page.Page {
 			return &signinPassPage{base("signin-pass", "signin.pass.title")}

@@ -31,7 +31,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"owndata": &ownDataPage{}, "securityinfo_list": &infoPage{}, "securityinfo_add": &addPage{}, "securityinfo_delete": &methodPage{}, "securityinfo_undo": &methodPage{},
 		"securityinfo_change": &methodPage{}, "securityinfo_email": &emailPage{}, "securityinfo_authenticator": &authenticatorPage{},
 		"securityinfo_recovery": &recoveryPage{}, "securityinfo_token": &tokenPage{}, "securityinfo_questions": &questionsPage{},
-		"signin": &signinPage{}, "signin_password": &signinPasswordPage{}, "signin_verify": &signinVerifyPage{}, "signin_pass": &signinPassPage{}, "signin_provider": &signinProviderPage{}, "accounts": &accountsPage{},
+		"signin": &signinPage{}, "signin_password": &signinPasswordPage{}, "signin_verify": &signinVerifyPage{}, "signin_pass": &signinPassPage{}, "signin_provider": &signinProviderPage{}, "signout_provider": &signoutProviderPage{}, "accounts": &accountsPage{},
 		"interrupt": &interruptPage{}, "password": &changePage{},
 	}
 	for name, data := range structs {
