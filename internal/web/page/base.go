@@ -173,9 +173,13 @@ func Status(code problem.Code) int {
 
 // Templates parses a layout-based set: every file of pages defines "main".
 func Templates(layout string, pages map[string]string) (map[string]*template.Template, error) {
+	around, err := template.New("layout").Funcs(functions).Parse(layout)
+	if err != nil {
+		return nil, err
+	}
 	set := make(map[string]*template.Template, len(pages))
 	for name, text := range pages {
-		t, err := template.New("layout").Funcs(functions).Parse(layout)
+		t, err := around.Clone()
 		if err != nil {
 			return nil, err
 		}
