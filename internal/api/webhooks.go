@@ -62,7 +62,7 @@ type receiverPath struct {
 type receiverInput struct {
 	OrgPath
 	Body struct {
-		URL    string `json:"url" maxLength:"2048" doc:"Begins with https:// and is reachable from the internet"`
+		URL    string `json:"url,omitempty" maxLength:"2048" doc:"Begins with https:// and is reachable from the internet"`
 		People bool   `json:"people,omitempty" doc:"With user IDs, internet addresses and browsers"`
 	}
 }
@@ -87,7 +87,8 @@ type asideEvent struct {
 }
 
 type asideInput struct {
-	receiverPath
+	OrgPath
+	ID    string `path:"id" maxLength:"40"`
 	After string `query:"after" maxLength:"20" doc:"next of the page before"`
 	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
@@ -100,7 +101,8 @@ type asideOutput struct {
 }
 
 type againInput struct {
-	receiverPath
+	OrgPath
+	ID   string `path:"id" maxLength:"40"`
 	Body struct {
 		Events []string `json:"events,omitempty" maxItems:"200" doc:"Identifiers of events; without them all that were set aside"`
 	}

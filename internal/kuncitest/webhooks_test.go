@@ -63,6 +63,9 @@ func TestWebhooksInTheConsoleAndTheAPI(t *testing.T) {
 		if got := c.do(http.MethodGet, path+"/set-aside", ""); got.status != http.StatusOK || !strings.Contains(got.body, `"events":[]`) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
+		if got := c.do(http.MethodPost, path+"/send-again", `{}`); got.status != http.StatusOK || !strings.Contains(got.body, `"events":0`) {
+			t.Errorf("%d %s", got.status, got.body)
+		}
 		if got := c.do(http.MethodPost, path+"/send-again", `{"events":["none"]}`); got.status != http.StatusNotFound {
 			t.Errorf("%d %s", got.status, got.body)
 		}
