@@ -19,6 +19,8 @@ type Base struct {
 	Problem string // data-problem, on dead ends
 	Title   string // catalogue key of the heading
 	Brand   Brand
+	// About is the kind of method that the page is about, for its help link; empty: none.
+	About string
 	// UserID is shown above the heading with a way back; BackTo is where it leads.
 	UserID, BackTo string
 	// Alert is the refusal to show; nil when there is none.
