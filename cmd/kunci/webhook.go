@@ -30,7 +30,20 @@ func (c *cli) webhookCommand() *cobra.Command {
 				return fmt.Errorf("the test did not arrive: %s", failure)
 			}
 			return say(cmd.OutOrStdout(), "The test arrived.")
-		}))
+		}),
+		c.webhookOne("pause", "Send nothing to one until it is resumed; what happens meanwhile waits", func(cmd *cobra.Command, a *app.App, slug, id string) error {
+			if err := a.PauseWebhook(cmd.Context(), slug, id); err != nil {
+				return err
+			}
+			return say(cmd.OutOrStdout(), "The webhook %s is paused.", id)
+		}),
+		c.webhookOne("resume", "Send to one again, from where it stopped", func(cmd *cobra.Command, a *app.App, slug, id string) error {
+			if err := a.ResumeWebhook(cmd.Context(), slug, id); err != nil {
+				return err
+			}
+			return say(cmd.OutOrStdout(), "Events are sent to the webhook %s again.", id)
+		}),
+		c.webhookSetAside(), c.webhookSendAgain())
 }
 
 func (c *cli) webhookAdd() *cobra.Command {
@@ -89,7 +102,7 @@ func (c *cli) webhookList() *cobra.Command {
 				if c.json {
 					out := make([]map[string]any, len(all))
 					for i, h := range all {
-						out[i] = map[string]any{"id": h.ID, "host": h.Host, "people": h.People, "state": hookState(h)}
+						out[i] = map[string]any{"id": h.ID, "host": h.Host, "people": h.People, "state": h.State(), "failing_since": some(h.FailingSince), "paused_at": some(h.PausedAt), "paused_for": h.PausedFor, "last_error": h.LastError, "delivered_at": some(h.DeliveredAt), "set_aside": h.SetAside}
 					}
 					return printJSON(cmd.OutOrStdout(), out)
 				}
@@ -106,15 +119,94 @@ func (c *cli) webhookList() *cobra.Command {
 }
 
 func hookState(h webhook.Hook) string {
+	state := "last " + minute(h.DeliveredAt)
 	switch {
-	case !h.DisabledAt.IsZero():
-		return "switched off " + h.DisabledAt.UTC().Format(time.DateOnly) + ": " + h.LastError
+	case h.PausedFor == webhook.ByHand:
+		state = "paused since " + minute(h.PausedAt)
+	case !h.PausedAt.IsZero():
+		state = "paused since " + minute(h.PausedAt) + ": " + h.LastError
 	case !h.FailingSince.IsZero():
-		return "failing since " + minute(h.FailingSince) + ": " + h.LastError
+		state = "failing since " + minute(h.FailingSince) + ": " + h.LastError
 	case h.DeliveredAt.IsZero():
-		return "nothing sent yet"
+		state = "nothing sent yet"
 	}
-	return "last " + minute(h.DeliveredAt)
+	if h.SetAside > 0 {
+		state += fmt.Sprintf("; %d set aside", h.SetAside)
+	}
+	return state
+}
+
+func (c *cli) webhookSetAside() *cobra.Command {
+	var slug string
+	cmd := c.withJSON(&cobra.Command{
+		Use: "set-aside --org ORG ID", Short: "List the events that one refused for so long that they were set aside", Args: arguments(1, "ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if slug == "" {
+				return misuse(cmd, "--org is missing")
+			}
+			return c.open(cmd.Context(), func(a *app.App) error {
+				all, err := a.WebhookSetAside(cmd.Context(), slug, args[0])
+				if err != nil {
+					return err
+				}
+				if c.json {
+					out := make([]map[string]any, len(all))
+					for i, e := range all {
+						out[i] = map[string]any{
+							"event": e.EventID, "type": e.Kind, "leaf": e.Leaf, "tries": e.Tries, "last_error": e.LastError,
+							"set_aside_at": e.SetAsideAt, "tried_at": e.TriedAt, "next_try_at": some(e.NextAt),
+						}
+					}
+					return printJSON(cmd.OutOrStdout(), out)
+				}
+				out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				for _, e := range all {
+					next := "waits to be sent again"
+					if !e.NextAt.IsZero() {
+						next = "next try " + minute(e.NextAt)
+					}
+					_, _ = fmt.Fprintf(out, "%s\t%s\t%d tries, %s\t%s\n", e.EventID, e.Kind, e.Tries, e.LastError, next) // Flush tells
+				}
+				return out.Flush()
+			})
+		},
+	})
+	cmd.Flags().StringVar(&slug, "org", "", "organization")
+	return cmd
+}
+
+func (c *cli) webhookSendAgain() *cobra.Command {
+	var slug string
+	cmd := &cobra.Command{
+		Use: "send-again --org ORG ID [EVENT…]", Short: "Send events that were set aside again: these, or all",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case slug == "":
+				return misuse(cmd, "--org is missing")
+			case len(args) == 0:
+				return misuse(cmd, "the ID of a webhook is missing; see: kunci webhook list")
+			}
+			return c.open(cmd.Context(), func(a *app.App) error {
+				n, err := a.SendWebhookAgain(cmd.Context(), slug, args[0], args[1:]...)
+				if err != nil {
+					return err
+				}
+				return say(cmd.OutOrStdout(), "To be sent again by a running node: %d.", n)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&slug, "org", "", "organization")
+	return cmd
+}
+
+// some is a time, or nothing for the zero time.
+func some(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // webhookOne is a command about one webhook.

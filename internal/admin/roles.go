@@ -44,6 +44,7 @@ const (
 	ManageKeys          Action = "manage_keys"
 	ChangeBranding      Action = "change_branding"
 	ManageDomains       Action = "manage_domains"
+	ManageWebhooks      Action = "manage_webhooks"
 	SeeDirectory        Action = "see_directory"
 	TestDirectory       Action = "test_directory"
 
@@ -64,7 +65,7 @@ var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ManageMethods, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
-	ChangeMessages, ChangeBranding, ManageDomains, SeeDirectory, TestDirectory, ManageAdministrators,
+	ChangeMessages, ChangeBranding, ManageDomains, ManageWebhooks, SeeDirectory, TestDirectory, ManageAdministrators,
 }
 
 // allowed is the table of roles. An owner may do everything.

@@ -44,6 +44,7 @@ manage_administrators + - - - -
 change_messages       + + - - -
 change_branding       + - - - -
 manage_domains        + - - - -
+manage_webhooks       + - - - -
 see_directory         + + - - +
 test_directory        + - - - -
 `

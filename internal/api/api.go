@@ -28,6 +28,7 @@ import (
 	"kunci.dev/kunci/internal/reset"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 // perKey is how many requests a key has.
@@ -46,6 +47,7 @@ type Deps struct {
 	Captcha  *captcha.Service
 	Messages *notify.Service
 	Domains  *domain.Service
+	Webhooks *webhook.Service
 	// Idempotency keeps the keys that make a request act once.
 	Idempotency *idempotency.Service
 
@@ -68,7 +70,7 @@ type API struct {
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Domains == nil || d.Idempotency == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Domains == nil || d.Webhooks == nil || d.Idempotency == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
@@ -107,6 +109,7 @@ func (a *API) build() {
 	a.helpTextOperations()
 	a.graphOperations()
 	a.administratorOperations()
+	a.webhookOperations()
 }
 
 // Operations lists every operation.

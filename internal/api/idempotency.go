@@ -30,7 +30,7 @@ const (
 )
 
 // repeats says it for every operation of POST. PUT and DELETE name the version that
-// they change, and need no key.
+// they change, or what ends for good, and need no key.
 var repeats = map[string]repeat{
 	"find-events": reads, "find-person": reads, "try-policy": reads, "try-message": reads, "try-help-text": reads, "see-value": reads,
 	"export-person": reads, "export-people": reads,
@@ -42,6 +42,7 @@ var repeats = map[string]repeat{
 	"choose-method": once, "resend-code": once, "verify-method": once, "leave-method": once, "set-new-password": once,
 	"unlock-reset": once, "contact-administrator": once, "cancel-reset": once,
 	"add-domain": once, "verify-domain": once, "reset-help-text": once, "test-directory": reads, "sync-directory": once,
+	"create-webhook": secretA, "pause-webhook": once, "resume-webhook": once, "test-webhook": once, "send-again": once,
 	"graph-create-phone-method": once, "graph-create-email-method": once,
 }
 

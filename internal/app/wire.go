@@ -149,7 +149,7 @@ func (a *App) wire() (err error) {
 	if a.Report, err = report.New(report.Deps{DB: a.DB, Audit: a.Audit, Orgs: a.Orgs, Roster: a.Roster, Directories: a.Accounts.Directory}); err != nil {
 		return err
 	}
-	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Log: a.Log}); err != nil {
+	if a.Webhooks, err = webhook.New(webhook.Deps{DB: a.DB, Keys: a.Keys, Audit: a.Audit, Orgs: a.Orgs, Messages: a.Notify, Log: a.Log}); err != nil {
 		return err
 	}
 	if err = a.streams(); err != nil {

@@ -140,6 +140,15 @@ GET /domains/{domain}           + + - - +
 POST /domains                   + - - - -
 POST /domains/{domain}/verify   + - - - -
 DELETE /domains/{domain}        + - - - -
+GET /webhooks                   + + - - +
+GET /webhooks/{id}              + + - - +
+POST /webhooks                  + - - - -
+POST /webhooks/{id}/pause       + - - - -
+POST /webhooks/{id}/resume      + - - - -
+POST /webhooks/{id}/test        + - - - -
+GET /webhooks/{id}/set-aside    + + - - +
+POST /webhooks/{id}/send-again  + - - - -
+DELETE /webhooks/{id}           + - - - -
 GET /help-texts                 + + + - +
 GET /help-texts/{page}/{language}         + + + - +
 PUT /help-texts/{page}/{language}         + + - - -

@@ -182,6 +182,8 @@ GET /console/settings           + + - - +
 POST /console/settings          + - - - -
 GET /console/settings/domains   + + - - +
 POST /console/settings/domains  + - - - -
+GET /console/settings/webhooks  + + - - +
+POST /console/settings/webhooks + - - - -
 GET /console/settings/help-texts + + + - +
 GET /console/settings/help-texts/{name}/{language}  + + + - +
 POST /console/settings/help-texts/{name}/{language} + + - - -

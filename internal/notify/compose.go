@@ -86,6 +86,8 @@ func (c composer) compose(color string, body Body) (document, error) {
 		d.Blocks = []block{sentence(c.t("notify.admin.text")), c.facts(circumstances(b)), {Note: c.t("notify.admin.advice")}}
 	case RoleNotice:
 		key, d.Blocks = c.role(b)
+	case WebhookNotice:
+		key, d.Blocks = c.webhook(b)
 	case PhoneNotice:
 		key, d.Blocks = "notify.phone", []block{
 			sentence(c.t("notify.phone.text", "sent", b.Sent, "passed", b.Passed)), {Text: c.t("notify.phone.until", "until", c.p.DateTime(b.Until))},
@@ -157,6 +159,24 @@ func (c composer) role(b RoleNotice) (string, []block) {
 		{c.t("notify.fact.by"), by},
 	}, f.Facts...)
 	return "notify.role", []block{sentence(c.t("notify.role.text")), f, {Note: c.t("notify.role.advice")}}
+}
+
+func (c composer) webhook(b WebhookNotice) (string, []block) {
+	text := "notify.webhook.text"
+	if b.Gone {
+		text = "notify.webhook.gone"
+	}
+	return "notify.webhook", []block{
+		sentence(c.t(text)),
+		{Facts: []fact{
+			{c.t("notify.webhook.host"), plain(b.Host, maxUserID)},
+			{c.t("notify.webhook.since"), c.p.DateTime(b.Since)},
+			{c.t("notify.webhook.paused"), c.p.DateTime(b.At)},
+			{c.t("notify.webhook.code"), plain(b.Code, maxName)},
+		}},
+		{Text: c.t("notify.webhook.waits")},
+		{Note: c.t("notify.webhook.advice")},
+	}
 }
 
 func (c composer) password(b PasswordNotice) (string, []block) {

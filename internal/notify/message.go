@@ -160,6 +160,15 @@ type RoleNotice struct {
 	At          time.Time
 }
 
+// WebhookNotice tells an owner that nothing is sent to a receiver any more.
+type WebhookNotice struct {
+	Host  string
+	Gone  bool   // it answered that it wants nothing any more; else nothing went through for days
+	Code  string // why the last try failed, a short code
+	Since time.Time
+	At    time.Time
+}
+
 // PhoneNotice tells the support address that the organization's texts and calls
 // pause, because hardly any of their codes are used.
 type PhoneNotice struct {
@@ -179,6 +188,7 @@ const (
 	KindAnswer   = "answer"
 	KindDigest   = "digest"
 	KindRole     = "role"
+	KindWebhook  = "webhook"
 )
 
 func (Code) kind() string           { return KindCode }
@@ -191,6 +201,7 @@ func (PhoneNotice) kind() string    { return KindPhone }
 func (RequestAnswer) kind() string  { return KindAnswer }
 func (RequestDigest) kind() string  { return KindDigest }
 func (RoleNotice) kind() string     { return KindRole }
+func (WebhookNotice) kind() string  { return KindWebhook }
 
 // links gives the links of a body, which must lead to the product itself.
 func links(b Body) []string {
@@ -255,6 +266,8 @@ func decode(data []byte) (payload, Body, error) {
 		body, err = into[RequestDigest](p.Body)
 	case KindRole:
 		body, err = into[RoleNotice](p.Body)
+	case KindWebhook:
+		body, err = into[WebhookNotice](p.Body)
 	default:
 		err = fmt.Errorf("unknown message kind %q", p.Kind)
 	}

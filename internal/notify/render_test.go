@@ -42,6 +42,8 @@ func bodies() map[string]notify.Body {
 		all["role "+r] = notify.RoleNotice{Who: "alain@contoso.com", Role: r, By: "adele@contoso.com", At: noon}
 	}
 	all["role of a group"] = notify.RoleNotice{Group: "Kunci Desk", Role: "auditor", At: noon}
+	all["webhook that fails"] = notify.WebhookNotice{Host: "siem.contoso.com", Code: "status-500", Since: noon, At: noon}
+	all["webhook that is gone"] = notify.WebhookNotice{Host: "siem.contoso.com", Code: "status-410", Gone: true, Since: noon, At: noon}
 	all["admin"] = notify.AdminNotice{UserID: "adele@contoso.com", At: noon}
 	return all
 }

@@ -26,6 +26,10 @@ const (
 	DomainLimit   Code = "domain-limit"   // as many domains wait for their proof as may
 	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
+	// Webhooks.
+	WebhookAddress Code = "webhook-address" // not an address that events may go to
+	WebhookLimit   Code = "webhook-limit"   // as many receivers as an organization may have
+
 	// Requests with an idempotency key.
 	IdempotencyMismatch Code = "idempotency-mismatch" // the key stands for another request
 	IdempotencyRunning  Code = "idempotency-running"  // the same request is under way

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret"
@@ -23,12 +24,22 @@ import (
 // secretPrefix begins a secret as it is handed over (Standard Webhooks).
 const secretPrefix = "whsec_"
 
+// most is how many receivers an organization may have: each is sent every event.
+const most = 20
+
 // Deps is what the room needs.
 type Deps struct {
-	DB    *store.DB
-	Keys  *secret.Keyset
-	Audit *audit.Service
-	Log   *slog.Logger
+	DB       *store.DB
+	Keys     *secret.Keyset
+	Audit    *audit.Service
+	Orgs     *org.Service
+	Messages Messages
+	Log      *slog.Logger
+}
+
+// Messages leave the product by mail; notify.Service is it.
+type Messages interface {
+	Queue(ctx context.Context, tx *store.Tx, m notify.Message) (string, error)
 }
 
 // Service sends events.
@@ -36,11 +47,34 @@ type Service struct{ d Deps }
 
 // New refuses missing parts.
 func New(d Deps) (*Service, error) {
-	if d.DB == nil || d.Keys == nil || d.Audit == nil || d.Log == nil {
+	if d.DB == nil || d.Keys == nil || d.Audit == nil || d.Orgs == nil || d.Messages == nil || d.Log == nil {
 		return nil, errors.New("webhook: a part is missing")
 	}
 	return &Service{d}, nil
 }
+
+// Pause says why a receiver is paused.
+type Pause string
+
+// The reasons of a pause.
+const (
+	ByHand  Pause = "by-hand" // somebody paused it
+	Failing Pause = "failing" // nothing went through for days
+	Gone    Pause = "gone"    // it answered 410: it wants nothing any more
+)
+
+// Pauses lists every reason of a pause.
+var Pauses = []Pause{ByHand, Failing, Gone}
+
+// State is how a receiver stands.
+type State string
+
+// The states of a receiver.
+const (
+	Live   State = "live"
+	Failed State = "failing" // the last try failed; it is asked again
+	Paused State = "paused"
+)
 
 // Hook is one receiver, as far as it is shown.
 type Hook struct {
@@ -51,7 +85,20 @@ type Hook struct {
 	FailingSince time.Time // zero: the last try succeeded, or there was none
 	LastError    string    // a short code
 	DeliveredAt  time.Time // zero: never
-	DisabledAt   time.Time // zero: it is on
+	PausedAt     time.Time // zero: it is live
+	PausedFor    Pause
+	SetAside     int // how many events are set aside
+}
+
+// State tells how the receiver stands.
+func (h Hook) State() State {
+	switch {
+	case !h.PausedAt.IsZero():
+		return Paused
+	case !h.FailingSince.IsZero():
+		return Failed
+	}
+	return Live
 }
 
 // Order is a receiver to add.
@@ -70,14 +117,14 @@ type target struct {
 }
 
 // Add makes a receiver that gets what happens from now on, and gives its secret,
-// once. Problem BadInput: not an address that events may go to. Plain http is for
-// networks that were allowed.
+// once. Problems: WebhookAddress (not an address that events may go to; plain http is
+// for networks that were allowed), WebhookLimit.
 func (s *Service) Add(ctx context.Context, by audit.Actor, o *org.Organization, in Order) (Hook, string, error) {
 	u, err := url.Parse(in.URL)
 	switch {
 	case err != nil, u.Host == "", u.User != nil, u.Fragment != "", u.Scheme != "https" && u.Scheme != "http",
 		u.Scheme == "http" && len(in.Allowed) == 0:
-		return Hook{}, "", problem.New(problem.BadInput).On("url")
+		return Hook{}, "", problem.New(problem.WebhookAddress).On("url")
 	}
 	t := target{URL: in.URL, Secret: make([]byte, 32), Allowed: in.Allowed}
 	if _, err := rand.Read(t.Secret); err != nil {
@@ -89,6 +136,16 @@ func (s *Service) Add(ctx context.Context, by audit.Actor, o *org.Organization, 
 	}
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		h.CreatedAt = tx.Now()
+		if err := tx.Lock(ctx, "webhook:"+o.ID); err != nil {
+			return err
+		}
+		n, err := count(ctx, tx, o.ID)
+		if err != nil {
+			return err
+		}
+		if n >= most {
+			return problem.New(problem.WebhookLimit, "most", most)
+		}
 		if h.next, err = s.d.Audit.Size(ctx, tx); err != nil {
 			return err
 		}
@@ -116,9 +173,30 @@ func (s *Service) List(ctx context.Context, tx *store.Tx, orgID string) ([]Hook,
 	return all, nil
 }
 
-// Remove ends a receiver at once. Problem NotFound.
+// One gives a receiver. Problem NotFound.
+func (s *Service) One(ctx context.Context, tx *store.Tx, orgID, id string) (Hook, error) {
+	r, err := s.one(ctx, tx, orgID, id)
+	return r.Hook, err
+}
+
+func (s *Service) one(ctx context.Context, tx *store.Tx, orgID, id string) (row, error) {
+	r, err := selectOne(ctx, tx, orgID, id)
+	if errors.Is(err, store.ErrNoRows) {
+		return row{}, problem.New(problem.NotFound)
+	}
+	if err != nil {
+		return row{}, fmt.Errorf("webhook: %w", err)
+	}
+	return r, nil
+}
+
+// Remove ends a receiver at once, with what was set aside for it. Problem NotFound.
 func (s *Service) Remove(ctx context.Context, by audit.Actor, o *org.Organization, id string) error {
 	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		h, err := s.one(ctx, tx, o.ID, id)
+		if err != nil {
+			return err
+		}
 		n, err := remove(ctx, tx, o.ID, id)
 		if err != nil {
 			return fmt.Errorf("remove webhook: %w", err)
@@ -126,38 +204,8 @@ func (s *Service) Remove(ctx context.Context, by audit.Actor, o *org.Organizatio
 		if n == 0 {
 			return problem.New(problem.NotFound)
 		}
-		return s.record(ctx, tx, by, Hook{ID: id, OrgID: o.ID}, "webhook-removed")
+		return s.record(ctx, tx, by, h.Hook, "webhook-removed")
 	})
-}
-
-// Test sends an event that means nothing, now, and gives what came back as a short
-// code; empty for success. One that succeeds switches the receiver on again, from
-// where it stopped. Problem NotFound.
-func (s *Service) Test(ctx context.Context, o *org.Organization, id string) (failure string, err error) {
-	var h row
-	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		h, err = selectOne(ctx, tx, o.ID, id)
-		return err
-	})
-	if errors.Is(err, store.ErrNoRows) {
-		return "", problem.New(problem.NotFound)
-	}
-	if err != nil {
-		return "", fmt.Errorf("test webhook: %w", err)
-	}
-	t, err := s.open(h)
-	if err != nil {
-		return "", err
-	}
-	now := s.d.DB.Now()
-	body, err := json.Marshal(message{Type: "webhook.test", Timestamp: now.UTC(), Data: struct{}{}})
-	if err != nil {
-		return "", fmt.Errorf("test webhook: %w", err)
-	}
-	if failure = send(ctx, t, "test-"+store.NewID(), now, body); failure != "" {
-		return failure, nil
-	}
-	return "", s.d.DB.Write(ctx, func(tx *store.Tx) error { return revive(ctx, tx, h.ID) })
 }
 
 func (s *Service) record(ctx context.Context, tx *store.Tx, by audit.Actor, h Hook, reason string) error {

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -18,7 +19,9 @@ import (
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/audit/audittest"
+	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/org/orgtest"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/secret/secrettest"
 	"kunci.dev/kunci/internal/store"
@@ -27,7 +30,6 @@ import (
 )
 
 var (
-	contoso  = &org.Organization{ID: "org-contoso", Slug: "contoso"}
 	fabrikam = &org.Organization{ID: "org-fabrikam", Slug: "fabrikam"}
 	operator = audit.Actor{Kind: audit.CLI}
 	loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
@@ -36,9 +38,34 @@ var (
 // receiver keeps what it was sent.
 type receiver struct {
 	*httptest.Server
-	status atomic.Int64
-	mu     sync.Mutex
-	calls  []call
+	status  atomic.Int64
+	refuses atomic.Pointer[string] // a kind of event that it answers with 422
+	mu      sync.Mutex
+	calls   []call
+}
+
+// mailbox keeps what was to be mailed.
+type mailbox struct {
+	mu  sync.Mutex
+	all []notify.Message
+}
+
+func (m *mailbox) Queue(_ context.Context, _ *store.Tx, one notify.Message) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all = append(m.all, one)
+	return "", nil
+}
+
+// told are the notices of pauses, and to whom they went.
+func (m *mailbox) told() (to []string, notices []notify.WebhookNotice) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, one := range m.all {
+		to = append(to, one.To+" "+one.Lang)
+		notices = append(notices, one.Body.(notify.WebhookNotice))
+	}
+	return to, notices
 }
 
 type call struct {
@@ -58,14 +85,23 @@ type room struct {
 	db    *store.DB
 	audit *audit.Service
 	clock *storetest.Clock
+	org   *org.Organization
+	mail  *mailbox
 	to    *receiver
 }
 
 func each(t *testing.T, test func(r *room)) {
 	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
-		r := &room{t: t, db: db, audit: audittest.New(t, db), clock: clock, to: &receiver{}}
+		r := &room{t: t, db: db, audit: audittest.New(t, db), clock: clock, mail: &mailbox{}, to: &receiver{}}
+		var orgs *org.Service
+		r.org, orgs = orgtest.Contoso(t, db, r.audit)
+		if err := r.audit.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		var err error
-		r.Service, err = webhook.New(webhook.Deps{DB: db, Keys: secrettest.NewTestKeyset(t), Audit: r.audit, Log: slog.New(slog.DiscardHandler)})
+		r.Service, err = webhook.New(webhook.Deps{
+			DB: db, Keys: secrettest.NewTestKeyset(t), Audit: r.audit, Orgs: orgs, Messages: r.mail, Log: slog.New(slog.DiscardHandler),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,8 +112,13 @@ func each(t *testing.T, test func(r *room)) {
 			r.to.calls = append(r.to.calls, call{q.Header, string(body)})
 			r.to.mu.Unlock()
 			status := int(r.to.status.Load())
-			if status == http.StatusFound {
+			switch kind := r.to.refuses.Load(); {
+			case kind != nil && strings.HasPrefix(string(body), `{"type":"`+*kind+`"`):
+				status = http.StatusUnprocessableEntity
+			case status == http.StatusFound:
 				w.Header().Set("Location", "/elsewhere")
+			case status == http.StatusTooManyRequests:
+				w.Header().Set("Retry-After", "1800")
 			}
 			w.WriteHeader(status)
 		}))
@@ -89,7 +130,7 @@ func each(t *testing.T, test func(r *room)) {
 func (r *room) add(o webhook.Order) (webhook.Hook, string) {
 	r.t.Helper()
 	o.URL, o.Allowed = r.to.URL+"/in?token=t0p", loopback
-	h, secret, err := r.Add(r.t.Context(), operator, contoso, o)
+	h, secret, err := r.Add(r.t.Context(), operator, r.org, o)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -126,7 +167,7 @@ func (r *room) hook() webhook.Hook {
 	r.t.Helper()
 	var all []webhook.Hook
 	err := r.db.Read(r.t.Context(), func(tx *store.Tx) (err error) {
-		all, err = r.List(r.t.Context(), tx, contoso.ID)
+		all, err = r.List(r.t.Context(), tx, r.org.ID)
 		return err
 	})
 	if err != nil || len(all) != 1 {
@@ -150,11 +191,11 @@ func (r *room) types() string {
 
 func TestEventsAreSentInOrderSignedAndOnce(t *testing.T) {
 	each(t, func(r *room) {
-		r.happen(contoso, audit.ResetAbandoned) // before there was a receiver
+		r.happen(r.org, audit.ResetAbandoned) // before there was a receiver
 		_, secret := r.add(webhook.Order{})
-		r.happen(contoso, audit.ResetStarted)
+		r.happen(r.org, audit.ResetStarted)
 		r.happen(fabrikam, audit.ResetRefused)
-		r.happen(contoso, audit.ResetGatePassed, audit.ResetCompleted)
+		r.happen(r.org, audit.ResetGatePassed, audit.ResetCompleted)
 		r.run()
 		r.run()
 		if got := r.types(); got != "administrator.changed reset.started reset.gate_passed reset.completed" {
@@ -186,7 +227,7 @@ func TestEventsAreSentInOrderSignedAndOnce(t *testing.T) {
 func TestPeopleAreNamedWhereThatWasAskedFor(t *testing.T) {
 	each(t, func(r *room) {
 		r.add(webhook.Order{People: true})
-		r.happen(contoso, audit.ResetStarted)
+		r.happen(r.org, audit.ResetStarted)
 		r.run()
 		if calls := r.to.seen(); len(calls) != 2 || !strings.Contains(calls[1].body, "alain@contoso.com") {
 			t.Errorf("%v", calls)
@@ -195,11 +236,11 @@ func TestPeopleAreNamedWhereThatWasAskedFor(t *testing.T) {
 }
 
 // A receiver that fails is asked again later, with growing pauses, for the same
-// event first; after three days it is switched off for all to see.
-func TestAFailingReceiverIsRetriedAndSwitchedOff(t *testing.T) {
+// event first.
+func TestAFailingReceiverIsRetried(t *testing.T) {
 	each(t, func(r *room) {
-		h, _ := r.add(webhook.Order{})
-		r.happen(contoso, audit.ResetStarted)
+		r.add(webhook.Order{})
+		r.happen(r.org, audit.ResetStarted)
 		r.to.status.Store(http.StatusInternalServerError)
 		r.run()
 		r.run()
@@ -216,44 +257,23 @@ func TestAFailingReceiverIsRetriedAndSwitchedOff(t *testing.T) {
 		r.to.status.Store(http.StatusOK)
 		r.clock.Advance(6 * time.Second)
 		r.run()
-		if got := r.types(); got != "administrator.changed administrator.changed administrator.changed reset.started" || !r.hook().FailingSince.IsZero() {
+		if got := r.types(); got != "administrator.changed administrator.changed administrator.changed reset.started" || r.hook().State() != webhook.Live {
 			t.Fatalf("%s, %+v", got, r.hook())
 		}
-		r.to.status.Store(http.StatusFound) // a redirect is a failure, and is not followed
-		r.happen(contoso, audit.ResetCompleted)
-		for range 80 {
-			r.run()
-			r.clock.Advance(time.Hour)
-		}
-		if off := r.hook(); off.DisabledAt.IsZero() || off.LastError != "status-302" {
-			t.Fatalf("%+v", off)
-		}
+		// Who says how long to be left alone is left alone.
+		r.to.status.Store(http.StatusTooManyRequests)
+		r.happen(r.org, audit.ResetCompleted)
+		r.run()
 		n := len(r.to.seen())
+		r.clock.Advance(29 * time.Minute)
 		r.run()
 		if len(r.to.seen()) != n {
-			t.Error("it is sent to although it is off")
+			t.Error("it is asked before the time it named")
 		}
-		told := false
-		for _, e := range audittest.Events(t, r.db, r.audit) {
-			told = told || e.Reason == "webhook-disabled"
-		}
-		if !told {
-			t.Error("that it was switched off is not recorded")
-		}
-		// A test that succeeds switches it on, and nothing was lost.
-		r.to.status.Store(http.StatusOK)
-		if failure, err := r.Test(t.Context(), contoso, h.ID); failure != "" || err != nil {
-			t.Fatalf("%q, %v", failure, err)
-		}
+		r.clock.Advance(2 * time.Minute)
 		r.run()
-		if got := r.types(); !strings.HasSuffix(got, "webhook.test reset.completed") {
-			t.Errorf("%s", got)
-		}
-		r.to.status.Store(http.StatusGone)
-		r.happen(contoso, audit.ResetStarted)
-		r.run()
-		if r.hook().DisabledAt.IsZero() {
-			t.Error("410 does not switch it off")
+		if len(r.to.seen()) != n+1 {
+			t.Error("it is not asked after the time it named")
 		}
 	})
 }
@@ -263,7 +283,7 @@ func TestParallelRunsSkipNothing(t *testing.T) {
 	each(t, func(r *room) {
 		r.add(webhook.Order{})
 		for range 5 {
-			r.happen(contoso, audit.ResetStarted, audit.ResetCompleted)
+			r.happen(r.org, audit.ResetStarted, audit.ResetCompleted)
 		}
 		var all sync.WaitGroup
 		for range 4 {
@@ -290,11 +310,11 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	each(t, func(r *room) {
 		_, port, _ := strings.Cut(strings.TrimPrefix(r.to.URL, "http://"), ":")
 		for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "10.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1", "[fd00::1]"} {
-			h, _, err := r.Add(t.Context(), operator, contoso, webhook.Order{URL: "https://" + host + ":" + port})
+			h, _, err := r.Add(t.Context(), operator, r.org, webhook.Order{URL: "https://" + host + ":" + port})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if failure, err := r.Test(t.Context(), contoso, h.ID); failure != "not-public" || err != nil {
+			if failure, err := r.Test(t.Context(), operator, r.org, h.ID); failure != "not-public" || err != nil {
 				t.Errorf("%s: %q, %v", host, failure, err)
 			}
 		}
@@ -307,7 +327,7 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 func TestWhatIsNoReceiver(t *testing.T) {
 	each(t, func(r *room) {
 		for _, text := range []string{"", "contoso.com", "ftp://contoso.com", "http://contoso.com", "https://", "https://a:b@contoso.com", "https://contoso.com/#x", "https://contoso.com:x"} {
-			if _, _, err := r.Add(t.Context(), operator, contoso, webhook.Order{URL: text}); !problem.Has(err, problem.BadInput) {
+			if _, _, err := r.Add(t.Context(), operator, r.org, webhook.Order{URL: text}); !problem.Has(err, problem.WebhookAddress) {
 				t.Errorf("%q: %v", text, err)
 			}
 		}
@@ -315,7 +335,7 @@ func TestWhatIsNoReceiver(t *testing.T) {
 		if err := r.Remove(t.Context(), operator, fabrikam, h.ID); !problem.Has(err, problem.NotFound) {
 			t.Errorf("another organization removes it: %v", err)
 		}
-		if _, err := r.Test(t.Context(), fabrikam, h.ID); !problem.Has(err, problem.NotFound) {
+		if _, err := r.Test(t.Context(), operator, fabrikam, h.ID); !problem.Has(err, problem.NotFound) {
 			t.Errorf("another organization tests it: %v", err)
 		}
 		var sealed []byte
@@ -323,10 +343,10 @@ func TestWhatIsNoReceiver(t *testing.T) {
 		if err != nil || strings.Contains(string(sealed), "t0p") {
 			t.Errorf("the address is kept in clear: %v", err)
 		}
-		if err := r.Remove(t.Context(), operator, contoso, h.ID); err != nil {
+		if err := r.Remove(t.Context(), operator, r.org, h.ID); err != nil {
 			t.Error(err)
 		}
-		r.happen(contoso, audit.ResetStarted)
+		r.happen(r.org, audit.ResetStarted)
 		r.run()
 		if n := len(r.to.seen()); n != 0 {
 			t.Errorf("%d calls after it was removed", n)

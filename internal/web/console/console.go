@@ -115,6 +115,8 @@ func (c *Console) Routes() []Route {
 		{"POST " + helpTextsPath + "/{name}/{language}", admin.ChangeMessages, c.postHelpText},
 		{"GET " + domainsPath, admin.SeeSettings, c.getDomains},
 		{"POST " + domainsPath, admin.ManageDomains, c.postDomains},
+		{"GET " + webhooksPath, admin.SeeSettings, c.getWebhooks},
+		{"POST " + webhooksPath, admin.ManageWebhooks, c.postWebhooks},
 		{"GET " + BrandingPath, admin.ChangeBranding, c.getBranding},
 		{"POST " + BrandingPath, admin.ChangeBranding, c.postBranding},
 		{"GET " + BrandingPath + "/sample.css", admin.ChangeBranding, c.getSample},

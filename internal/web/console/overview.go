@@ -10,6 +10,7 @@ import (
 	"kunci.dev/kunci/internal/roster"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/webhook"
 )
 
 type overviewPage struct {
@@ -20,7 +21,8 @@ type overviewPage struct {
 	// Failed are messages given up in the last day.
 	Failed   int
 	Warnings []warning
-	Off      int // webhooks that were switched off
+	Off      int // webhooks that were paused because they failed
+	Aside    int // events that webhooks refused
 	Gone     int // verified domains whose record is missing
 	List     roster.Status
 }
@@ -57,7 +59,7 @@ func (c *Console) getOverview(w http.ResponseWriter, r *http.Request, d desk) er
 		}
 		hooks, err := c.Webhooks.List(r.Context(), tx, d.Org.ID)
 		for _, h := range hooks {
-			if !h.DisabledAt.IsZero() {
+			if view.Aside += h.SetAside; !h.PausedAt.IsZero() && h.PausedFor != webhook.ByHand {
 				view.Off++
 			}
 		}
@@ -95,7 +97,8 @@ func warnings(v *overviewPage, d desk) []warning {
 	add(missing > 0, "not-registered", missing, "/console/people?show=not-registered", admin.SeePeople)
 	add(v.Open > 0, "requests", v.Open, "/console/requests", admin.SeeRequests)
 	add(v.Failed > 0, "messages", v.Failed, "/console/messages", admin.SeeMessages)
-	add(v.Off > 0, "webhooks", v.Off, "/console/settings", admin.SeeSettings)
+	add(v.Off > 0, "webhooks", v.Off, webhooksPath, admin.SeeSettings)
+	add(v.Aside > 0, "set-aside", v.Aside, webhooksPath, admin.SeeSettings)
 	add(v.Gone > 0, "domains", v.Gone, domainsPath, admin.SeeSettings)
 	add(v.List.Failure != "", "list-"+string(v.List.Failure), 0, "/console/directory", admin.SeeDirectory)
 	add(d.Org.Policy.Reset.Scope == "none", "off", 0, "/console/policy", admin.SeePolicy)

@@ -19,6 +19,7 @@ import (
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/web/page"
+	"kunci.dev/kunci/internal/webhook"
 	"kunci.dev/kunci/internal/wording"
 )
 
@@ -37,7 +38,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_factor": &factorPage{}, "console_overview": &overviewPage{}, "console_people": &peoplePage{}, "console_person": &personPage{},
 		"console_requests": &requestsPage{}, "console_request": &requestPage{}, "console_policy": &policyPage{}, "console_policy_document": &policyDocumentPage{},
 		"console_reports": &reportsPage{}, "console_audit": &auditPage{}, "console_import": &importPage{}, "console_imported": &importedPage{},
-		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_administrators": &administratorsPage{}, "console_directory": &directoryPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
+		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_administrators": &administratorsPage{}, "console_directory": &directoryPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_webhooks": &webhooksPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
 	}
 	for name, data := range structs {
 		template := pages.Template(name)
@@ -91,6 +92,15 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	}
 	for _, act := range []string{addDomain, verifyDomain, removeDomain} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
+	for _, act := range []string{pauseWebhook, resumeWebhook, testWebhook, sendAgain, sendAllAgain, removeWebhook} {
+		keys = append(keys, "console.act."+act, "console.done."+act)
+	}
+	for _, why := range webhook.Pauses {
+		keys = append(keys, "console.hooks.paused."+string(why))
+	}
+	for _, state := range []webhook.State{webhook.Live, webhook.Failed, webhook.Paused} {
+		keys = append(keys, "console.hooks.state."+string(state))
 	}
 	for _, act := range []string{grantRole, revokeRole} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
