@@ -17,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
 	"kunci.dev/kunci/internal/kuncitest"
+	"kunci.dev/kunci/internal/password"
 )
 
 const (
@@ -97,6 +98,7 @@ func newDirectorySide(b *testing.B, people int, o ldaptest.SlapdOptions, more st
 		fmt.Fprintf(&accounts, "p%d@contoso.com,p%d@example.net\n", n, n)
 	}
 	s.product = kuncitest.Start(b, kuncitest.Options{
+		Hash:   password.DefaultParams,
 		Sender: s.mails, Accounts: accounts.String(),
 		Organization: strings.Replace(kuncitest.Contoso, "\npolicy:", fmt.Sprintf(`
 directory:
