@@ -35,7 +35,7 @@ const (
 func BenchmarkDirectorySize(b *testing.B) {
 	var sides [2]*directorySide
 	for i, people := range []int{smallDirectory, largeDirectory} {
-		sides[i] = newDirectorySide(b, people)
+		sides[i] = newDirectorySide(b, people, ldaptest.SlapdOptions{LDIF: peopleLDIF(b, people, nil)}, "")
 	}
 	for name, walk := range map[string]func(*directorySide, int) error{
 		"look-up": func(s *directorySide, n int) error {
@@ -79,17 +79,19 @@ func median(all []time.Duration) time.Duration {
 // directorySide is the product on one slapd.
 type directorySide struct {
 	people    int
+	slapd     *ldaptest.Slapd
 	directory directory.Directory
 	product   *kuncitest.Product
 	mails     *inbox
 	next      int
 }
 
-func newDirectorySide(b *testing.B, people int) *directorySide {
+// newDirectorySide starts both; more are keys of the organization's directory.
+func newDirectorySide(b *testing.B, people int, o ldaptest.SlapdOptions, more string) *directorySide {
 	b.Helper()
-	// No history and no minimum age: one person is reset many times.
-	slapd := ldaptest.StartSlapd(b, ldaptest.SlapdOptions{LDIF: peopleLDIF(b, people), Policy: map[string]string{"pwdInHistory": "0"}})
-	s := &directorySide{people: people, mails: &inbox{boxes: make(map[string]chan string)}}
+	o.Policy = map[string]string{"pwdInHistory": "0"} // nor a minimum age: one person is reset many times
+	slapd := ldaptest.StartSlapd(b, o)
+	s := &directorySide{people: people, slapd: slapd, mails: &inbox{boxes: make(map[string]chan string)}}
 	var accounts strings.Builder
 	accounts.WriteString("user_id,email\n")
 	for n := range resetters {
@@ -107,10 +109,11 @@ directory:
   bind_password_file: %s
   ca_file: %s
   base_dn: %q
+%s
 policy:
   captcha: off
   throttle: {resets: {limit: 100, per: 1h}, gate: {limit: 100, per: 1h}, email_sends: {limit: 100, per: 10m}}`,
-			slapd.URL, ldaptest.Service, slapd.PasswordFile, slapd.Authority.File, ldaptest.People), 1),
+			slapd.URL, ldaptest.Service, slapd.PasswordFile, slapd.Authority.File, ldaptest.People, more), 1),
 	})
 	var err error
 	if s.directory, err = s.product.App.Accounts.Directory(s.product.Organization()); err != nil {
@@ -119,8 +122,9 @@ policy:
 	return s
 }
 
-// peopleLDIF is a file of people for slapadd, each in one of a thousand groups.
-func peopleLDIF(b *testing.B, people int) string {
+// peopleLDIF is a file of people for slapadd, each in one of a thousand groups; more,
+// if any, gives further lines of somebody.
+func peopleLDIF(b *testing.B, people int, more func(n int) string) string {
 	b.Helper()
 	file, err := os.Create(filepath.Join(b.TempDir(), "people.ldif"))
 	if err != nil {
@@ -128,7 +132,11 @@ func peopleLDIF(b *testing.B, people int) string {
 	}
 	w := bufio.NewWriter(file)
 	for n := range people {
-		fmt.Fprintf(w, "dn: uid=p%d,%s\nobjectClass: inetOrgPerson\nuid: p%[1]d\ncn: Person %[1]d\nsn: %[1]d\nmail: p%[1]d@contoso.com\n\n", n, ldaptest.People)
+		fmt.Fprintf(w, "dn: uid=p%d,%s\nobjectClass: inetOrgPerson\nuid: p%[1]d\ncn: Person %[1]d\nsn: %[1]d\nmail: p%[1]d@contoso.com\n", n, ldaptest.People)
+		if more != nil {
+			fmt.Fprint(w, more(n))
+		}
+		fmt.Fprintln(w)
 	}
 	groups := max(1, people/200)
 	for g := range groups {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
@@ -47,6 +48,50 @@ func TestSecurityInfoOfPeopleWhosePasswordIsKeptElsewhere(t *testing.T) {
 				if page := b.Post("/reset", "user_id", "hana@contoso.com", "reason", "never_received"); page.Name() != want {
 					t.Errorf("somebody else: %s", page.Name())
 				}
+			})
+		})
+	}
+}
+
+// A password that ran out, or that has to be replaced, and that cannot be changed
+// here: nobody is led to a form that fails. The page says where it is changed, in the
+// organization's own words where it has some, and lets nobody by.
+func TestAPasswordThatHasToBeChangedElsewhere(t *testing.T) {
+	const own = "help_texts: [{page: problem.not-managed, language: id, text: Tekan Ctrl+Alt+Del di komputer kantor.}]"
+	for name, c := range map[string]struct{ more, where string }{
+		"no write-back": {"  write_back: false", "Gantilah di tempat Anda biasa menggantinya"},
+		"one account":   {"  attributes: {password_source: employeeType=federated}\n" + own, "Tekan Ctrl+Alt+Del di komputer kantor."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			atSlapd(t, ldaptest.SlapdOptions{Policy: map[string]string{"pwdMaxAge": "8640000"}}, c.more, func(t *testing.T, p *kuncitest.Product, s *ldaptest.Slapd) {
+				alain := "uid=alain," + ldaptest.People
+				s.Modify(t, alain, map[string][]string{"employeeType": {"federated"}})
+				held := func(why string) {
+					t.Helper()
+					b := p.Browser()
+					wantAt(t, signIn(t, b, "alain@contoso.com", kuncitest.OldPassword), "/password")
+					for _, path := range []string{"/password", "/security-info", "/security-info/add", "/interrupt"} {
+						page := b.Get(path).Want(http.StatusOK, "password")
+						text := page.Text()
+						if page.Problem() != "not-managed" || !strings.Contains(text, "harus diganti di tempat lain") || !strings.Contains(text, c.where) ||
+							!strings.Contains(text, "masuk dengan kata sandi yang baru") || strings.Contains(page.Body, "current_password") {
+							t.Errorf("%s, at %s: %q %s", why, path, page.Problem(), text)
+						}
+					}
+					wantAt(t, b.Post("/signout"), "/signin")
+					wantAt(t, b.Get("/security-info"), "/signin")
+					if page := signIn(t, p.Browser(), "alain@contoso.com", "salah sekali"); page.Alert() != "signin-wrong" {
+						t.Errorf("%s, and the wrong password: %q", why, page.Alert())
+					}
+				}
+				s.Modify(t, alain, map[string][]string{"pwdReset": {"TRUE"}})
+				held("to be changed")
+				s.Modify(t, alain, map[string][]string{"pwdReset": nil})
+				s.Advance(t, 101*24*time.Hour)
+				held("expired")
+				s.Modify(t, alain, map[string][]string{"userPassword": {newPassword}}) // there, by themselves
+				s.Modify(t, alain, map[string][]string{"pwdReset": nil})
+				wantAt(t, signIn(t, p.Browser(), "alain@contoso.com", newPassword), "/security-info")
 			})
 		})
 	}

@@ -23,8 +23,11 @@ func (s *Service) pass(ctx context.Context, o *org.Organization) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	holder := store.NewToken()
-	var r row
+	var r, before row
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		if before, err = selectRow(ctx, tx, o.ID); err != nil && !errors.Is(err, store.ErrNoRows) {
+			return err
+		}
 		taken, err := take(ctx, tx, o.ID, holder)
 		if err == nil && !taken {
 			err = errHeld
@@ -37,6 +40,7 @@ func (s *Service) pass(ctx context.Context, o *org.Organization) error {
 	if err != nil {
 		return err
 	}
+	s.begins(ctx, o, before)
 	begun := s.d.DB.Now()
 	next, whole, err := s.read(ctx, o, r, holder)
 	if err == nil {
@@ -56,6 +60,33 @@ func (s *Service) pass(ctx context.Context, o *org.Organization) error {
 	}))
 }
 
+// begins says why a pass begins again that was begun before: a place in a list is
+// kept by the connection it was read on, and by no server beyond it.
+func (s *Service) begins(ctx context.Context, o *org.Organization, before row) {
+	why := ""
+	switch {
+	case !before.heldUntil.IsZero():
+		why = "the node that read it fell silent"
+	case before.failure != "":
+		why = string(before.failure)
+	default:
+		return
+	}
+	from := "everybody"
+	if s.since(o, before) != "" {
+		from = "what changed since the last one that ended well"
+	}
+	s.d.Log.InfoContext(ctx, "the pass before over a directory did not end well; this one begins again", "organization", o.Slug, "broke", why, "reads", from)
+}
+
+// since is the mark from which a pass reads; "" has it read everybody.
+func (s *Service) since(o *org.Organization, r row) string {
+	if r.config != fingerprint(o) || !s.d.DB.Now().Before(r.wholeAt.Add(wholeAfter)) {
+		return ""
+	}
+	return r.mark
+}
+
 // read takes the pages of a directory into the list.
 func (s *Service) read(ctx context.Context, o *org.Organization, r row, holder string) (next string, whole bool, err error) {
 	d, err := s.d.Directories(o)
@@ -66,11 +97,7 @@ func (s *Service) read(ctx context.Context, o *org.Organization, r row, holder s
 	if !ok {
 		return "", false, fmt.Errorf("%w: %w", directory.ErrRights, errNoList)
 	}
-	since := r.mark
-	if r.config != fingerprint(o) || !s.d.DB.Now().Before(r.wholeAt.Add(wholeAfter)) {
-		since = ""
-	}
-	return source.Changes(ctx, since, func(page []directory.Entry) error {
+	return source.Changes(ctx, s.since(o, r), func(page []directory.Entry) error {
 		return s.d.DB.Write(ctx, func(tx *store.Tx) error {
 			held, err := renew(ctx, tx, o.ID, holder)
 			if err == nil && !held {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +57,25 @@ type house struct {
 	org    *org.Organization
 	source *source
 	clock  *storetest.Clock
+	log    lines
+}
+
+// lines are what a service logged.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) has(words ...string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(l.text.String(), w) })
 }
 
 func each(t *testing.T, fn func(t *testing.T, h *house)) {
@@ -75,7 +96,7 @@ func each(t *testing.T, fn func(t *testing.T, h *house)) {
 // node is another one on the same database.
 func (h *house) node() *roster.Service {
 	h.t.Helper()
-	s, err := roster.New(roster.Deps{DB: h.db, Orgs: h.orgs, Log: slog.New(slog.DiscardHandler), Directories: func(*org.Organization) (directory.Directory, error) {
+	s, err := roster.New(roster.Deps{DB: h.db, Orgs: h.orgs, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Directories: func(*org.Organization) (directory.Directory, error) {
 		return h.source, nil
 	}})
 	if err != nil {
@@ -186,7 +207,13 @@ func TestAFailedPassLeavesTheList(t *testing.T) {
 				t.Errorf("tried again in %v", wait)
 			}
 		}
+		if h.log.has("begins again") && h.log.has("reads=everybody") {
+			t.Errorf("there is a mark: %s", h.log.text.String())
+		}
 		h.must(h.pass(entries("two", false)))
+		if !h.log.has("begins again", "what changed since the last one") {
+			t.Errorf("it does not say that it begins again: %s", h.log.text.String())
+		}
 		if st := h.status(); st.Failure != "" || !st.FailedAt.IsZero() {
 			t.Errorf("mended: %+v", st)
 		}
@@ -254,6 +281,9 @@ func TestOnePassAtATime(t *testing.T) {
 		h.source.give = entries("two", true, "b")
 		h.source.mu.Unlock()
 		h.must(other.Pass(t.Context(), h.org))
+		if asked := h.source.asked[len(h.source.asked)-1]; asked != "" || !h.log.has("begins again", "the node that read it fell silent", "reads=everybody") {
+			t.Errorf("it begins after %q, and does not say why: %s", asked, h.log.text.String())
+		}
 		close(further)
 		if err := <-done; err == nil {
 			t.Error("the one that was given up took the list")

@@ -40,10 +40,10 @@ func (a *activeDirectory) groupSIDs(ctx context.Context, c *conn, e *ldap.Entry)
 	return sids, nil
 }
 
-// groups are the names of all groups of this domain that an account is in.
+// groups are all groups of this domain that an account is in.
 // Distribution groups are not in tokenGroups; the level-by-level search finds them,
 // and everything else where the service account may not read tokenGroups.
-func (a *activeDirectory) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error) {
+func (a *activeDirectory) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]membership, error) {
 	if _, err := a.groupSIDs(ctx, c, e); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (a *activeDirectory) groups(ctx context.Context, c *conn, e *ldap.Entry) ([
 	if len(values) == 0 {
 		values = [][]byte{nobodySID} // nobody takes the time of somebody
 	}
-	names, err := a.d.memberGroups(ctx, c, e)
+	of, err := a.d.memberGroups(ctx, c, e)
 	if err != nil {
 		return nil, err
 	}
@@ -60,18 +60,15 @@ func (a *activeDirectory) groups(ctx context.Context, c *conn, e *ldap.Entry) ([
 		for _, b := range part {
 			filter.WriteString("(objectSid=" + escapedBytes(b) + ")")
 		}
-		found, err := c.search(ctx, a.d.groupBase(), ldap.ScopeWholeSubtree, "(|"+filter.String()+")", groupsAsked, a.d.set.Attributes.GroupName)
+		found, err := c.searchAll(ctx, a.d.groupBase(), "(|"+filter.String()+")", groupsAsked, a.d.set.Attributes.GroupName)
 		if err != nil {
 			return nil, err
 		}
 		for _, g := range found {
-			if name := text(g, a.d.set.Attributes.GroupName); name != "" {
-				names = append(names, name)
-			}
+			of = append(of, membership{g.DN, text(g, a.d.set.Attributes.GroupName)})
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return of, nil
 }
 
 // protectedRIDs end the identifiers of the groups of a domain whose members

@@ -113,7 +113,7 @@ type pages struct {
 	patience     time.Duration // for one
 }
 
-// pages gives the parts one by one. More than the server's own limit is an error;
+// pages gives the parts one by one. More than the server's own limits is an error;
 // a base that is not there has none.
 func (c *conn) pages(ctx context.Context, p pages, fn func([]*ldap.Entry) error) error {
 	seconds := max(1, int(p.patience/time.Second))
@@ -127,7 +127,9 @@ func (c *conn) pages(ctx context.Context, p pages, fn func([]*ldap.Entry) error)
 		})
 		code, answered := resultOf(err)
 		switch {
-		case answered && code == ldap.LDAPResultSizeLimitExceeded:
+		case answered && (code == ldap.LDAPResultSizeLimitExceeded || code == ldap.LDAPResultAdminLimitExceeded):
+			// The second is how 389 Directory Server ends a search that looked at too
+			// many entries (nsslapd-lookthroughlimit).
 			return fmt.Errorf("%w: %w: %w", directory.ErrRights, errCutShort, err)
 		case answered && (code == ldap.LDAPResultNoSuchObject || code == ldap.LDAPResultReferral):
 			return nil

@@ -29,12 +29,13 @@ type dialect interface {
 	keyFilter(key string) string
 	// state fills in what no mapped attribute says: HasPassword, MustChange,
 	// LockedUntil, Disabled, Privileged, PasswordChangedAt. It only adds: what is
-	// already true stays true.
+	// already true stays true, and the groups are known already.
 	state(ctx context.Context, c *conn, e *ldap.Entry, into *directory.Entry) error
 	// changes is how the server says when entries changed.
 	changes() changes
-	// groups are the names of all groups the entry is in, nested ones included.
-	groups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error)
+	// groups are all groups the entry is in, nested ones included; one may stand there
+	// twice.
+	groups(ctx context.Context, c *conn, e *ldap.Entry) ([]membership, error)
 	// judge reads the answer to a bind of this person. Wrong, Locked, Expired …; an
 	// error only when the answer says nothing about the password.
 	judge(p person, controls []ldap.Control, err error) (directory.CheckResult, error)
@@ -54,6 +55,9 @@ type dialect interface {
 	// examine proves the service account's rights without changing anyone; p is
 	// some account found by the user filter, or nil.
 	examine(ctx context.Context, c *conn, p *person) []Finding
+	// unlimited says what to set in the directory so that it gives the service account
+	// lists of any length.
+	unlimited() string
 }
 
 // person is an account as it was found for one step.

@@ -42,9 +42,9 @@ func (f Finding) Key() string {
 
 // Codes lists every code of a finding.
 var Codes = []string{
-	"configuration", "password-file", "connection", "address", "tls", "tls-authority", "tls-name", "tls-invalid", "bind", "base-dn",
-	"user-filter", "attributes", "sample", "group-filter", "indexes", "write-back", "server", "password-operation", "password-policy",
-	"fine-grained-policy", "history", "locks", "rights", "set-passwords", "unlock", "ask-for-another-password",
+	"configuration", "password-file", "connection", "address", "tls", "tls-authority", "tls-name", "tls-invalid", "bind", "base-dn", "base-dn-wide",
+	"user-filter", "attributes", "sample", "group-filter", "limits", "indexes", "write-back", "server", "password-operation", "password-policy",
+	"fine-grained-policy", "history", "locks", "rights", "set-passwords", "see-passwords", "unlock", "ask-for-another-password",
 }
 
 // codeOf is the code of what is called so.
@@ -151,6 +151,7 @@ func (x *examiner) server(ctx context.Context, s *server) {
 		}
 	}
 	x.groups(ctx, c, p)
+	x.lists(ctx, s)
 	if p != nil {
 		x.indexes(ctx, c, p)
 	}
@@ -215,7 +216,7 @@ func (x *examiner) certificate(c *conn) {
 // people looks for anybody whom the user filter finds.
 func (x *examiner) people(ctx context.Context, c *conn) *person {
 	d, filter := x.d, x.d.people.anyone()
-	found, err := c.search(ctx, d.set.BaseDN, ldap.ScopeWholeSubtree, filter, 1, d.attributes()...)
+	found, err := c.search(ctx, d.set.BaseDN, ldap.ScopeWholeSubtree, filter, ordinary, d.attributes()...)
 	switch {
 	case err != nil:
 		x.bad("user_filter", "see user_filter, and that the service account may search below base_dn", "%s: %v", filter, err)
@@ -224,13 +225,15 @@ func (x *examiner) people(ctx context.Context, c *conn) *person {
 		x.bad("user_filter", "see user_filter and base_dn, and that the service account may read these attributes of people", "%s finds nobody below %s", filter, d.set.BaseDN)
 		return nil
 	}
-	p, err := d.person(ctx, c, found[0])
-	if err != nil {
-		x.bad("attributes", "see attributes.user_id, and that the service account may read it and the server's own attributes", "%s has no key or no user ID that can be read: %v", found[0].DN, err)
-		return nil
+	var p person
+	for _, e := range found { // one that is put aside is nobody
+		if p, err = d.person(ctx, c, e); err == nil {
+			x.good("user_filter", "%s finds people, such as %s", filter, p.UserID)
+			return &p
+		}
 	}
-	x.good("user_filter", "%s finds people, such as %s", filter, p.UserID)
-	return &p
+	x.bad("attributes", "see attributes.user_id, and that the service account may read it and the server's own attributes", "%s has no key or no user ID that can be read: %v", found[0].DN, err)
+	return nil
 }
 
 // ordinary is how many people are looked at to find one who is not protected.

@@ -19,7 +19,8 @@ const (
 )
 
 // indexes asks what an index answers at once and a scan of every entry does not:
-// whom nobody is, who somebody is, and which groups hold nobody.
+// whom nobody is, who somebody is, which groups hold nobody, and, where people are
+// listed, who changed after now.
 func (x *examiner) indexes(ctx context.Context, c *conn, p *person) {
 	d := x.d
 	read, err := quickest(func() error {
@@ -38,6 +39,18 @@ func (x *examiner) indexes(ctx context.Context, c *conn, p *person) {
 		searches = append(searches, struct{ key, base, filter string }{"group_filter", d.groupBase(), groupsOf(d.set.GroupFilter, []string{"cn=nobody," + d.set.BaseDN})})
 	}
 	var slow []string
+	if d.set.Sync.On() {
+		by := d.dialect.changes()
+		_, at, err := by.begin(ctx, c)
+		if at == "" {
+			at = d.now().Add(24 * time.Hour).UTC().Format(generalizedTime)
+		}
+		if err != nil {
+			slow = append(slow, fmt.Sprintf("what changed (sync): %v", err))
+		} else {
+			searches = append(searches, struct{ key, base, filter string }{"sync", d.set.BaseDN, d.people.and(by.since(at) + d.set.Sync.Filter)})
+		}
+	}
 	for _, s := range searches {
 		took, err := quickest(func() error {
 			_, err := c.search(ctx, s.base, ldap.ScopeWholeSubtree, s.filter, 2, "1.1")
@@ -51,7 +64,7 @@ func (x *examiner) indexes(ctx context.Context, c *conn, p *person) {
 		}
 	}
 	if len(slow) > 0 {
-		x.bad("indexes", "index for equality what user_filter and group_filter compare, and what names an entry for ever (entryUUID, nsUniqueId); objectGUID is indexed by itself",
+		x.bad("indexes", "index for equality what user_filter and group_filter compare, and what names an entry for ever (entryUUID, nsUniqueId), and with sync modifyTimestamp; objectGUID and uSNChanged are indexed by themselves",
 			"the server seems to look at every entry: %s", strings.Join(slow, "; "))
 		return
 	}

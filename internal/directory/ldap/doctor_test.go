@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +102,8 @@ func TestDoctorProvesTheRights(t *testing.T) {
 		"no policy":    {ldaptest.SlapdOptions{NoPolicy: true, Rights: strings.Replace(ldaptest.Rights, "access to attrs=pwdAccountLockedTime,pwdReset\n  by dn.exact=\""+ldaptest.Service+"\" write\n  by * none\n", "", 1)}, false, "password policy", "slapo-ppolicy"},
 		"never a lock": {ldaptest.SlapdOptions{Policy: map[string]string{"pwdLockout": "FALSE"}}, false, "password policy", "pwdLockout: TRUE"},
 		"nothing at all": {ldaptest.SlapdOptions{Rights: "access to attrs=userPassword by anonymous auth\naccess to * by dn.exact=\"" + ldaptest.Service + "\" read\n"}, false,
-			"unlock ask for another password set passwords", "access to attrs=userPassword"},
+			"unlock ask for another password set passwords see passwords", "access to attrs=userPassword"},
+		"to see whether there is a password": {ldaptest.SlapdOptions{Rights: strings.Replace(ldaptest.Rights, "=ws", "=w", 1)}, false, "see passwords", "=ws by self"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := ldaptest.StartSlapd(t, c.options)
@@ -123,4 +125,38 @@ func TestDoctorProvesTheRights(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What doctor says is missing is what is missing: with the rules that it writes,
+// and no others, it finds nothing more.
+func TestTheRulesThatDoctorWritesAreEnough(t *testing.T) {
+	const reading = "access to attrs=userPassword by anonymous auth\naccess to * by dn.exact=\"" + ldaptest.Service + "\" read\n"
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{Rights: reading})
+	s.AddPerson(t, "alain@contoso.com", first, nil)
+	_, all := examined(t, s.Config())
+	rules := regexp.MustCompile(`access to attrs=.* break`).FindAllString(all, -1)
+	s = ldaptest.StartSlapd(t, ldaptest.SlapdOptions{Rights: strings.Join(rules, "\n") + "\n" + reading})
+	key := keyOf(t, s, s.AddPerson(t, "alain@contoso.com", first, nil))
+	if wrong, all := examined(t, s.Config()); len(rules) == 0 || len(wrong) > 0 {
+		t.Errorf("slapd, after %q:\n%s", rules, all)
+	}
+	d := open(t, s.Config())
+	if err := d.SetPassword(t.Context(), key, second, directory.SetOptions{Unlock: true}); err != nil {
+		t.Errorf("slapd: %v", err)
+	}
+	is(t, d, key, second, directory.OK)
+
+	ds := ldaptest.StartDS389(t, ldaptest.DS389Options{Rights: ldaptest.DS389Rights[:1]})
+	_, key = person389(t, ds, "alain@contoso.com")
+	_, all = examined(t, ds.Config())
+	rules = slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`\(targetattr=.*;\)`).FindAllString(all, -1))))
+	ds.Modify(t, ds.Config().BaseDN, map[string][]string{"aci": rules})
+	if wrong, all := examined(t, ds.Config()); len(rules) == 0 || len(wrong) > 0 {
+		t.Errorf("389 Directory Server, after %q:\n%s", rules, all)
+	}
+	d = open(t, ds.Config())
+	if err := d.SetPassword(t.Context(), key, second, directory.SetOptions{Unlock: true}); err != nil {
+		t.Errorf("389 Directory Server: %v", err)
+	}
+	is(t, d, key, second, directory.OK)
 }

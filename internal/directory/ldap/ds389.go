@@ -45,7 +45,7 @@ func (s *ds389) keyFilter(key string) string {
 	return "(nsUniqueId=" + ldap.EscapeFilter(key) + ")"
 }
 
-func (s *ds389) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error) {
+func (s *ds389) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]membership, error) {
 	return s.d.memberGroups(ctx, c, e)
 }
 

@@ -27,12 +27,12 @@ func (s *ds389) examine(ctx context.Context, c *conn, p *person) []Finding {
 		found = append(found, Finding{Name: "password policy", OK: true, Text: fmt.Sprintf("at least %d characters, %d old passwords refused", set.minLength, set.history)})
 	}
 	for _, r := range []struct {
-		name, attributes string
-		change           ldap.PartialAttribute
+		name, attributes, allow string
+		change                  ldap.PartialAttribute
 	}{
-		{"set passwords", "userPassword", ldap.PartialAttribute{Type: "userPassword", Vals: []string{rand.Text() + "-aA1"}}},
-		{"unlock", "accountUnlockTime || passwordRetryCount", ldap.PartialAttribute{Type: "passwordRetryCount", Vals: []string{"0"}}},
-		{"ask for another password", "passwordExpirationTime", ldap.PartialAttribute{Type: "passwordExpirationTime", Vals: []string{mustChangeTime}}},
+		{"set passwords", "userPassword", "search,write", ldap.PartialAttribute{Type: "userPassword", Vals: []string{rand.Text() + "-aA1"}}},
+		{"unlock", "accountUnlockTime || passwordRetryCount", "write", ldap.PartialAttribute{Type: "passwordRetryCount", Vals: []string{"0"}}},
+		{"ask for another password", "passwordExpirationTime", "write", ldap.PartialAttribute{Type: "passwordExpirationTime", Vals: []string{mustChangeTime}}},
 	} {
 		switch code, err := s.try(ctx, c, p, r.change); code {
 		case ldap.LDAPResultNoSuchAttribute:
@@ -40,12 +40,13 @@ func (s *ds389) examine(ctx context.Context, c *conn, p *person) []Finding {
 		case ldap.LDAPResultInsufficientAccessRights:
 			found = append(found, Finding{
 				Name: r.name, Text: fmt.Sprintf("the service account may not write %s of %s", r.attributes, p.dn),
-				Mend: fmt.Sprintf(`add to %s: aci: (targetattr="%s")(version 3.0; acl "kunci: %s"; allow (write) userdn="ldap:///%s";)`, s.d.set.BaseDN, r.attributes, r.name, s.d.set.BindDN),
+				Mend: s.aci(r.attributes, r.name, r.allow),
 			})
 		default:
 			found = append(found, Finding{Name: r.name, Text: fmt.Sprintf("the trial was answered with: %v", err), Mend: "see the server's log for why it did not judge the trial"})
 		}
 	}
+	found = append(found, s.d.seePasswords(ctx, c, s.aci("userPassword", "see passwords", "search")))
 	if set.minLength > 1 {
 		if code, _ := s.try(ctx, c, p, ldap.PartialAttribute{Type: "userPassword", Vals: []string{"x"}}); code == ldap.LDAPResultNoSuchAttribute {
 			found = append(found, Finding{
@@ -55,6 +56,11 @@ func (s *ds389) examine(ctx context.Context, c *conn, p *person) []Finding {
 		}
 	}
 	return found
+}
+
+// aci is the access rule that gives the service account a right.
+func (s *ds389) aci(attributes, name, allow string) string {
+	return fmt.Sprintf(`add to %s: aci: (targetattr="%s")(version 3.0; acl "Kunci: %s"; allow (%s) userdn="ldap:///%s";)`, s.d.set.BaseDN, attributes, name, allow, s.d.set.BindDN)
 }
 
 // try gives the code that a change is refused with which cannot happen.

@@ -73,22 +73,22 @@ func (d *Directory) person(ctx context.Context, c *conn, e *ldap.Entry) (person,
 	p := person{dn: e.DN, entry: e, Entry: directory.Entry{
 		Key: d.dialect.key(e), UserID: directory.NormalizeUserID(e.GetEqualFoldAttributeValue(a.UserID)),
 		DisplayName: text(e, a.DisplayName), GivenName: text(e, a.GivenName), FamilyName: text(e, a.FamilyName),
-		Language: language(text(e, a.Language)),
-		Disabled: says(e, a.Disabled), MustChange: says(e, a.MustChange), Privileged: says(e, a.Privileged),
-		Source: directory.Managed,
+		Language: language(text(e, a.Language)), Source: directory.Managed,
 	}}
-	if !d.set.WriteBack || says(e, a.External) {
-		p.Source = directory.External
-	}
 	if p.Key == "" || p.UserID == "" {
 		d.log.WarnContext(ctx, "an entry has no key or no user ID that can be read; it is not taken", "entry", e.DN)
 		return person{}, directory.ErrNotFound
 	}
-	if err := d.dialect.state(ctx, c, e, &p.Entry); err != nil {
+	of, err := d.dialect.groups(ctx, c, e)
+	if err != nil {
 		return person{}, err
 	}
-	var err error
-	if p.Groups, err = d.dialect.groups(ctx, c, e); err != nil {
+	is := func(rule string) bool { return says(e, rule) || throughGroups(of, rule) }
+	p.Groups, p.Disabled, p.MustChange, p.Privileged = namesOf(of), is(a.Disabled), is(a.MustChange), is(a.Privileged)
+	if !d.set.WriteBack || is(a.External) {
+		p.Source = directory.External
+	}
+	if err := d.dialect.state(ctx, c, e, &p.Entry); err != nil {
 		return person{}, err
 	}
 	return p, nil

@@ -50,7 +50,7 @@ func (f *freeIPA) defaults() org.DirectoryConfig {
 }
 
 func (f *freeIPA) attributes() []string {
-	return append([]string{"ipaUniqueID", "uid", "nsAccountLock", "krbPrincipalExpiration", "ipaUserAuthType", "memberOf"}, ipaTimes...)
+	return append([]string{"ipaUniqueID", "uid", "nsAccountLock", "krbPrincipalExpiration", "ipaUserAuthType", memberOf}, ipaTimes...)
 }
 
 // ipaTimes are what a lock and the age of a password are judged by.
@@ -58,7 +58,19 @@ var ipaTimes = []string{
 	"krbLastPwdChange", "krbPasswordExpiration", "krbLoginFailedCount", "krbLastFailedAuth", "krbLastAdminUnlock", "krbPwdPolicyReference",
 }
 
-func (f *freeIPA) key(e *ldap.Entry) string { return e.GetEqualFoldAttributeValue("ipaUniqueID") }
+// ipaAside is where FreeIPA keeps people who are not there yet and those who are
+// not any more ("ipa user-del --preserve"). The first have no identifier of their
+// own, and neither may sign in.
+const ipaAside = "cn=provisioning,"
+
+// key leaves out whoever was put aside, wherever the search begins.
+func (f *freeIPA) key(e *ldap.Entry) string {
+	key := e.GetEqualFoldAttributeValue("ipaUniqueID")
+	if !uuidForm.MatchString(key) || within(e.DN, ipaAside+suffixOf(f.d.set.BaseDN)) {
+		return ""
+	}
+	return key
+}
 
 func (f *freeIPA) keyFilter(key string) string {
 	if !uuidForm.MatchString(key) {
@@ -67,7 +79,7 @@ func (f *freeIPA) keyFilter(key string) string {
 	return "(ipaUniqueID=" + ldap.EscapeFilter(key) + ")"
 }
 
-func (f *freeIPA) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error) {
+func (f *freeIPA) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]membership, error) {
 	return f.d.memberGroups(ctx, c, e)
 }
 
@@ -97,11 +109,10 @@ func (f *freeIPA) state(ctx context.Context, c *conn, e *ldap.Entry, into *direc
 	if into.LockedUntil, err = f.lockedUntil(ctx, c, e); err != nil {
 		return err
 	}
-	protected, err := f.protected(ctx, c, e)
-	if protected {
+	if f.protected(e, into.Groups) {
 		into.Privileged = true
 	}
-	return err
+	return nil
 }
 
 // overdue tells whether a password ended.
@@ -118,16 +129,14 @@ func demanded(e *ldap.Entry, now time.Time) bool {
 }
 
 // protected tells whether somebody is an administrator, through other groups too.
-// The server keeps memberOf of all groups on the entry; where the service account
-// may not read it, the groups are looked for.
-func (f *freeIPA) protected(ctx context.Context, c *conn, e *ldap.Entry) (bool, error) {
-	of := e.GetEqualFoldAttributeValues("memberOf")
-	if len(of) == 0 {
-		names, err := f.groups(ctx, c, e)
-		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, ipaAdmins) }), err
+// The server keeps memberOf of all groups on the entry; the service account may not
+// be let read it, or it may be behind, so the groups that were found count as well.
+func (f *freeIPA) protected(e *ldap.Entry, groups []string) bool {
+	if slices.ContainsFunc(groups, func(n string) bool { return strings.EqualFold(n, ipaAdmins) }) {
+		return true
 	}
 	admins := nameKey("cn=" + ipaAdmins + ",cn=groups,cn=accounts," + suffixOf(f.d.set.BaseDN))
-	return slices.ContainsFunc(of, func(dn string) bool { return nameKey(dn) == admins }), nil
+	return slices.ContainsFunc(e.GetEqualFoldAttributeValues(memberOf), func(dn string) bool { return nameKey(dn) == admins })
 }
 
 // withoutPassword tells whether no password of FreeIPA's lets somebody in: their

@@ -34,14 +34,21 @@ var ipaTrials = []struct {
 // examine proves the rights of the service account without changing anyone, on
 // somebody who is no administrator: for those nobody has them.
 func (f *freeIPA) examine(ctx context.Context, c *conn, p *person) []Finding {
+	var found []Finding
+	if suffix := suffixOf(f.d.set.BaseDN); within(ipaAside+suffix, f.d.set.BaseDN) {
+		found = append(found, Finding{
+			Name: "base_dn", Code: "base-dn-wide", Text: "people who are not there yet or not any more are below it too: somebody new with the user ID of one of them is not found",
+			Mend: "write base_dn: cn=users,cn=accounts," + suffix,
+		})
+	}
 	p, err := f.d.unprotected(ctx, c, p, "(!(memberOf=cn="+ipaAdmins+",cn=groups,cn=accounts,"+ldap.EscapeFilter(suffixOf(f.d.set.BaseDN))+"))")
 	if err != nil {
-		return []Finding{{Name: "rights", Text: err.Error(), Mend: "see why people cannot be searched for"}}
+		return append(found, Finding{Name: "rights", Text: err.Error(), Mend: "see why people cannot be searched for"})
 	}
 	if p == nil {
-		return nil
+		return found
 	}
-	found := []Finding{f.examinePolicy(ctx, c, p), f.examineCounts(ctx, c)}
+	found = append(found, f.examinePolicy(ctx, c, p), f.examineCounts(ctx, c))
 	for _, t := range ipaTrials {
 		change := ldap.NewModifyRequest(p.dn, nil)
 		t.change(change)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -18,18 +19,48 @@ const (
 	groupsAsked = 100 // entries in one filter
 )
 
-// memberGroups are the names of the groups that hold an entry, and of those that
-// hold them, found level by level; one that holds itself ends there. Somebody in
-// more, or deeper, than is followed is not taken for being in fewer: a group may be
-// what keeps them out.
-func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error) {
+// membership is a group that holds an entry, itself or through other groups.
+type membership struct{ dn, name string }
+
+// namesOf are the names of groups, each once; one without a name has none.
+func namesOf(of []membership) []string {
+	var names []string
+	for _, g := range of {
+		if g.name != "" {
+			names = append(names, g.name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// memberOf is how servers name on an entry the groups that hold it. Most name only
+// those that hold it themselves.
+const memberOf = "memberOf"
+
+// throughGroups tells whether a rule names a group (memberOf=NAME) that holds the
+// entry, through however many others.
+func throughGroups(of []membership, rule string) bool {
+	name, want, ok := strings.Cut(rule, "=")
+	if !ok || !strings.EqualFold(name, memberOf) {
+		return false
+	}
+	key := nameKey(want)
+	return slices.ContainsFunc(of, func(g membership) bool { return nameKey(g.dn) == key })
+}
+
+// memberGroups are the groups that hold an entry, and those that hold them, found
+// level by level; one that holds itself ends there. Somebody in more, or deeper,
+// than is followed is not taken for being in fewer: a group may be what keeps them
+// out.
+func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([]membership, error) {
 	if d.set.GroupFilter == "" {
 		return nil, nil
 	}
-	var names []string
+	var of []membership
 	seen := map[string]bool{}
 	level := []string{e.DN}
-	for range groupDepth {
+	for range groupDepth + 1 { // the last one sees that there is no more
 		var next []string
 		for part := range slices.Chunk(level, groupsAsked) {
 			found, err := c.searchAll(ctx, d.groupBase(), groupsOf(d.set.GroupFilter, part), mostGroups, d.set.Attributes.GroupName)
@@ -42,17 +73,14 @@ func (d *Directory) memberGroups(ctx context.Context, c *conn, e *ldap.Entry) ([
 				}
 				seen[g.DN] = true
 				next = append(next, g.DN)
-				if name := text(g, d.set.Attributes.GroupName); name != "" {
-					names = append(names, name)
-				}
+				of = append(of, membership{g.DN, text(g, d.set.Attributes.GroupName)})
 			}
 		}
 		if len(seen) > mostGroups {
 			return nil, fmt.Errorf("%w: %w", directory.ErrRights, errCutShort)
 		}
 		if level = next; len(level) == 0 {
-			slices.Sort(names)
-			return slices.Compact(names), nil
+			return of, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: groups are nested more than %d deep: %w", directory.ErrRights, groupDepth, errCutShort)

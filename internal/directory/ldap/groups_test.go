@@ -30,6 +30,9 @@ func TestGroupsBeyondTheLimitOfTheServer(t *testing.T) {
 	}
 	for limit, all := range map[string]bool{"size.soft=250 size.hard=250 size.prtotal=unlimited": true, "size.soft=250 size.hard=250 size.prtotal=250": false} {
 		s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{LDIF: ldif, Database: "limits dn.exact=\"" + ldaptest.Service + "\" " + limit})
+		if wrong, found := examined(t, s.Config()); slices.Contains(wrong, "limits") == all {
+			t.Errorf("%s: doctor finds\n%s", limit, found)
+		}
 		e, err := hurried(t, s.Config()).LookUp(t.Context(), "alain@contoso.com")
 		if all && (err != nil || len(e.Groups) != groups+1 || !slices.Contains(e.Groups, "contractors")) {
 			t.Errorf("%s: %d groups, %v", limit, len(e.Groups), err)

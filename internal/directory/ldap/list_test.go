@@ -164,6 +164,67 @@ func TestDS389IsListed(t *testing.T) {
 	}
 }
 
+// FreeIPA's people are listed: who changed since a mark, not who is not there yet
+// or not any more. Somebody who was put aside and comes back is the same person.
+func TestFreeIPAIsListed(t *testing.T) {
+	s := ldaptest.StartFreeIPA(t, nil, nil)
+	dns, keys := map[string]string{}, map[string]string{}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		dns[name], keys[name] = s.AddPerson(t, name+"@contoso.com", first, nil)
+	}
+	ipaGroup(t, s, "admins", ipaGroup(t, s, "operators", dns["e"]))
+	s.Modify(t, dns["d"], map[string][]string{"nsAccountLock": {"TRUE"}})
+	staged, _ := s.AddPerson(t, "stage@contoso.com", "", map[string][]string{"ipaUniqueID": {"autogenerate"}})
+	s.Move(t, staged, "uid=stage", ldaptest.IPAStaged)
+	c := s.Config()
+	d := lister(t, c)
+	everybody := func(what string, want ...string) (mark string) {
+		t.Helper()
+		who, mark, whole := listed(t, d, "")
+		if !whole || !strings.Contains(mark, "Z") {
+			t.Errorf("%s: %v, mark %s", what, whole, mark)
+		}
+		wantListed(t, who, want...)
+		return mark
+	}
+	mark := everybody("the first pass", "a", "b", "c", "d disabled", "e [admins operators]")
+	if _, _, whole := listed(t, d, mark); whole {
+		t.Error("everybody was read again")
+	}
+	for add, want := range map[time.Duration]int{ldap.ListOverlap + time.Hour: 0, ldap.ListOverlap - time.Hour: 5} {
+		at := time.Now().Add(add).UTC().Format("20060102150405Z")
+		if who, _, whole := listed(t, d, `{"at":"`+at+`"}`); whole || len(who) != want {
+			t.Errorf("changed after %s: %v, %q", at, whole, who)
+		}
+	}
+	s.RemoveKey(t, keys["a"])
+	aside := s.Move(t, dns["b"], "uid=b", ldaptest.IPADeleted) // ipa user-del --preserve
+	everybody("after two left", "c", "d disabled", "e [admins operators]")
+	for _, name := range []string{"a", "b"} {
+		if _, err := d.Get(t.Context(), keys[name]); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("%s is there: %v", name, err)
+		}
+	}
+	// Wherever the search begins: nobody who was put aside is anybody.
+	wide := c
+	wide.BaseDN = ldaptest.Suffix
+	who, _, _ := listed(t, lister(t, wide), "")
+	wantListed(t, who, "c", "d disabled", "e [admins operators]")
+	for _, name := range []string{"b", "stage"} {
+		if e, err := open(t, wide).LookUp(t.Context(), name+"@contoso.com"); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+	is(t, d, keys["c"], first, directory.OK) // from now on there is a count to be read
+	if wrong, all := examined(t, wide); !slices.Equal(wrong, []string{"base_dn"}) || !strings.Contains(all, c.BaseDN) {
+		t.Errorf("%v\n%s", wrong, all)
+	}
+	s.Move(t, aside, "uid=b", ldaptest.IPAPeople) // ipa user-undel
+	if e, err := d.LookUp(t.Context(), "b@contoso.com"); err != nil || e.Key != keys["b"] {
+		t.Errorf("who comes back is somebody else: %+v, %v", e, err)
+	}
+}
+
 // A server that gives no more than so many entries gives no list: half of the
 // people are not all of them.
 func TestAListBeyondTheLimitOfTheServer(t *testing.T) {
@@ -178,8 +239,13 @@ func TestAListBeyondTheLimitOfTheServer(t *testing.T) {
 	}
 	for limit, all := range map[string]bool{"size.soft=20 size.hard=20 size.prtotal=unlimited": true, "size.soft=20 size.hard=20 size.prtotal=20": false} {
 		s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{LDIF: ldif, Database: "limits dn.exact=\"" + ldaptest.Service + "\" " + limit})
+		c := s.Config()
+		c.Sync.Every = org.LeastSync
+		if wrong, found := examined(t, c); slices.Contains(wrong, "limits") == all || !all && !strings.Contains(found, "size.prtotal=unlimited") {
+			t.Errorf("%s: doctor finds\n%s", limit, found)
+		}
 		got := 0
-		_, whole, err := lister(t, s.Config()).Changes(t.Context(), "", func(page []directory.Entry) error {
+		_, whole, err := lister(t, c).Changes(t.Context(), "", func(page []directory.Entry) error {
 			got += len(page)
 			return nil
 		})

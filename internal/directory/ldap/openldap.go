@@ -66,7 +66,7 @@ func (o *openLDAP) keyFilter(key string) string {
 	return "(entryUUID=" + ldap.EscapeFilter(key) + ")"
 }
 
-func (o *openLDAP) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]string, error) {
+func (o *openLDAP) groups(ctx context.Context, c *conn, e *ldap.Entry) ([]membership, error) {
 	return o.d.memberGroups(ctx, c, e)
 }
 

@@ -79,7 +79,23 @@ func (o *openLDAP) examine(ctx context.Context, c *conn, p *person) []Finding {
 	// People change their own password themselves, and sign in before they have a name.
 	rule("set passwords", "userPassword", "=ws by self =xw by anonymous auth",
 		ldap.Change{Operation: ldap.ReplaceAttribute, Modification: ldap.PartialAttribute{Type: "userPassword", Vals: []string{rand.Text() + "-a1"}}})
-	return found
+	return append(found, o.d.seePasswords(ctx, c, fmt.Sprintf("add to slapd's access rules, before wider ones: access to attrs=userPassword by dn.exact=%q =ws by self =xw by anonymous auth by * break", o.d.set.BindDN)))
+}
+
+// seePasswords looks whether the service account can tell who has a password, which
+// takes the right to search by it and not the one to read it. mend gives it.
+func (d *Directory) seePasswords(ctx context.Context, c *conn, mend string) Finding {
+	found, err := c.search(ctx, d.set.BaseDN, ldap.ScopeWholeSubtree, d.people.and("(userPassword=*)"), 1, "1.1")
+	switch {
+	case err != nil:
+		return Finding{Name: "see passwords", Text: err.Error(), Mend: "see why people cannot be searched for"}
+	case len(found) == 0:
+		return Finding{
+			Name: "see passwords", Text: "nobody is seen to have a password: everybody is taken for somebody who never had one",
+			Mend: mend + " (where nobody has one yet there is nothing to see)",
+		}
+	}
+	return Finding{Name: "see passwords", OK: true, Text: "the service account can tell who has a password, and not which"}
 }
 
 // examinePolicy sees that a policy can be read and holds for the service account

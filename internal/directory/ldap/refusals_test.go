@@ -128,7 +128,8 @@ func refusalTables() []struct {
 		}},
 		{"389 Directory Server", speaks(org.DS389), ds389Refusal, []row{
 			none(49, "", "wrong, or no such account"), with(19, accountLocked, "Exceed password retry limit. Please try later.", "locked, whatever the password"),
-			with(49, passwordExpired, "password expired!", "right, and expired"), none(53, "Account inactivated. Contact system administrator.", "inactive, whatever the password"),
+			with(49, passwordExpired, "password expired!", "right, and expired"), with(0, changeAfterReset, "", "right, to be changed"),
+			none(53, "Account inactivated. Contact system administrator.", "inactive, whatever the password"), none(51, "", "too much to do"),
 		}, []row{
 			with(19, insufficientPasswordQuality, "invalid password syntax - password must be at least 8 characters long", ""), none(19, "password in history", ""),
 			none(19, "within password minimum age", ""), with(19, insufficientPasswordQuality, "invalid password syntax - password must contain at least 1 digit characters", ""),
@@ -137,6 +138,7 @@ func refusalTables() []struct {
 		{"FreeIPA", speaks(org.FreeIPA), func(err error) error { return ipaRefusal(ipaPolicy{minLength: 8, history: 5, kinds: 3}, err) }, []row{
 			none(49, "", "wrong, or no such account"), with(49, passwordExpired, "Password is expired.", "out of its last sign-ins, whatever the password"),
 			none(53, "Too many failed logins.", "locked, whatever the password"), none(53, "Entry permanently locked.", "the same"), none(53, "Account inactivated. Contact system administrator.", "inactive, whatever the password"),
+			with(0, changeAfterReset, "", "right, to be changed"), none(51, "", "too much to do"),
 		}, []row{
 			none(19, "Password is too short", ""), none(19, "Password is too simple", ""), none(19, "Password reuse not permitted", ""), none(19, "Too soon to change password", ""),
 			none(19, "Password contains a monotonic sequence", ""), none(19, "Password is based on a dictionary word", ""), none(19, "Password is a palindrone", ""),
@@ -229,6 +231,26 @@ func TestTheTableOfRefusalsIsWhatPeopleRead(t *testing.T) {
 				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.response, r.means, english, indonesian)
 			}
 		}
+	}
+	b.WriteString("\n## Any of them\n\n| what happens | the person reads | Indonesian |\n|---|---|---|\n")
+	short := fmt.Errorf("%w: %w", directory.ErrRights, errCutShort)
+	reset, _ := atReset(short)
+	for _, r := range []struct {
+		what string
+		keys []string
+	}{
+		{"the right password is expired or to be changed, and is not kept here (`write_back: false`, `password_source`)", []string{"change.elsewhere.must", "change.elsewhere.where"}},
+		{"4 or 11 while groups are read: there are more than the server gives; at sign-in", []string{atSignIn("", short)}},
+		{"the same, at a reset", []string{reset}},
+	} {
+		fmt.Fprintf(&b, "| %s |", r.what)
+		for _, lang := range []string{"en", "id"} {
+			for _, key := range r.keys {
+				fmt.Fprintf(&b, " %s", sentence(lang, key, nil))
+			}
+			b.WriteString(" |")
+		}
+		b.WriteString("\n")
 	}
 	if os.Getenv("KUNCI_WRITE") == "yes" {
 		if err := os.WriteFile(refusalsFile, []byte(b.String()), 0o644); err != nil {

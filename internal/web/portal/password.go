@@ -60,8 +60,14 @@ func (p *Portal) changePage(r *http.Request, who visitor) (*changePage, error) {
 		Rules: ruleLines(r, p.SignIn.Rules(r.Context(), who.Signed)), Must: who.Session.MustChange, Elsewhere: !can, Org: who.Org.Name,
 		OnPass: who.OnPass(), None: can && !who.HasPassword(),
 	}
-	if shown.None {
+	switch {
+	case shown.None:
 		shown.Title = "change.first"
+	case shown.Elsewhere:
+		shown.Problem = string(problem.NotManaged)
+		if shown.Must {
+			shown.Title = "change.elsewhere.title"
+		}
 	}
 	return shown, nil
 }

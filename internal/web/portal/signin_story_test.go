@@ -114,6 +114,9 @@ func signinStories(base func(name, title string) page.Base) []story {
 		{"change elsewhere", "password", "/password", func() page.Page {
 			return &changePage{Base: base("password", "change.title"), Elsewhere: true, Org: "Contoso"}
 		}},
+		{"change elsewhere first", "password", "/password", func() page.Page {
+			return &changePage{Base: base("password", "change.elsewhere.title"), Elsewhere: true, Must: true, Org: "Contoso"}
+		}},
 	}
 	for _, kind := range method.Kinds() {
 		if !kind.Built() || !kind.ProvesSignIn() {

@@ -23,6 +23,11 @@ const (
 	IPAGroups  = "cn=groups,cn=accounts," + Suffix
 	IPAService = "uid=kunci,cn=sysaccounts,cn=etc," + Suffix
 	IPAPolicy  = "cn=global_policy,cn=CONTOSO.COM,cn=kerberos," + Suffix
+	// IPAStaged and IPADeleted hold people who are not there yet, and who are not any more.
+	IPAStaged  = "cn=staged users," + ipaAside
+	IPADeleted = "cn=deleted users," + ipaAside
+
+	ipaAside = "cn=accounts,cn=provisioning," + Suffix
 
 	ipaTime = "20060102150405Z"
 )
@@ -99,7 +104,8 @@ func StartFreeIPA(t testing.TB, policy map[string]string, rights []string) *Free
 	}
 	off := map[string]string{"passwordCheckSyntax": "off", "passwordHistory": "off", "passwordMustChange": "off", "passwordLockout": "off", "passwordTrackUpdateTime": "off"}
 	f := &FreeIPA{DS389: StartDS389(t, DS389Options{Policy: off, Rights: rights, Schema: ipaSchema}), past: make(map[string][]string)}
-	for _, dn := range []string{"cn=accounts," + Suffix, IPAPeople, IPAGroups, "cn=etc," + Suffix, "cn=sysaccounts,cn=etc," + Suffix, "cn=kerberos," + Suffix, "cn=CONTOSO.COM,cn=kerberos," + Suffix} {
+	for _, dn := range []string{"cn=accounts," + Suffix, IPAPeople, IPAGroups, "cn=etc," + Suffix, "cn=sysaccounts,cn=etc," + Suffix, "cn=kerberos," + Suffix, "cn=CONTOSO.COM,cn=kerberos," + Suffix,
+		"cn=provisioning," + Suffix, ipaAside, IPAStaged, IPADeleted} {
 		f.Add(t, dn, map[string][]string{"objectClass": {"nsContainer"}})
 	}
 	f.Add(t, IPAService, map[string][]string{"objectClass": {"account", "simpleSecurityObject"}, "uid": {"kunci"}, "userPassword": {servicePassword}})

@@ -88,3 +88,10 @@ func (m *manager) Read(t testing.TB, dn string) *ldap.Entry {
 	})
 	return e
 }
+
+// Move renames an entry and puts it under another, and gives its new name.
+func (m *manager) Move(t testing.TB, dn, rdn, under string) string {
+	t.Helper()
+	m.AsRoot(t, func(c *ldap.Conn) error { return c.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, under)) })
+	return rdn + "," + under
+}

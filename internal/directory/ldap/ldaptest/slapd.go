@@ -262,13 +262,6 @@ func shift(values []string, by time.Duration) ([]string, error) {
 	return older, nil
 }
 
-// Move renames an entry and puts it under another, and gives its new name.
-func (s *Slapd) Move(t testing.TB, dn, rdn, under string) string {
-	t.Helper()
-	s.AsRoot(t, func(c *ldap.Conn) error { return c.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, under)) })
-	return rdn + "," + under
-}
-
 // Root is the manager of the database, and a file with its password.
 func (s *Slapd) Root(t testing.TB) (dn, file string) {
 	t.Helper()
