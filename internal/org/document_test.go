@@ -314,6 +314,8 @@ func TestScope(t *testing.T) {
 		{"none", "", "", "staff", false},
 		{"all", "", "", "", true},
 		{"all", "", "guests", "staff guests", false},
+		{"all", "", "guests", "staff Guests", false},
+		{"selected", "Staff", "", "staff", true},
 		{"selected", "staff", "", "staff", true},
 		{"selected", "staff it", "", "sales it", true},
 		{"selected", "staff", "", "sales", false},

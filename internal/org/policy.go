@@ -3,6 +3,7 @@ package org
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"kunci.dev/kunci/internal/config"
@@ -195,10 +196,16 @@ func (p Policy) clone() Policy {
 	return p
 }
 
+// names tells whether a list of groups names one. Capital letters make no
+// difference, as for the directories that the names come from (RFC 4519, 2.3).
+func names(list []string, group string) bool {
+	return slices.ContainsFunc(list, func(name string) bool { return strings.EqualFold(name, group) })
+}
+
 // InScope tells whether somebody in these groups may reset at all.
 func (p Policy) InScope(groups []string) bool {
 	for _, g := range groups {
-		if slices.Contains(p.Reset.ExcludeGroups, g) {
+		if names(p.Reset.ExcludeGroups, g) {
 			return false
 		}
 	}
@@ -207,7 +214,7 @@ func (p Policy) InScope(groups []string) bool {
 		return true
 	case ScopeSelected:
 		for _, g := range groups {
-			if slices.Contains(p.Reset.Groups, g) {
+			if names(p.Reset.Groups, g) {
 				return true
 			}
 		}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -53,6 +54,7 @@ func (s *Service) SetAside(ctx context.Context, tx *store.Tx, orgID, id string, 
 // identifiers all of them. A paused receiver gets them when it is resumed. Problem
 // NotFound: no such receiver, or an event that is not set aside.
 func (s *Service) SendAgain(ctx context.Context, by audit.Actor, o *org.Organization, id string, events ...string) (n int64, err error) {
+	events = slices.Compact(slices.Sorted(slices.Values(events)))
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		h, err := s.one(ctx, tx, o.ID, id)
 		if err != nil {

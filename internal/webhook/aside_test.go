@@ -339,6 +339,18 @@ func TestAQuietWeekPausesNobody(t *testing.T) {
 func TestAReceiverIsPausedAndResumedByHand(t *testing.T) {
 	each(t, func(r *room) {
 		h := r.live(webhook.Order{})
+		pause := func() {
+			if err := r.Pause(t.Context(), operator, r.org, h.ID); err != nil {
+				t.Error(err)
+			}
+		}
+		r.to.while.Store(&pause)
+		if failure, err := r.Test(t.Context(), operator, r.org, h.ID); failure != "" || err != nil {
+			t.Fatalf("%q, %v", failure, err)
+		}
+		if r.hook().PausedFor != webhook.ByHand {
+			t.Errorf("a test resumes what somebody paused while it went on: %+v", r.hook())
+		}
 		for range 2 { // the second time there is nothing to do
 			if err := r.Pause(t.Context(), operator, r.org, h.ID); err != nil {
 				t.Fatal(err)

@@ -48,18 +48,20 @@ func (s *Service) Test(ctx context.Context, by audit.Actor, o *org.Organization,
 	if f := send(ctx, t, "test-"+store.NewID(), now, body); f.code != "" {
 		return f.code, nil
 	}
-	if h.PausedFor == ByHand {
-		return "", nil
-	}
-	return "", s.Resume(ctx, by, o, id)
+	return "", s.resume(ctx, by, o, id, func(now Hook) bool { return now.PausedFor != ByHand })
 }
 
 // Resume sends to a paused receiver again, from where it stopped; a receiver that
 // waits after a failure is asked at once. Problem NotFound.
 func (s *Service) Resume(ctx context.Context, by audit.Actor, o *org.Organization, id string) error {
+	return s.resume(ctx, by, o, id, func(Hook) bool { return true })
+}
+
+// resume asks may about the receiver as it is when it would be resumed.
+func (s *Service) resume(ctx context.Context, by audit.Actor, o *org.Organization, id string, may func(Hook) bool) error {
 	return s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		h, err := s.one(ctx, tx, o.ID, id)
-		if err != nil {
+		if err != nil || !may(h.Hook) {
 			return err
 		}
 		if err := updateResumed(ctx, tx, h.ID); err != nil {

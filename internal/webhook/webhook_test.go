@@ -40,6 +40,7 @@ type receiver struct {
 	*httptest.Server
 	status  atomic.Int64
 	refuses atomic.Pointer[string] // a kind of event that it answers with 422
+	while   atomic.Pointer[func()] // what happens before it answers
 	mu      sync.Mutex
 	calls   []call
 }
@@ -111,6 +112,9 @@ func each(t *testing.T, test func(r *room)) {
 			r.to.mu.Lock()
 			r.to.calls = append(r.to.calls, call{q.Header, string(body)})
 			r.to.mu.Unlock()
+			if while := r.to.while.Swap(nil); while != nil {
+				(*while)()
+			}
 			status := int(r.to.status.Load())
 			switch kind := r.to.refuses.Load(); {
 			case kind != nil && strings.HasPrefix(string(body), `{"type":"`+*kind+`"`):
