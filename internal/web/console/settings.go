@@ -25,7 +25,7 @@ type settingsPage struct {
 	Directory      directoryView
 	// Color is what the organization asked for, and what people see of it.
 	Color, Shown           string
-	Asked, OnLight, OnDark string
+	Asked, OnLight, OnDark float64
 	Changed                bool
 
 	Hooks   []webhook.Hook
