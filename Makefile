@@ -20,6 +20,9 @@ UNCHECKED := -gcflags='modernc.org/...=-d=checkptr=0'
 # once a block, is two fifths of the time of all tests. What calls it stays checked.
 UNCHECKED += -gcflags='golang.org/x/crypto/argon2=-race=false'
 FUZZ_TIME ?= 10s
+# The collector runs less often for tests and for what compiles them: there is memory.
+GOGC ?= 400
+export GOGC
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help run parts stop test vet format lint e2e pictures bench fuzz build clean

@@ -17,6 +17,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
 	"kunci.dev/kunci/internal/kuncitest"
+	"kunci.dev/kunci/internal/password"
 )
 
 const (
@@ -95,6 +96,7 @@ func newDirectorySide(b *testing.B, people int) *directorySide {
 		fmt.Fprintf(&accounts, "p%d@contoso.com,p%d@example.net\n", n, n)
 	}
 	s.product = kuncitest.Start(b, kuncitest.Options{
+		Hash:   password.DefaultParams,
 		Sender: s.mails, Accounts: accounts.String(),
 		Organization: strings.Replace(kuncitest.Contoso, "\npolicy:", fmt.Sprintf(`
 directory:

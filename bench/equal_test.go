@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/kuncitest"
+	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -19,7 +20,7 @@ func BenchmarkStartForEverybody(b *testing.B) {
 	userIDs := []string{"alain@contoso.com", "citra@contoso.com", "nobody@contoso.com", "nobody@nowhere.example"}
 	for _, kind := range []store.Kind{store.SQLite, store.PostgreSQL} {
 		b.Run(string(kind), func(b *testing.B) {
-			p := kuncitest.Start(b, kuncitest.Options{Kind: kind})
+			p := kuncitest.Start(b, kuncitest.Options{Kind: kind, Hash: password.DefaultParams})
 			browser := p.Browser().StayingPut()
 			if _, err := browser.Do(http.MethodGet, "/reset", nil); err != nil {
 				b.Fatal(err)

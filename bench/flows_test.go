@@ -133,6 +133,7 @@ func whole(b *testing.B, hashes time.Duration, walk func(browser *kuncitest.Brow
 				}
 				var statements atomic.Int64
 				p := kuncitest.Start(b, kuncitest.Options{
+					Hash: password.DefaultParams,
 					Kind: kind, Sender: mails, Accounts: people.String(),
 					Trace: func(ctx context.Context, _ string) {
 						if ctx.Value(http.ServerContextKey) != nil {

@@ -17,6 +17,7 @@ import (
 
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/notify/notifytest"
+	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
 )
@@ -128,7 +129,7 @@ func BenchmarkStart(b *testing.B) {
 //
 //	go test -run '^$' -bench FirstPage -benchtime 20000x ./bench/
 func BenchmarkFirstPage(b *testing.B) {
-	p := kuncitest.Start(b, kuncitest.Options{Kind: store.SQLite})
+	p := kuncitest.Start(b, kuncitest.Options{Kind: store.SQLite, Hash: password.DefaultParams})
 	body, err := io.ReadAll(get(b, new(http.Transport), p.URL+"/reset"))
 	if err != nil {
 		b.Fatal(err)
@@ -214,7 +215,7 @@ func get(b *testing.B, transport http.RoundTripper, address string) io.Reader {
 func BenchmarkCodeIsHandedOver(b *testing.B) {
 	for _, kind := range []store.Kind{store.SQLite, store.PostgreSQL} {
 		b.Run(string(kind), func(b *testing.B) {
-			p := kuncitest.Start(b, kuncitest.Options{Kind: kind, Organization: generous, Accounts: people(b.N)})
+			p := kuncitest.Start(b, kuncitest.Options{Kind: kind, Hash: password.DefaultParams, Organization: generous, Accounts: people(b.N)})
 			times := make([]time.Duration, 0, b.N)
 			for n := range b.N {
 				browser := p.Browser()

@@ -168,6 +168,9 @@ var journeys = []struct {
 		w.newPassword(who)
 		w.byPassword(who).at("signin-verify").shot("k-recovery_code-4-signin").fill("code", codes[0]).press().at("signin-verify").alert("code-used")
 		w.fill("code", codes[1]).press().to("security-info")
+		if left := w.text(`[data-method][data-kind="recovery_code"]`); !strings.Contains(left, map[string]string{"id": "Sisa 8 kode", "en": "8 codes left"}[w.on.language]) {
+			w.t.Errorf("two codes were used, and the list says %q", left)
+		}
 	}},
 	{method.HardwareToken, func(w *walker) {
 		const who = "token@contoso.com"

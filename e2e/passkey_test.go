@@ -70,6 +70,11 @@ func TestPasskeysInChromium(t *testing.T) {
 			b.run("forgetting the reset", network.ClearBrowserCookies())
 			b.open("/signin", "signin").click(`[data-passkey] button`).at("security-info")
 			b.passwordIs(p, "alain@contoso.com", newPassword)
+
+			// Or the password, and then the passkey.
+			b.run("forgetting who is signed in", network.ClearBrowserCookies())
+			b.open("/signin", "signin").fill("user_id", "alain@contoso.com").press().to("signin-password")
+			b.fill("password", newPassword).press().at("signin-verify").shot("passkey-9-factor").press().to("security-info")
 		})
 	}
 }

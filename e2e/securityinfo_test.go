@@ -152,6 +152,11 @@ func (b *tab) printed(name string) {
 		if buttons > 0 {
 			b.t.Errorf("%d buttons and links are printed", buttons)
 		}
+		var paper int
+		b.run("counting what is printed", chromedp.Evaluate(`[...document.querySelectorAll("main [data-codes] code, main p.print")].filter(e => e.offsetParent !== null).length`, &paper))
+		if paper != 11 {
+			b.t.Errorf("%d of ten codes and a heading are printed", paper)
+		}
 	}
 	scheme := "light"
 	if b.on.dark {

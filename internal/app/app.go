@@ -51,6 +51,8 @@ type Options struct {
 	Trace func(ctx context.Context, statement string)
 	// Sender takes the messages; nil means the mail server of the configuration.
 	Sender notify.Sender
+	// Hash are the costs of a password's hash; zero means password.DefaultParams.
+	Hash password.Params
 	// Texts and Calls take the messages for phones; nil means the gateways of the configuration.
 	Texts, Calls notify.PhoneSender
 	// Resolver asks the DNS; nil is the machine's own.

@@ -92,7 +92,7 @@ func (a *App) wire() (err error) {
 	if err := a.openBreached(); err != nil {
 		return err
 	}
-	hasher, err := password.New(password.HasherDeps{Keys: a.Keys})
+	hasher, err := password.New(password.HasherDeps{Keys: a.Keys, Params: a.options.Hash})
 	if err != nil {
 		return err
 	}

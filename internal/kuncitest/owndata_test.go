@@ -23,7 +23,9 @@ func TestPeopleSeeAndGiveUpTheirData(t *testing.T) {
 		if !me.Get("/security-info").Has("/security-info/data") {
 			t.Error("nothing leads there")
 		}
-		me.Get("/security-info/data").Want(http.StatusOK, "own-data")
+		if page := me.Get("/security-info/data").Want(http.StatusOK, "own-data"); !page.Has("/help/own-data") {
+			t.Errorf("the help is at %q", page.Links("/help"))
+		}
 		if p.Has(audit.ExportCreated) {
 			t.Error("looking exports")
 		}

@@ -22,6 +22,7 @@ import (
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/notify/notifytest"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/password"
 	"kunci.dev/kunci/internal/secret/secrettest"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
@@ -64,6 +65,10 @@ type Options struct {
 	Mail notifytest.Options
 	// Trace is told every statement; it may be nil.
 	Trace func(ctx context.Context, statement string)
+	// Hash are the costs of a password's hash. Zero are the least that there are:
+	// what a hash costs is promised by package password, and shown where a test
+	// or a bench asks for password.DefaultParams.
+	Hash password.Params
 	// Settings changes the node's configuration; it may be nil.
 	Settings func(*config.Config)
 	// Phones says how the gateway for texts and calls behaves; nil: there is none.
@@ -140,10 +145,13 @@ func Start(t testing.TB, o Options) *Product {
 	if o.DNS != nil {
 		resolver = o.DNS.Resolver()
 	}
+	if o.Hash == (password.Params{}) {
+		o.Hash = password.Params{Memory: 64, Time: 1, Threads: 1}
+	}
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },
-		Sender: o.Sender, Trace: o.Trace, PushClient: pushClient, Resolver: resolver,
+		Sender: o.Sender, Hash: o.Hash, Trace: o.Trace, PushClient: pushClient, Resolver: resolver,
 		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
 	})
 	if err != nil {

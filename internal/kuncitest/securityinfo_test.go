@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,8 +136,8 @@ func TestMethodsAreRegistered(t *testing.T) {
 		}
 		// an address
 		form := me.Post("/security-info/add", "kind", "email").Want(http.StatusOK, "security-info-add")
-		if _, ok := form.Field("email"); !ok {
-			t.Fatal("no address is asked for")
+		if _, ok := form.Field("email"); !ok || !form.Has("/help/email") {
+			t.Fatalf("no address is asked for, or the help is elsewhere: %q", form.Links("/help"))
 		}
 		for address, want := range map[string]string{"citra@contoso.com": "email-own-domain", "citra@mail.contoso.com": "email-own-domain", "citra": "email-invalid", "": "required"} {
 			page := me.Post("/security-info/add", "kind", "email", "email", address).Want(http.StatusUnprocessableEntity, "security-info-add")
@@ -206,14 +207,34 @@ func TestMethodsAreRegistered(t *testing.T) {
 		}
 		sealed, _ := shown.Field("codes")
 		file := me.Post("/security-info/codes", "codes", sealed)
-		if file.Status != http.StatusOK || !strings.Contains(file.Body, codes[9]) || !strings.HasPrefix(file.Header.Get("Content-Disposition"), "attachment") {
-			t.Errorf("the file: %d %v\n%s", file.Status, file.Header, file.Body)
+		if file.Status != http.StatusOK || !slices.Equal(recoveryCode.FindAllString(file.Body, -1), codes) || !strings.Contains(file.Body, "Contoso") || !strings.Contains(file.Body, p.URL+"/reset") {
+			t.Errorf("the file: %d\n%s", file.Status, file.Body)
+		}
+		for name, want := range map[string]string{
+			"Content-Type": "text/plain; charset=utf-8", "Content-Disposition": `attachment; filename="recovery-codes.txt"`,
+			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := file.Header.Get(name); got != want {
+				t.Errorf("the file's %s is %q", name, got)
+			}
+		}
+		if got := shown.Header.Get("Cache-Control"); got != "no-store" {
+			t.Errorf("the page of the codes may be kept: %q", got)
+		}
+		if !strings.Contains(shown.Body, `<p class="print">`) || !strings.Contains(shown.Body, `data-print hidden>`) || !shown.Has("/help/recovery-codes") {
+			t.Errorf("there is no heading for paper, no button that prints, or no help:\n%s", shown.Body)
 		}
 		if again := me.Get("/security-info/add?kind=recovery_code"); recoveryCode.MatchString(again.Body) {
 			t.Error("codes are shown twice")
 		}
-		if len(rows(me.Get("/security-info"))) != 3 {
-			t.Error("not three methods")
+		if list = me.Get("/security-info"); len(rows(list)) != 3 || !strings.Contains(list.Text(), "Sisa 10 kode") {
+			t.Errorf("not three methods, or not ten codes:\n%s", list.Text())
+		}
+		stranger, paper := p.Browser(), me.ofKind(method.RecoveryCode).ID
+		choose(t, stranger, "citra@contoso.com", "forgot", paper)
+		stranger.Post("/reset/verify", "method", paper, "action", "verify", "code", strings.ToUpper(codes[0])).Want(http.StatusOK, "reset-password")
+		if list = me.Get("/security-info"); !strings.Contains(list.Text(), "Sisa 9 kode") {
+			t.Errorf("a code was used, and the list says:\n%s", list.Text())
 		}
 		p.Mail.Wait(t, 3) // the code, and a notice for each of the two others
 		noSecret(t, p, code, secret, codes[0], codes[9], "example.net")

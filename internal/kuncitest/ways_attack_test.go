@@ -63,6 +63,9 @@ func (c *crowd) must(d door, h, other *held) asked {
 	if !ok {
 		c.t.Fatalf("%s, %s: not asked for; at %s, alert %q\n%s", h.way.name, d.name, a.page.Name(), a.page.Alert(), a.page.Text())
 	}
+	if want := helpWhereAsked(d, h.way.kind); !a.page.Has(want) {
+		c.t.Errorf("%s, %s: the page leads to %q, want %s", h.way.name, d.name, a.page.Links("/help"), want)
+	}
 	return a
 }
 

@@ -18,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/notify/notifytest"
 	sessions "kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
+	"kunci.dev/kunci/internal/web/page"
 )
 
 // way is one row of the table of every kind: how somebody comes to hold it, and
@@ -224,14 +225,14 @@ func (c *crowd) somebody(w *way) (h, other *held) {
 // door is where something is proved.
 type door struct {
 	name           string
-	path           string
+	path, page     string
 	passed, failed audit.Kind
 	opens          func(k method.Kind) bool
 }
 
 var (
-	resetDoor  = door{"reset", "/reset/verify", audit.ResetGatePassed, audit.ResetGateFailed, method.Kind.ProvesReset}
-	signInDoor = door{"sign-in", "/signin/verify", audit.SignInSucceeded, audit.SignInFailed, method.Kind.ProvesSignIn}
+	resetDoor  = door{"reset", "/reset/verify", "reset-verify", audit.ResetGatePassed, audit.ResetGateFailed, method.Kind.ProvesReset}
+	signInDoor = door{"sign-in", "/signin/verify", "signin-verify", audit.SignInSucceeded, audit.SignInFailed, method.Kind.ProvesSignIn}
 )
 
 func (d door) other() door {
@@ -312,6 +313,16 @@ func (a asked) look() asked {
 	}
 	a.page = a.b.Get(path)
 	return a
+}
+
+// helpWhereAsked is the article for somebody who does not get past a kind: the
+// kind's own, or for a code that has to arrive the one about such codes.
+func helpWhereAsked(d door, k method.Kind) string {
+	articles := page.HelpArticles()
+	if class := k.Class(); class == method.Mailbox || class == method.PhoneLine {
+		return page.HelpRoot + "/" + articles[d.page]
+	}
+	return page.HelpRoot + "/" + articles[string(k)]
 }
 
 // send posts an answer as its person would: what is answered on a device there,

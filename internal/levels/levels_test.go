@@ -32,7 +32,7 @@ var levels = [][]string{
 	{"internal/org", "internal/session", "internal/password/breach", "internal/feedback"},
 	{"internal/jobs", "internal/audit", "internal/method", "internal/throttle", "internal/wording", "internal/idempotency"},
 	{"internal/store", "internal/secret", "internal/i18n", "internal/config", "internal/egress", "internal/geoip", "internal/contrast"},
-	{"internal/problem"},
+	{"internal/problem", "internal/watch"},
 }
 
 // testsOnly are the packages above every level: no product package imports

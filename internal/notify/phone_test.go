@@ -70,11 +70,19 @@ func TestACodeForTheHelpdeskSaysSo(t *testing.T) {
 	}
 }
 
+// A call says the code digit by digit, in groups that can be written down, twice.
 func TestACallSaysTheCodeTwice(t *testing.T) {
-	for lang, want := range map[string]string{"id": "satu, dua, tiga, empat, lima, nol.", "en": "one, two, three, four, five, zero."} {
-		p := notify.RenderPhone(notify.ByCall, lang, "Contoso", "x.example", notify.Code{Purpose: "reset", Code: "123450"})
-		if n := strings.Count(p.Text, want); n != 2 || strings.Contains(p.Text, "123450") {
-			t.Errorf("%s: %d times: %s", lang, n, p.Text)
+	for code, says := range map[string]map[string]string{
+		"123450":       {"id": "satu, dua, tiga. empat, lima, nol.", "en": "one, two, three. four, five, zero."},
+		"12345678":     {"id": "satu, dua, tiga, empat. lima, enam, tujuh, delapan.", "en": "one, two, three, four. five, six, seven, eight."},
+		"1234567":      {"en": "one, two, three, four. five, six, seven."},
+		"123456789012": {"en": "one, two, three, four. five, six, seven, eight. nine, zero, one, two."},
+	} {
+		for lang, want := range says {
+			p := notify.RenderPhone(notify.ByCall, lang, "Contoso", "x.example", notify.Code{Purpose: "reset", Code: code})
+			if n := strings.Count(p.Text, want); n != 2 || strings.Contains(p.Text, code) || strings.Contains(p.Text, "notify.") {
+				t.Errorf("%s %s: %d times: %s", lang, code, n, p.Text)
+			}
 		}
 	}
 }
@@ -213,7 +221,11 @@ func TestAGatewayThatIsNotThere(t *testing.T) {
 		untrusted.URL:            "not trusted",
 		"http://127.0.0.1:1/%zz": "cannot be used",
 	} {
-		g := plainGateway(t, notify.HTTPConfig{URL: address + "/{to}", ContentType: "text/plain", Timeout: 300 * time.Millisecond})
+		patience := time.Minute
+		if address == hangs.URL {
+			patience = 300 * time.Millisecond
+		}
+		g := plainGateway(t, notify.HTTPConfig{URL: address + "/{to}", ContentType: "text/plain", Timeout: patience})
 		err := g.SendPhone(t.Context(), phone(notify.ByText))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
@@ -253,6 +265,22 @@ func twilio(t *testing.T, base string, change func(*notify.TwilioConfig)) *notif
 	return out
 }
 
+// Whoever reads a language is called by a voice of that language.
+func TestEveryLanguageHasAVoice(t *testing.T) {
+	gateway := notifytest.StartGateway(t, notifytest.GatewayOptions{})
+	for n, lang := range i18n.Languages() {
+		p := notify.RenderPhone(notify.ByCall, lang, "Contoso", "x.example", notify.Code{Purpose: "signin", Code: "12345678"})
+		p.To = "+62215550100"
+		if err := twilio(t, gateway.URL, nil).SendPhone(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		f := gateway.Asks()[n].Form
+		if !strings.Contains(f.Get("Twiml"), `<Say language="`+lang+`-`) || f.Has("SendDigits") {
+			t.Errorf("%s: %v", lang, f)
+		}
+	}
+}
+
 func TestTwilio(t *testing.T) {
 	gateway := notifytest.StartGateway(t, notifytest.GatewayOptions{})
 	text, call := phone(notify.ByText), phone(notify.ByCall)
@@ -286,10 +314,22 @@ func TestTwilio(t *testing.T) {
 			Language string `xml:"language,attr"`
 			Text     string `xml:",chardata"`
 		}
-		Pause []struct{}
+		Pause []struct {
+			Length int `xml:"length,attr"`
+		}
 	}
-	if err := xml.Unmarshal([]byte(f.Get("Twiml")), &markup); err != nil || len(markup.Say) != 5 || len(markup.Pause) != 6 || markup.Say[1].Language != "id-ID" || markup.Say[1].Text != markup.Say[3].Text {
+	if err := xml.Unmarshal([]byte(f.Get("Twiml")), &markup); err != nil || len(markup.Say) != 7 || len(markup.Pause) != 8 || markup.Say[1].Text != markup.Say[4].Text || markup.Say[2].Text != markup.Say[5].Text {
 		t.Errorf("%s: %+v, %v", f.Get("Twiml"), markup, err)
+	}
+	for _, say := range markup.Say {
+		if say.Language != "id-ID" {
+			t.Errorf("%q is said in %s", say.Text, say.Language)
+		}
+	}
+	for _, rest := range markup.Pause {
+		if rest.Length != 1 {
+			t.Errorf("a pause of %d seconds", rest.Length)
+		}
 	}
 	wrong := twilio(t, gateway.URL, func(c *notify.TwilioConfig) { c.AuthToken = "another" })
 	if err := wrong.SendPhone(t.Context(), text); !notify.IsPermanent(err) {

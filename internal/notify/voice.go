@@ -2,23 +2,32 @@ package notify
 
 import (
 	"encoding/xml"
+	"slices"
 	"strings"
 )
 
-// spoken is a code as somebody hears it: word by word, twice.
+// group is how many digits are said in one breath: what somebody keeps in mind
+// while they write.
+const group = 4
+
+// spoken is a code as somebody hears it who writes it down: word by word, with a
+// pause after every few, and the whole twice.
 func (c composer) spoken(code Code) []string {
-	purpose := oneOf(code.Purpose, purposes...)
-	var words []string
+	purpose, end := oneOf(code.Purpose, purposes...), "notify.voice.end"
+	if purpose == PurposeCaller {
+		end = "notify.voice.caller.end"
+	}
+	var words, slow []string
 	for _, r := range digits(code.Code) {
 		if r >= '0' && r <= '9' {
 			words = append(words, c.t("notify.voice.digit."+string(r)))
 		}
 	}
-	slow, end := strings.Join(words, ", ")+".", "notify.voice.end"
-	if purpose == PurposeCaller {
-		end = "notify.voice.caller.end"
+	for left := (len(words) + group - 1) / group; left > 0; left-- { // groups as even as they can be
+		n := (len(words) + left - 1) / left
+		slow, words = append(slow, strings.Join(words[:n], ", ")+"."), words[n:]
 	}
-	return []string{c.t("notify.voice." + purpose), slow, c.t("notify.voice.again"), slow, c.t(end)}
+	return slices.Concat([]string{c.t("notify.voice." + purpose)}, slow, []string{c.t("notify.voice.again")}, slow, []string{c.t(end)})
 }
 
 // voices are how a call sounds. Where a language is not listed, English is spoken.

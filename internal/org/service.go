@@ -137,7 +137,7 @@ func (d Document) organization(before *Organization) *Organization {
 		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language,
 		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color, ColorDark: d.Branding.ColorDark}, Support: d.Support, Links: d.Links,
 		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators,
-		Messages: sortedTexts(d.Messages), HelpTexts: sortedPages(d.HelpTexts), Policy: d.Policy, Version: before.Version + 1,
+		Messages: inOrder(d.Messages), HelpTexts: inOrder(d.HelpTexts), Policy: d.Policy, Version: before.Version + 1,
 	}
 }
 

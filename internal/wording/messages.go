@@ -10,6 +10,9 @@ type Text struct {
 	Text     string `json:"text"`
 }
 
+// Stands is the place of the text among an organization's own.
+func (t Text) Stands() (message, language string) { return t.Message, t.Language }
+
 // Variable is one value that a text may name.
 type Variable struct {
 	Name string

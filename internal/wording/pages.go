@@ -17,6 +17,9 @@ type PageText struct {
 	Text     string `json:"text"`
 }
 
+// Stands is the place of the text among an organization's own.
+func (t PageText) Stands() (page, language string) { return t.Page, t.Language }
+
 // SupportURL is the variable of the helpdesk's address on the web; pages have it, messages do not.
 const SupportURL = "support_url"
 

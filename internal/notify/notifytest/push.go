@@ -165,6 +165,13 @@ func (p *PushService) sender(header string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	head, err := base64.RawURLEncoding.DecodeString(parts[0])
+	var by struct {
+		Algorithm string `json:"alg"`
+	}
+	if err != nil || json.Unmarshal(head, &by) != nil || by.Algorithm != "ES256" {
+		return "", fmt.Errorf("the token's header %s", head)
+	}
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if !ecdsa.Verify(public, sum[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
 		return "", errors.New("the token is not signed by its key")

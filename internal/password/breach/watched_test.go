@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"kunci.dev/kunci/internal/watch"
 )
 
 // clock is a time that the test moves.
@@ -54,7 +56,7 @@ func TestAChangedFilterIsOpenedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	is("sayang", false)
-	c.advance(lookAgain)
+	c.advance(watch.LookAgain)
 	is("sayang", true)
 	is("letmein", false)
 
@@ -65,7 +67,7 @@ func TestAChangedFilterIsOpenedAgain(t *testing.T) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(lookAgain)
+	c.advance(watch.LookAgain)
 	is("sayang", true)
 	if !strings.Contains(logged.String(), "the one before stays") {
 		t.Errorf("log: %s", logged.String())
@@ -73,7 +75,7 @@ func TestAChangedFilterIsOpenedAgain(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(lookAgain)
+	c.advance(watch.LookAgain)
 	is("sayang", true)
 }
 
@@ -126,7 +128,7 @@ func TestChecksGoOnWhileTheFileIsExchanged(t *testing.T) {
 		if _, err := Build(path, strings.NewReader(list), BuildOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		c.advance(lookAgain)
+		c.advance(watch.LookAgain)
 	}
 	group.Wait()
 	if err := w.Close(); err != nil {

@@ -24,8 +24,8 @@ type section struct {
 var sections = []section{
 	{"back-in", []string{"forgot-password", "first-password", "locked-account", "code-missing", "new-phone"}},
 	{"page-says", []string{"not-verified", "not-enabled", "not-managed", "blocked", "expired", "cookies", "update-browser", "try-later"}},
-	{"proving", []string{"methods", "passkeys", "phones", "authenticator-app", "devices", "hardware-tokens", "recovery-codes", "security-questions", "temporary-access-pass"}},
-	{"safety", []string{"codes", "not-me", "privacy"}},
+	{"proving", []string{"methods", "passkeys", "authenticator-app", "devices", "hardware-tokens", "recovery-codes", "email", "phones", "security-questions", "temporary-access-pass"}},
+	{"safety", []string{"codes", "not-me", "privacy", "own-data"}},
 }
 
 func known(article string) bool {

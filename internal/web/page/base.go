@@ -19,6 +19,8 @@ type Base struct {
 	Problem string // data-problem, on dead ends
 	Title   string // catalogue key of the heading
 	Brand   Brand
+	// About is the kind of method that the page is about, for its help link; empty: none.
+	About string
 	// UserID is shown above the heading with a way back; BackTo is where it leads.
 	UserID, BackTo string
 	// Alert is the refusal to show; nil when there is none.
@@ -173,9 +175,13 @@ func Status(code problem.Code) int {
 
 // Templates parses a layout-based set: every file of pages defines "main".
 func Templates(layout string, pages map[string]string) (map[string]*template.Template, error) {
+	around, err := template.New("layout").Funcs(functions).Parse(layout)
+	if err != nil {
+		return nil, err
+	}
 	set := make(map[string]*template.Template, len(pages))
 	for name, text := range pages {
-		t, err := template.New("layout").Funcs(functions).Parse(layout)
+		t, err := around.Clone()
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,15 @@ func deliveryOf(o *org.Organization, k method.Kind, to string, c challenge.Chall
 	}
 }
 
+// helpFor is the kind whose article helps where it is proved. A code that is sent
+// has to arrive first: the page's own article is about that.
+func helpFor(k method.Kind) string {
+	if k.Class() == method.Mailbox || k.Class() == method.PhoneLine {
+		return ""
+	}
+	return string(k)
+}
+
 // channelOf is how a person wants the code of a mobile phone.
 func channelOf(form page.Form) notify.Channel {
 	switch c := notify.Channel(form["channel"]); c {

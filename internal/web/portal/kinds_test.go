@@ -40,6 +40,9 @@ func TestEveryKindIsWhole(t *testing.T) {
 		if !strings.Contains(documented, "`"+string(k)+"`") {
 			lacks("page in docs/methods that names it")
 		}
+		if page.HelpArticles()[string(k)] == "" {
+			lacks("article in the help")
+		}
 		if !strings.Contains(string(icons), `id="`+string(k)+`"`) {
 			lacks("icon")
 		}

@@ -74,7 +74,7 @@ func (p *Portal) verifyPage(r *http.Request, v reset.View) *verifyPage {
 		return shown
 	}
 	shown.Base = baseOf(v, string(reset.PageVerify), "reset.verify.title."+string(v.Chosen.Kind))
-	shown.BackTo = ""
+	shown.BackTo, shown.About = "", helpFor(v.Chosen.Kind)
 	shown.Passkey.Options = v.Options
 	shown.delivery = deliveryOf(v.Org, v.Chosen.Kind, v.Chosen.Masked, v.Challenge, v.Progress, p.DB.Now())
 	shown.NeedsNumber = v.Challenge.NeedsDestination() || v.NeedsDestination

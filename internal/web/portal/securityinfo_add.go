@@ -63,6 +63,7 @@ func (s adding) form(title string) addForm {
 		Base: s.v.base("security-info-add", "securityinfo."+string(s.kind)+"."+title, addPath),
 		Kind: s.kind, Old: s.old, Called: s.typed["name"],
 	}
+	f.About = string(s.kind)
 	if s.pending != nil {
 		f.MethodID = s.pending.Method.ID
 		if f.Called == "" {

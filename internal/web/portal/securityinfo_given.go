@@ -41,6 +41,7 @@ func (p *Portal) givenPage(r *http.Request, v visitor) (*givenPage, error) {
 		delivery: deliveryOf(v.Org, g.Method.Kind, g.Method.Masked(), g.Challenge, g.Progress, p.DB.Now()),
 		Digits:   v.Org.Policy.Codes.Digits, Minutes: g.Challenge.MinutesLeft(p.DB.Now(), v.Org.Policy.Codes.Minutes),
 	}
+	shown.About = string(g.Method.Kind)
 	if shown.Sent = shown.Sent && g.Challenge.State == challenge.Open && g.Challenge.ExpiresAt.After(p.DB.Now()); shown.Sent {
 		shown.Title = "given.verify.title"
 	}

@@ -37,6 +37,7 @@ func (p *Portal) about(r *http.Request, v visitor, name, title string) (*methodP
 		Base: v.base(name, title, infoPath), Method: effect.Method, Loses: effect.Loses, LastFactor: effect.LastFactor,
 		Typed: effect.Method.Name, Days: int(method.UndoFor.Hours() / 24),
 	}
+	shown.About = string(effect.Method.Kind)
 	if effect.Kept != nil {
 		shown.Kept = true
 		shown.Refuse(effect.Kept, page.Lang(r))

@@ -66,7 +66,7 @@ func (p *Portal) signinVerifyPage(v signin.Verification, next string, choose boo
 	case choose && shown.Several:
 		shown.Choose, shown.Title = true, "reset.choose.title"
 	default:
-		shown.Chosen = lineOf(v.Chosen)
+		shown.Chosen, shown.About = lineOf(v.Chosen), helpFor(v.Chosen.Kind)
 		shown.Passkey.Options = v.Options
 		shown.Title = "reset.verify.title." + string(v.Chosen.Kind)
 		shown.delivery = deliveryOf(v.Signed.Org, v.Chosen.Kind, v.Chosen.Masked(), v.Challenge, v.Progress, p.DB.Now())
