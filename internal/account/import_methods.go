@@ -70,7 +70,7 @@ func (im *importer) applyMethod(ctx context.Context, tx *store.Tx, m method.Meth
 			return false, nil
 		}
 		if h.ProvedBy == method.ByAdministrator {
-			if _, err := im.methods.Delete(ctx, tx, m.OrgID, m.AccountID, h.ID); err != nil {
+			if _, err := im.methods.Withdraw(ctx, tx, m.OrgID, m.AccountID, h.ID); err != nil {
 				return false, err
 			}
 			kind = audit.MethodChanged

@@ -63,6 +63,8 @@ type Person struct {
 	Account account.Account
 	Role    org.Role // empty: no administrator
 	Methods []Method
+	// Deleted can be brought back, until securityinfo.UndoUntil.
+	Deleted []Method
 	// Linked tells that the account belongs to an identity at the organization's provider.
 	Linked bool
 	// Rules are the answers to "can this person reset, and if not, why".
@@ -136,20 +138,28 @@ func (s *Service) person(ctx context.Context, o *org.Organization, a account.Acc
 	if p.Rules, err = s.d.Reset.Explain(ctx, o, a.Entry.UserID); err != nil {
 		return p, err
 	}
-	var all []method.Method
+	var all, gone []method.Method
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		if p.Linked, err = s.d.Provider.IsBound(ctx, tx, o.ID, a.ID); err != nil {
 			return err
 		}
-		all, err = s.d.Methods.List(ctx, tx, o.ID, a.ID)
+		if all, err = s.d.Methods.List(ctx, tx, o.ID, a.ID); err != nil {
+			return err
+		}
+		gone, err = s.d.Methods.ListDeleted(ctx, tx, o.ID, a.ID)
 		return err
 	})
-	for _, m := range all {
-		seen := Method{m, m.Masked()}
-		seen.Value, seen.Secret = "", nil
-		p.Methods = append(p.Methods, seen)
-	}
+	p.Methods, p.Deleted = seen(all), seen(gone)
 	return p, err
+}
+
+func seen(all []method.Method) (shown []Method) {
+	for _, m := range all {
+		one := Method{m, m.Masked()}
+		one.Value, one.Secret = "", nil
+		shown = append(shown, one)
+	}
+	return shown
 }
 
 // Do acts on one person. Problems: Forbidden, CallerUnverified, NotFound,

@@ -39,6 +39,7 @@ type Listed struct {
 	Entry      directory.Entry
 	Role       org.Role
 	Kinds      []method.Kind // of which they have a usable method
+	Default    method.Kind   // of the one a sign-in offers first; empty: of none
 	Enabled    bool
 	Registered bool
 }
@@ -103,8 +104,12 @@ func (s *Service) People(ctx context.Context, as Authority, o *org.Organization,
 // take adds those of a page that are asked for, and tells whether the list is full.
 func (s *Service) take(ctx context.Context, o *org.Organization, list *List, q Query, page []directory.Entry, can directory.Capabilities) (full bool, err error) {
 	var kinds map[string][]method.Kind
+	var defaults map[string]method.Kind
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		kinds, err = s.d.Report.Kinds(ctx, tx, o.ID, page)
+		if kinds, err = s.d.Report.Kinds(ctx, tx, o.ID, page); err != nil {
+			return err
+		}
+		defaults, err = s.d.Report.Defaults(ctx, tx, o.ID, page)
 		return err
 	})
 	if err != nil {
@@ -114,7 +119,8 @@ func (s *Service) take(ctx context.Context, o *org.Organization, list *List, q Q
 		if len(list.People) == q.Limit {
 			return true, nil
 		}
-		if l := listed(o, e, kinds[e.Key], can); l.matches(q) {
+		l := listed(o, e, kinds[e.Key], can)
+		if l.Default = defaults[e.Key]; l.matches(q) {
 			list.People = append(list.People, l)
 		}
 		list.Next = e.UserID
@@ -133,7 +139,13 @@ func (p Person) Listed(o *org.Organization) Listed {
 			}
 		}
 	}
-	return listed(o, p.Account.Entry, kinds, p.can)
+	l := listed(o, p.Account.Entry, kinds, p.can)
+	for _, m := range p.Methods {
+		if m.Default && m.Usable() {
+			l.Default = m.Kind
+		}
+	}
+	return l
 }
 
 func listed(o *org.Organization, e directory.Entry, kinds []method.Kind, can directory.Capabilities) Listed {

@@ -28,7 +28,7 @@ const (
 	RevokePass          Action = "revoke_pass"
 	Unlink              Action = "unlink" // from the identity at the organization's provider
 	SeeValues           Action = "see_values"
-	ManageMethods       Action = "manage_methods" // addresses and numbers of a person
+	ManageMethods       Action = "manage_methods" // of a person: enter and change addresses and numbers, delete and bring back any
 	ExportPerson        Action = "export_person"
 	ErasePerson         Action = "erase_person"
 	SeeRequests         Action = "see_requests"

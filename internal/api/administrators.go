@@ -22,6 +22,7 @@ type administratorsOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body struct {
 		Administrators []administrator `json:"administrators"`
+		Next           string          `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -43,8 +44,10 @@ type revokeInput struct {
 
 func (a *API) administratorOperations() {
 	get(a, "/administrators", "list-administrators", "Who has which role: people and groups of the directory", admin.SeeSettings,
-		func(ctx context.Context, _ *OrgPath) (*administratorsOutput, error) {
-			return administratorsOf(organization(ctx)), nil
+		func(ctx context.Context, in *pagedInput) (out *administratorsOutput, err error) {
+			out = administratorsOf(organization(ctx))
+			out.Body.Administrators, out.Body.Next, err = pageOf(ctx, a, "list-administrators", in.Paging, out.Body.Administrators, func(one administrator) string { return one.ID })
+			return out, err
 		})
 	register(a, huma.Operation{
 		OperationID: "put-administrator", Method: http.MethodPut, Path: "/administrators", Summary: "Give a person or a group a role, in place of the one it has",

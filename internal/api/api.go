@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,12 +22,14 @@ import (
 	"kunci.dev/kunci/internal/captcha"
 	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/idempotency"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
 	"kunci.dev/kunci/internal/reset"
+	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/throttle"
 	"kunci.dev/kunci/internal/webhook"
@@ -50,6 +54,8 @@ type Deps struct {
 	Webhooks *webhook.Service
 	// Idempotency keeps the keys that make a request act once.
 	Idempotency *idempotency.Service
+	// Keys seal where a list goes on.
+	Keys *secret.Keyset
 
 	Log *slog.Logger
 	// From says who asks and from where, before a key is known.
@@ -64,13 +70,14 @@ type API struct {
 	mux        *http.ServeMux
 	doc        huma.API
 	operations []Operation
-	repeat     map[string]repeat // by pattern
-	undecided  error             // operations of POST that repeats says nothing of
+	needs      map[string]admin.Action // by pattern
+	repeat     map[string]repeat       // by pattern
+	undecided  error                   // operations of POST that repeats says nothing of
 }
 
 // New refuses missing parts.
 func New(d Deps) (*API, error) {
-	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Domains == nil || d.Webhooks == nil || d.Idempotency == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
+	if d.DB == nil || d.Orgs == nil || d.Accounts == nil || d.Admin == nil || d.Helpdesk == nil || d.Report == nil || d.Audit == nil || d.Messages == nil || d.Domains == nil || d.Webhooks == nil || d.Idempotency == nil || d.Keys == nil || d.Reset == nil || d.Captcha == nil || d.Log == nil || d.From == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	a := &API{d: d}
@@ -83,7 +90,7 @@ func New(d Deps) (*API, error) {
 
 // build adds every operation.
 func (a *API) build() {
-	a.mux, a.repeat = http.NewServeMux(), make(map[string]repeat)
+	a.mux, a.needs, a.repeat = http.NewServeMux(), make(map[string]admin.Action), make(map[string]repeat)
 	c := huma.DefaultConfig("Kunci", "1")
 	c.Info.Description = "What administrators of an organization do, and resets for front ends, for programs. Send the key as: Authorization: Bearer KEY"
 	// No page of scripts from elsewhere, and no address made from the Host header.
@@ -110,6 +117,7 @@ func (a *API) build() {
 	a.graphOperations()
 	a.administratorOperations()
 	a.webhookOperations()
+	a.describeHeaders()
 }
 
 // Operations lists every operation.
@@ -126,6 +134,7 @@ type contextKey int
 const (
 	authorityKey contextKey = iota
 	organizationKey
+	wordsKey
 )
 
 func authority(ctx context.Context) admin.Authority {
@@ -138,44 +147,90 @@ func organization(ctx context.Context) *org.Organization {
 	return o
 }
 
+// words are the sentences of the language that the caller asks for.
+func words(ctx context.Context) *i18n.Printer {
+	p, ok := ctx.Value(wordsKey).(*i18n.Printer)
+	if !ok {
+		return i18n.For(i18n.Fallback)
+	}
+	return p
+}
+
+// speaking is a context in which words gives the sentences of a language.
+func speaking(ctx context.Context, lang string) context.Context {
+	return context.WithValue(ctx, wordsKey, i18n.For(lang))
+}
+
+// languageFor reads Accept-Language (RFC 9110, 12.5.4); English where nothing fits.
+func languageFor(r *http.Request) string {
+	return i18n.Match(r.Header.Get("Accept-Language"), i18n.Fallback)
+}
+
 // longestBody bounds what is read.
 const longestBody = 64 << 10
 
-// ServeHTTP answers everything below /api/.
+// methods are those of operations. Another one has no key looked for.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// ServeHTTP answers everything below /api. Who asks and whether they may is judged
+// before anything of the body is read.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = r.WithContext(speaking(r.Context(), languageFor(r)))
 	w.Header().Set("Cache-Control", "no-store")
-	if r.URL.Path == "/api/openapi.json" {
+	if r.URL.Path == documentPath {
 		a.document(w, r)
 		return
 	}
+	pattern, unmatched := a.match(r)
+	if unmatched != nil && !slices.Contains(methods, r.Method) {
+		a.Refuse(w, r, unmatched)
+		return
+	}
 	ctx, err := a.admit(w, r)
-	if err == nil {
+	switch {
+	case err != nil:
+	case unmatched != nil:
+		err = unmatched
+	case !authority(ctx).May(a.needs[pattern]):
+		err = problem.New(problem.Forbidden)
+	default:
 		err = strict(r)
 	}
 	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	if err := a.unmatched(w, r); err != nil {
-		a.fail(w, r, err)
+		a.Refuse(w, r, err)
 		return
 	}
 	a.serve(w, r.WithContext(ctx))
 }
 
-// unmatched refuses what is no operation, in our words and not in the library's.
-func (a *API) unmatched(w http.ResponseWriter, r *http.Request) error {
-	answers, pattern := a.mux.Handler(r)
-	if pattern != "" {
-		return nil
+// match finds the operation of a request. What is none is refused in our words and
+// not in the library's, and so is what the mux would send to a cleaner address.
+// Problems: NotFound, WrongMethod.
+func (a *API) match(r *http.Request) (pattern string, err error) {
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		return "", problem.New(problem.NotFound)
 	}
+	if _, pattern = a.mux.Handler(r); pattern != "" {
+		return pattern, nil
+	}
+	if a.allowed(r) != "" {
+		return "", problem.New(problem.WrongMethod)
+	}
+	return "", problem.New(problem.NotFound)
+}
+
+// allowed names the methods that an address has, as the header Allow does; empty: it
+// is no operation's.
+func (a *API) allowed(r *http.Request) string {
+	if r.URL.Path == documentPath {
+		return "GET, HEAD"
+	}
+	other := r.Clone(r.Context())
+	other.Method = "NONE"
 	heads := onlyHeaders{}
-	answers.ServeHTTP(heads, r)
-	if allow := http.Header(heads).Get("Allow"); allow != "" {
-		w.Header().Set("Allow", allow)
-		return problem.New(problem.WrongMethod)
-	}
-	return problem.New(problem.NotFound)
+	answers, _ := a.mux.Handler(other)
+	answers.ServeHTTP(heads, other)
+	return http.Header(heads).Get("Allow")
 }
 
 // onlyHeaders keeps the headers of an answer that nobody gets.
@@ -185,15 +240,17 @@ func (h onlyHeaders) Header() http.Header          { return http.Header(h) }
 func (onlyHeaders) Write(data []byte) (int, error) { return len(data), nil }
 func (onlyHeaders) WriteHeader(int)                {}
 
+// documentPath is open to everybody: it says nothing that the source does not.
+const documentPath = "/api/openapi.json"
+
 func (a *API) document(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		a.fail(w, r, problem.New(problem.WrongMethod))
+		a.Refuse(w, r, problem.New(problem.WrongMethod))
 		return
 	}
 	data, err := a.Document()
 	if err != nil {
-		a.fail(w, r, err)
+		a.Refuse(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -256,11 +313,11 @@ func strict(r *http.Request) error {
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, longestBody+1))
+	if len(body) > longestBody || errors.As(err, new(*http.MaxBytesError)) {
+		return problem.New(problem.TooLong)
+	}
 	if err != nil {
 		return problem.New(problem.BadInput).Because(err)
-	}
-	if len(body) > longestBody {
-		return problem.New(problem.TooLong)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if len(bytes.TrimSpace(body)) == 0 {

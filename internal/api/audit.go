@@ -22,14 +22,14 @@ type eventsInput struct {
 	Code   string    `query:"support_code" maxLength:"64" doc:"Only the events of one request"`
 	From   time.Time `query:"from"`
 	To     time.Time `query:"to"`
-	Before string    `query:"before" maxLength:"40" doc:"next of the page before"`
+	Cursor string    `query:"cursor" maxLength:"2000" doc:"next of the page before, of the same list"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
 type eventsOutput struct {
 	Body struct {
 		Events []audit.Record `json:"events"`
-		Next   string         `json:"next,omitempty"`
+		Next   string         `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -46,7 +46,7 @@ type findEventsInput struct {
 		Result string    `json:"outcome,omitempty" enum:"success,failure,denied"`
 		From   time.Time `json:"from,omitempty"`
 		To     time.Time `json:"to,omitempty"`
-		Before string    `json:"before,omitempty" maxLength:"40" doc:"next of the page before"`
+		Cursor string    `json:"cursor,omitempty" maxLength:"2000" doc:"next of the page before, of the same list"`
 		Limit  int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"100 when absent"`
 	}
 }
@@ -80,8 +80,8 @@ func (a *API) auditOperations() {
 		if limit == 0 {
 			limit = usualEvents
 		}
-		return a.listEvents(ctx, audit.Query{
-			Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Before: in.Body.Before, Limit: limit, Target: person.ID,
+		return a.listEvents(ctx, "find-events "+person.ID, in.Body.Cursor, audit.Query{
+			Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Limit: limit, Target: person.ID,
 		})
 	})
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
@@ -103,23 +103,27 @@ func (a *API) auditOperations() {
 const usualEvents = 100
 
 func (a *API) events(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
-	return a.listEvents(ctx, audit.Query{
-		Kind: audit.Kind(in.Kind), Outcome: audit.Outcome(in.Result), Correlation: in.Code, From: in.From, To: in.To, Before: in.Before, Limit: in.Limit,
+	return a.listEvents(ctx, "list-events", in.Cursor, audit.Query{
+		Kind: audit.Kind(in.Kind), Outcome: audit.Outcome(in.Result), Correlation: in.Code, From: in.From, To: in.To, Limit: in.Limit,
 	})
 }
 
-func (a *API) listEvents(ctx context.Context, q audit.Query) (*eventsOutput, error) {
+func (a *API) listEvents(ctx context.Context, list, cursor string, q audit.Query) (*eventsOutput, error) {
 	if q.Kind != "" && !slices.Contains(audit.Kinds, q.Kind) {
 		return nil, problem.New(problem.BadInput).On("kind")
 	}
 	q.Org = organization(ctx).ID
 	out := &eventsOutput{}
-	err := a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+	var err error
+	if q.Before, err = a.position(ctx, list, cursor); err != nil {
+		return nil, err
+	}
+	err = a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		out.Body.Events, err = a.d.Audit.List(ctx, tx, q)
 		return err
 	})
-	if len(out.Body.Events) == q.Limit {
-		out.Body.Next = out.Body.Events[q.Limit-1].ID
+	if err == nil && len(out.Body.Events) == q.Limit {
+		out.Body.Next, err = a.cursor(ctx, list, out.Body.Events[q.Limit-1].ID)
 	}
 	return out, err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,6 +86,12 @@ type applyInput struct {
 	}
 }
 
+type badRowsInput struct {
+	OrgPath
+	ID string `path:"id" maxLength:"40"`
+	Paging
+}
+
 type badRow struct {
 	Line   int    `json:"line"`
 	Column string `json:"column,omitempty"`
@@ -93,7 +100,8 @@ type badRow struct {
 
 type badRowsOutput struct {
 	Body struct {
-		Bad []badRow `json:"bad"`
+		Bad  []badRow `json:"bad"`
+		Next string   `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -102,7 +110,7 @@ type exportInput struct {
 	Format string `query:"format" enum:"csv,ndjson" default:"ndjson"`
 }
 
-// mostBadRows is how many bad rows one answer holds.
+// mostBadRows is how many bad rows of an import are listed.
 const mostBadRows = 10_000
 
 func (a *API) bulkOperations() {
@@ -175,7 +183,7 @@ func (a *API) importState(ctx context.Context, id string) (*importedOutput, erro
 	}}, nil
 }
 
-func (a *API) badRows(ctx context.Context, in *oneImport) (*badRowsOutput, error) {
+func (a *API) badRows(ctx context.Context, in *badRowsInput) (*badRowsOutput, error) {
 	b, err := a.d.Admin.Import(ctx, authority(ctx), organization(ctx), in.ID)
 	if err != nil {
 		return nil, err
@@ -185,6 +193,12 @@ func (a *API) badRows(ctx context.Context, in *oneImport) (*badRowsOutput, error
 		return nil, err
 	}
 	out := &badRowsOutput{}
+	rows, out.Body.Next, err = pageOf(ctx, a, "get-bad-rows "+b.ID, in.Paging, rows, func(r account.BadRow) string {
+		return strings.Join([]string{strconv.Itoa(r.Line), r.Column, r.Reason}, " ")
+	})
+	if err != nil {
+		return nil, err
+	}
 	out.Body.Bad = make([]badRow, 0, len(rows))
 	for _, r := range rows {
 		out.Body.Bad = append(out.Body.Bad, badRow{r.Line, r.Column, r.Reason})

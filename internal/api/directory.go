@@ -9,7 +9,6 @@ import (
 
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/directory/ldap"
-	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/org"
 )
 
@@ -159,14 +158,14 @@ func (a *API) testDirectory(ctx context.Context, in *directoryTestInput) (*direc
 	if err != nil {
 		return nil, err
 	}
-	out, words := &directoryTestOutput{}, i18n.For("en")
+	out, said := &directoryTestOutput{}, words(ctx)
 	out.Body.Findings = make([]directoryFinding, len(found))
 	for i, f := range found {
 		d := directoryFinding{Server: f.Server, Code: f.Code, OK: f.OK, Setting: f.Setting}
 		if f.OK {
-			d.Text = words.T(f.Key())
+			d.Text = said.T(f.Key())
 		} else {
-			d.Text, d.Mend = words.T(f.Key()), words.T(f.Key()+".mend")
+			d.Text, d.Mend = said.T(f.Key()), said.T(f.Key()+".mend")
 		}
 		out.Body.Findings[i] = d
 	}

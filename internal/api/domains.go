@@ -29,6 +29,7 @@ type domainsOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body struct {
 		Domains []ownedDomain `json:"domains"`
+		Next    string        `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -63,11 +64,14 @@ type domainRemoval struct {
 }
 
 func (a *API) domainOperations() {
-	get(a, "/domains", "list-domains", "The domains, and those that wait for their proof", admin.SeeSettings, func(ctx context.Context, _ *OrgPath) (*domainsOutput, error) {
+	get(a, "/domains", "list-domains", "The domains, and those that wait for their proof", admin.SeeSettings, func(ctx context.Context, in *pagedInput) (*domainsOutput, error) {
 		o, out := organization(ctx), &domainsOutput{}
 		out.ETag, out.Body.Domains = etag(o), []ownedDomain{}
 		return out, a.d.DB.Read(ctx, func(tx *store.Tx) error {
 			all, err := a.d.Domains.List(ctx, tx, o)
+			if err == nil {
+				all, out.Body.Next, err = pageOf(ctx, a, "list-domains", in.Paging, all, func(d domain.Domain) string { return d.Name })
+			}
 			for _, d := range all {
 				out.Body.Domains = append(out.Body.Domains, owned(d))
 			}

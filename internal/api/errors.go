@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -51,6 +52,8 @@ func init() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: string(problem.BadInput)}
 		switch status {
+		case http.StatusRequestEntityTooLarge:
+			p.Code = string(problem.TooLong)
 		case http.StatusNotFound:
 			p.Code = string(problem.NotFound)
 		case http.StatusMethodNotAllowed:
@@ -58,7 +61,7 @@ func init() {
 		case http.StatusInternalServerError:
 			p.Code = string(problem.Internal)
 		}
-		p.Detail = sentence(problem.Code(p.Code), nil)
+		p.Detail = i18n.For(i18n.Fallback).T("problem." + p.Code)
 		for _, err := range errs {
 			if detailed, ok := err.(huma.ErrorDetailer); ok {
 				d := detailed.ErrorDetail()
@@ -73,15 +76,15 @@ func init() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 		err := asProblem(ctx, status, message, errs...)
 		var p *Problem
-		if u := ctx.URL(); inGraph(u.Path) && errors.As(err, &p) {
+		if errors.As(err, &p) {
+			p.Detail = words(ctx.Context()).T("problem." + p.Code)
+			ctx.SetHeader("Content-Language", words(ctx.Context()).Lang())
+		}
+		if u := ctx.URL(); inGraph(u.Path) && p != nil {
 			return graphErrorOf(p)
 		}
 		return err
 	}
-}
-
-func sentence(code problem.Code, args map[string]any) string {
-	return i18n.For("en").TMap("problem."+string(code), args)
 }
 
 // statusOf is the HTTP status of a refusal.
@@ -89,8 +92,10 @@ func statusOf(code problem.Code) int {
 	switch code {
 	case problem.SignedOut:
 		return http.StatusUnauthorized
-	case problem.Forbidden:
+	case problem.Forbidden, problem.CrossOrigin, problem.UndoForbidden:
 		return http.StatusForbidden
+	case problem.WrongHost:
+		return http.StatusMisdirectedRequest
 	case problem.NotFound:
 		return http.StatusNotFound
 	case problem.WrongMethod:
@@ -107,18 +112,18 @@ func statusOf(code problem.Code) int {
 		return http.StatusServiceUnavailable
 	case problem.Internal:
 		return http.StatusInternalServerError
-	case problem.BadInput:
+	case problem.BadInput, problem.CursorWrong:
 		return http.StatusBadRequest
 	}
 	return http.StatusUnprocessableEntity
 }
 
-// refusal makes an error one that is answered.
-func (a *API) refusal(err error) *Problem {
+// refusal makes an error one that is answered, in the caller's language.
+func (a *API) refusal(ctx context.Context, err error) *Problem {
 	if faults, ok := asFaults(err); ok {
-		p := a.refusal(problem.New(problem.DocumentWrong))
+		p := a.refusal(ctx, problem.New(problem.DocumentWrong))
 		for _, f := range faults {
-			p.Errors = append(p.Errors, Fault{f.Key, f.Text})
+			p.Errors = append(p.Errors, Fault{f.Key, f.In(words(ctx))})
 		}
 		return p
 	}
@@ -130,7 +135,7 @@ func (a *API) refusal(err error) *Problem {
 	status := statusOf(found.Code)
 	return &Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: sentence(found.Code, found.Args), Code: string(found.Code), Field: found.Field,
+		Detail: words(ctx).TMap("problem."+string(found.Code), found.Args), Code: string(found.Code), Field: found.Field,
 	}
 }
 
@@ -140,9 +145,16 @@ func asFaults(err error) (config.Faults, bool) {
 	return faults, ok
 }
 
-// fail answers before an operation was found.
-func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := a.refusal(err)
+// Refuse answers in the place of an operation, also for the server in front of this
+// room: nothing below /api is answered in another form.
+func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	lang := languageFor(r)
+	p := a.refusal(speaking(r.Context(), lang), err)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Language", lang)
+	if p.Status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", a.allowed(r)) // empty where there is no such operation (RFC 9110, 10.2.1)
+	}
 	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
 		w.Header().Set("Retry-After", seconds(found.RetryAfter))
 	}
@@ -163,9 +175,36 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
-// rateHeaders say how many requests are left (draft-ietf-httpapi-ratelimit-headers).
+// rateHeaders say how many requests are left, and in how many seconds there are all
+// of them again (draft-ietf-httpapi-ratelimit-headers-10, 3 and 4).
 func rateHeaders(h http.Header, v throttle.Verdict) {
-	window := strconv.Itoa(int(perKey.Per / time.Second))
-	h.Set("RateLimit-Policy", `"key";q=`+strconv.Itoa(perKey.Limit)+`;w=`+window)
-	h.Set("RateLimit", `"key";r=`+strconv.Itoa(max(v.Left, 0))+`;t=`+window)
+	h.Set("RateLimit-Policy", `"key";q=`+strconv.Itoa(perKey.Limit)+`;w=`+strconv.Itoa(int(perKey.Per/time.Second)))
+	h.Set("RateLimit", `"key";r=`+strconv.Itoa(max(v.Left, 0))+`;t=`+seconds(v.Renews))
+}
+
+// describeHeaders notes in the document what every answer carries.
+func (a *API) describeHeaders() {
+	a.doc.OpenAPI().Components.Headers = map[string]*huma.Header{
+		"RateLimit":        {Schema: &huma.Schema{Type: huma.TypeString}, Description: "Requests left of the key, and the seconds until all are there again"},
+		"RateLimit-Policy": {Schema: &huma.Schema{Type: huma.TypeString}, Description: "Requests of a key, and in how many seconds"},
+		"Retry-After":      {Schema: &huma.Schema{Type: huma.TypeInteger}, Description: "Seconds to wait, where waiting helps"},
+	}
+	described := func(name string) *huma.Param { return &huma.Param{Ref: "#/components/headers/" + name} }
+	for _, item := range a.doc.OpenAPI().Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op == nil {
+				continue
+			}
+			for _, answer := range op.Responses {
+				if answer.Headers == nil {
+					answer.Headers = make(map[string]*huma.Param)
+				}
+				answer.Headers["RateLimit"] = described("RateLimit")
+				answer.Headers["RateLimit-Policy"] = described("RateLimit-Policy")
+			}
+			if refused := op.Responses["default"]; refused != nil {
+				refused.Headers["Retry-After"] = described("Retry-After")
+			}
+		}
+	}
 }

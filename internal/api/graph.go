@@ -55,31 +55,29 @@ func (e *GraphError) GetStatus() int { return e.status }
 // ContentType implements huma.ContentTypeFilter.
 func (e *GraphError) ContentType(string) string { return "application/json" }
 
+// graphCodes are Graph's codes by the status of a refusal.
+var graphCodes = map[int]string{
+	http.StatusBadRequest:         "badRequest",
+	http.StatusUnauthorized:       "InvalidAuthenticationToken",
+	http.StatusForbidden:          "accessDenied",
+	http.StatusNotFound:           "resourceNotFound",
+	http.StatusMethodNotAllowed:   "methodNotAllowed",
+	http.StatusConflict:           "conflict",
+	http.StatusTooManyRequests:    "tooManyRequests",
+	http.StatusServiceUnavailable: "serviceNotAvailable",
+}
+
 // graphErrorOf says a problem as Graph would.
 func graphErrorOf(p *Problem) *GraphError {
-	status, code := p.Status, ""
-	switch problem.Code(p.Code) {
-	case problem.MethodLimit, problem.MethodDuplicate:
+	status := p.Status
+	switch {
+	case p.Code == string(problem.MethodLimit), p.Code == string(problem.MethodDuplicate):
 		status = http.StatusConflict
+	case status == http.StatusUnprocessableEntity, status == http.StatusRequestEntityTooLarge:
+		status = http.StatusBadRequest
 	}
-	switch status {
-	case http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
-		status, code = http.StatusBadRequest, "badRequest"
-	case http.StatusUnauthorized:
-		code = "InvalidAuthenticationToken"
-	case http.StatusForbidden:
-		code = "accessDenied"
-	case http.StatusNotFound:
-		code = "resourceNotFound"
-	case http.StatusMethodNotAllowed:
-		code = "methodNotAllowed"
-	case http.StatusConflict:
-		code = "conflict"
-	case http.StatusTooManyRequests:
-		code = "tooManyRequests"
-	case http.StatusServiceUnavailable:
-		code = "serviceNotAvailable"
-	default:
+	code, ok := graphCodes[status]
+	if !ok {
 		code = "generalException"
 	}
 	message := p.Detail
@@ -89,16 +87,12 @@ func graphErrorOf(p *Problem) *GraphError {
 	return &GraphError{status: status, Failure: graphFailure{code, message, graphInner{p.Code, p.Field}}}
 }
 
-func (a *API) refusedGraph(err error) error {
+func (a *API) refusedGraph(ctx context.Context, err error) error {
 	var made *GraphError
 	if errors.As(err, &made) {
 		return err // with what only the operation knew
 	}
-	e := graphErrorOf(a.refusal(err))
-	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
-		return huma.ErrorWithHeaders(e, http.Header{"Retry-After": {seconds(found.RetryAfter)}})
-	}
-	return e
+	return withHeaders(ctx, graphErrorOf(a.refusal(ctx, err)), err)
 }
 
 // graphResponses describe what is answered besides success.

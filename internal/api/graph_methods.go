@@ -133,24 +133,24 @@ func (a *API) graphMethodOperations() {
 func phonesOf(contacts []admin.Method) []graphPhone {
 	all, mobile := []graphPhone{}, false
 	for _, m := range contacts {
-		one := graphPhone{Number: m.Masked, SMS: "notSupported", own: m.ID}
-		if m.Value != "" {
-			one.Number = method.SpacedPhone(m.Value)
-		}
 		switch {
 		case m.Kind == method.OfficePhone:
-			one.Type = "office"
+			all = append(all, graphPhoneOf(m, "office"))
 		case m.Kind == method.MobilePhone && !mobile:
-			one.Type, mobile = "mobile", true
+			all, mobile = append(all, graphPhoneOf(m, "mobile")), true
 		case m.Kind == method.MobilePhone:
-			one.Type = "alternateMobile"
-		default:
-			continue
+			all = append(all, graphPhoneOf(m, "alternateMobile"))
 		}
-		one.ID = graphPhoneIDs[one.Type]
-		all = append(all, one)
 	}
 	return all
+}
+
+func graphPhoneOf(m admin.Method, phoneType string) graphPhone {
+	one := graphPhone{ID: graphPhoneIDs[phoneType], Number: m.Masked, Type: phoneType, SMS: "notSupported", own: m.ID}
+	if m.Value != "" {
+		one.Number = method.SpacedPhone(m.Value)
+	}
+	return one
 }
 
 // emailsOf names the mailboxes of a person: the oldest has Graph's one identifier,
@@ -262,10 +262,9 @@ func (a *API) graphAddPhone(ctx context.Context, in *graphPhoneInput) (*graphPho
 	if err != nil {
 		return nil, err
 	}
-	return &graphPhoneOutput{graphPhone{
-		Context: a.graphContext(ctx, "users('"+p.Account.Entry.Key+"')/authentication/phoneMethods/$entity"),
-		ID:      id, Number: method.SpacedPhone(added.Value), Type: in.Body.Type, SMS: "notSupported",
-	}}, nil
+	one := graphPhoneOf(admin.Method{Method: added}, in.Body.Type)
+	one.Context = a.graphContext(ctx, "users('"+p.Account.Entry.Key+"')/authentication/phoneMethods/$entity")
+	return &graphPhoneOutput{one}, nil
 }
 
 func (a *API) graphAddEmail(ctx context.Context, in *graphEmailInput) (*graphEmailOutput, error) {
@@ -280,9 +279,9 @@ func (a *API) graphAddEmail(ctx context.Context, in *graphEmailInput) (*graphEma
 	if err != nil {
 		return nil, err
 	}
-	return &graphEmailOutput{graphEmail{
-		Context: a.graphContext(ctx, "users('"+p.Account.Entry.Key+"')/authentication/emailMethods/$entity"), ID: graphMail, Address: added.Value,
-	}}, nil
+	one := emailsOf([]admin.Method{{Method: added}})[0]
+	one.Context = a.graphContext(ctx, "users('"+p.Account.Entry.Key+"')/authentication/emailMethods/$entity")
+	return &graphEmailOutput{one}, nil
 }
 
 // graphOwn finds a person's method by the identifier that Graph would give it.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -33,7 +32,8 @@ type graphRegistration struct {
 	MFACapable   bool      `json:"isMfaCapable" doc:"One that the policy allows"`
 	Passwordless bool      `json:"isPasswordlessCapable" doc:"They have a passkey that the policy allows"`
 	Methods      []string  `json:"methodsRegistered"`
-	Default      string    `json:"defaultMfaMethod,omitempty" doc:"Of one person; absent in lists"`
+	Default      string    `json:"defaultMfaMethod" doc:"What a sign-in offers first, or none"`
+	Preferred    string    `json:"userPreferredMethodForSecondaryAuthentication" enum:"push,oath,sms,voiceOffice,none" doc:"The same as a way of answering; none for a passkey too, for which Graph has no word there"`
 	At           time.Time `json:"lastUpdatedDateTime" doc:"Now: nothing is kept back"`
 }
 
@@ -51,11 +51,20 @@ var graphNames = map[method.Kind]string{
 	method.TemporaryAccessPass: "temporaryAccessPass",
 }
 
+// graphWays are Graph's names of how a second factor is answered.
+var graphWays = map[method.Kind]string{
+	method.AuthenticatorPush: "push",
+	method.AuthenticatorCode: "oath",
+	method.HardwareToken:     "oath",
+	method.MobilePhone:       "sms",
+	method.OfficePhone:       "voiceOffice",
+}
+
 type graphReportInput struct {
 	OrgPath
 	Filter string `query:"$filter" maxLength:"500" doc:"Comparisons joined by and: isSsprRegistered eq true (and the other booleans), userPrincipalName eq '…', methodsRegistered/any(m:m eq '…')"`
 	Top    int    `query:"$top" minimum:"1" maximum:"200" default:"100"`
-	Skip   string `query:"$skiptoken" maxLength:"600" doc:"Of @odata.nextLink"`
+	Skip   string `query:"$skiptoken" maxLength:"2000" doc:"Of @odata.nextLink"`
 }
 
 type graphReportOutput struct {
@@ -81,12 +90,7 @@ func (a *API) graphOne(ctx context.Context, in *GraphUser) (*graphRegistrationOu
 		return nil, err
 	}
 	r := a.registrationOf(organization(ctx), p.Listed(organization(ctx)))
-	r.Context, r.Default = a.graphContext(ctx, graphReport+"/$entity"), "none"
-	for _, m := range p.Methods {
-		if m.Default && m.Usable() {
-			r.Default = graphNames[m.Kind]
-		}
-	}
+	r.Context = a.graphContext(ctx, graphReport+"/$entity")
 	return &graphRegistrationOutput{r}, nil
 }
 
@@ -96,11 +100,11 @@ func (a *API) graphList(ctx context.Context, in *graphReportInput) (*graphReport
 	if err != nil {
 		return nil, err
 	}
-	after, err := base64.RawURLEncoding.DecodeString(in.Skip)
-	if err != nil {
-		return nil, problem.New(problem.BadInput).On("$skiptoken")
+	after, err := a.position(ctx, graphReport, in.Skip)
+	if wrong, ok := problem.As(err); ok {
+		return nil, wrong.On("$skiptoken")
 	}
-	q := admin.Query{Prefix: filter.userID, After: string(after), Limit: in.Top}
+	q := admin.Query{Prefix: filter.userID, After: after, Limit: in.Top}
 	if in.Filter != "" {
 		q.Match = func(l admin.Listed) bool { return filter.matches(a.registrationOf(o, l)) }
 	}
@@ -119,7 +123,11 @@ func (a *API) graphList(ctx context.Context, in *graphReportInput) (*graphReport
 		out.Body.Value = append(out.Body.Value, a.registrationOf(o, l))
 	}
 	if list.Next != "" {
-		next := url.Values{"$top": {strconv.Itoa(in.Top)}, "$skiptoken": {base64.RawURLEncoding.EncodeToString([]byte(list.Next))}}
+		cursor, err := a.cursor(ctx, graphReport, list.Next)
+		if err != nil {
+			return nil, err
+		}
+		next := url.Values{"$top": {strconv.Itoa(in.Top)}, "$skiptoken": {cursor}}
 		if in.Filter != "" {
 			next.Set("$filter", in.Filter)
 		}
@@ -132,6 +140,13 @@ func (a *API) registrationOf(o *org.Organization, l admin.Listed) graphRegistrat
 	r := graphRegistration{
 		ID: l.Entry.Key, UserID: l.Entry.UserID, Name: l.Entry.DisplayName, UserType: "member", Admin: l.Role != "",
 		Registered: l.Registered, Enabled: l.Enabled, Capable: l.Enabled && l.Registered, Methods: []string{}, At: a.d.DB.Now().UTC(),
+		Default: "none", Preferred: "none",
+	}
+	if name := graphNames[l.Default]; name != "" {
+		r.Default = name
+	}
+	if way := graphWays[l.Default]; way != "" {
+		r.Preferred = way
 	}
 	for _, k := range l.Kinds {
 		r.Methods = append(r.Methods, graphNames[k])

@@ -28,6 +28,7 @@ type helpTextsOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body struct {
 		Texts []helpText `json:"texts"`
+		Next  string     `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -88,7 +89,7 @@ type helpTextTried struct {
 }
 
 func (a *API) helpTextOperations() {
-	get(a, "/help-texts", "list-help-texts", "What pages of help and dead ends say", admin.SeeMessages, func(ctx context.Context, _ *OrgPath) (*helpTextsOutput, error) {
+	get(a, "/help-texts", "list-help-texts", "What pages of help and dead ends say", admin.SeeMessages, func(ctx context.Context, in *pagedInput) (_ *helpTextsOutput, err error) {
 		o, out := organization(ctx), &helpTextsOutput{}
 		out.ETag, out.Body.Texts = etag(o), []helpText{}
 		for _, name := range wording.Pages() {
@@ -100,7 +101,8 @@ func (a *API) helpTextOperations() {
 				out.Body.Texts = append(out.Body.Texts, text)
 			}
 		}
-		return out, nil
+		out.Body.Texts, out.Body.Next, err = pageOf(ctx, a, "list-help-texts", in.Paging, out.Body.Texts, func(t helpText) string { return t.Page + " " + t.Language })
+		return out, err
 	})
 	get(a, "/help-texts/{page}/{language}", "get-help-text", "What a page says in a language", admin.SeeMessages, func(ctx context.Context, in *helpTextPath) (*helpTextOutput, error) {
 		text, err := helpTextOf(organization(ctx), in.Page, in.Language)

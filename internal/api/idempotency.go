@@ -43,6 +43,7 @@ var repeats = map[string]repeat{
 	"unlock-reset": once, "contact-administrator": once, "cancel-reset": once,
 	"add-domain": once, "verify-domain": once, "reset-help-text": once, "test-directory": reads, "sync-directory": once,
 	"create-webhook": secretA, "pause-webhook": once, "resume-webhook": once, "test-webhook": once, "send-again": once,
+	"restore-method":            once,
 	"graph-create-phone-method": once, "graph-create-email-method": once,
 }
 
@@ -68,19 +69,19 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	key, ok := idempotencyKey(sent)
 	if !ok || how == refused {
-		a.fail(w, r, problem.New(problem.BadInput).On(idempotencyHeader))
+		a.Refuse(w, r, problem.New(problem.BadInput).On(idempotencyHeader))
 		return
 	}
 	// A client that hangs up and asks again is what the key is for: the act goes on.
 	r = r.WithContext(context.WithoutCancel(r.Context()))
 	request, err := fingerprint(r)
 	if err != nil {
-		a.fail(w, r, err)
+		a.Refuse(w, r, err)
 		return
 	}
 	claim, before, err := a.d.Idempotency.Begin(r.Context(), authority(r.Context()).By.Account, key, request...)
 	if err != nil {
-		a.fail(w, r, err)
+		a.Refuse(w, r, err)
 		return
 	}
 	if claim == nil {
@@ -114,7 +115,7 @@ func (a *API) keep(ctx context.Context, claim *idempotency.Claim, how repeat, go
 func (a *API) replay(w http.ResponseWriter, r *http.Request, answer []byte) {
 	var kept keptAnswer
 	if err := json.Unmarshal(answer, &kept); err != nil {
-		a.fail(w, r, err)
+		a.Refuse(w, r, err)
 		return
 	}
 	w.Header().Set("Idempotency-Replayed", "true")

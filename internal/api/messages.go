@@ -37,6 +37,7 @@ type messagesOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body struct {
 		Messages []messageText `json:"messages"`
+		Next     string        `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -90,7 +91,7 @@ type previewOutput struct {
 }
 
 func (a *API) messageOperations() {
-	get(a, "/messages", "list-messages", "What every message says, in every language", admin.SeeMessages, func(ctx context.Context, _ *OrgPath) (*messagesOutput, error) {
+	get(a, "/messages", "list-messages", "What every message says, in every language", admin.SeeMessages, func(ctx context.Context, in *pagedInput) (_ *messagesOutput, err error) {
 		o, out := organization(ctx), &messagesOutput{}
 		out.ETag, out.Body.Messages = etag(o), []messageText{}
 		for _, m := range wording.Messages() {
@@ -102,7 +103,8 @@ func (a *API) messageOperations() {
 				out.Body.Messages = append(out.Body.Messages, text)
 			}
 		}
-		return out, nil
+		out.Body.Messages, out.Body.Next, err = pageOf(ctx, a, "list-messages", in.Paging, out.Body.Messages, func(m messageText) string { return m.Message + " " + m.Language })
+		return out, err
 	})
 	get(a, "/messages/{message}/{language}", "get-message", "What a message says in a language", admin.SeeMessages, func(ctx context.Context, in *messagePath) (*messageOutput, error) {
 		o := organization(ctx)

@@ -8,11 +8,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"kunci.dev/kunci/internal/admin"
-	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/privacy"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/securityinfo"
 )
 
 // listed is one person in a list. The words are those of Entra's registration
@@ -33,14 +33,13 @@ type listInput struct {
 	Prefix string `query:"prefix" maxLength:"320" doc:"How the user ID begins; a whole one where the directory cannot be listed"`
 	Show   string `query:"show" enum:"capable,not-registered,not-enabled" doc:"Only these"`
 	Kind   string `query:"kind" maxLength:"40" doc:"Only who has a usable method of this kind"`
-	After  string `query:"after" maxLength:"500" doc:"next of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Paging
 }
 
 type listOutput struct {
 	Body struct {
 		People []listed `json:"people"`
-		Next   string   `json:"next,omitempty" doc:"after of the next page; absent on the last one"`
+		Next   string   `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -71,6 +70,7 @@ type person struct {
 	LastReset    *time.Time   `json:"last_reset,omitempty"`
 	MustRegister bool         `json:"must_register"`
 	Details      []registered `json:"methods"`
+	Deleted      []deleted    `json:"deleted_methods" doc:"Those that can still be brought back"`
 	CanReset     bool         `json:"can_reset"`
 	Rules        []rule       `json:"rules" doc:"Every rule of a reset with its answer"`
 }
@@ -85,6 +85,15 @@ type registered struct {
 	Disabled bool        `json:"disabled"`
 	Since    *time.Time  `json:"since,omitempty"`
 	LastUsed *time.Time  `json:"last_used,omitempty"`
+}
+
+type deleted struct {
+	ID     string      `json:"id"`
+	Kind   method.Kind `json:"kind"`
+	Masked string      `json:"masked,omitempty"`
+	At     time.Time   `json:"deleted_at"`
+	By     string      `json:"deleted_by,omitempty" enum:"person,administrator" doc:"What an administrator deleted its person cannot bring back"`
+	Until  time.Time   `json:"until" doc:"Then it is gone"`
 }
 
 type rule struct {
@@ -119,6 +128,7 @@ func (a *API) peopleOperations() {
 		Summary:     "Act on one person",
 		Description: "Repeating an act changes nothing more. Nobody acts on a higher role, nor on themselves.",
 	}, admin.SeePeople, a.act)
+	a.heldOperations()
 	register(a, huma.Operation{
 		OperationID: "export-person", Method: http.MethodPost, Path: "/people/{id}/export", Summary: "Everything that is kept of one person",
 		Description: "With whole addresses and numbers, for the person to see; never a secret. A POST, because it is recorded.",
@@ -160,18 +170,23 @@ func (a *API) listPeople(ctx context.Context, in *listInput) (*listOutput, error
 	if in.Kind != "" && !ok {
 		return nil, problem.New(problem.BadInput).On("kind")
 	}
+	after, err := a.position(ctx, "list-people", in.Cursor)
+	if err != nil {
+		return nil, err
+	}
 	list, err := a.d.Admin.People(ctx, authority(ctx), organization(ctx), admin.Query{
-		Prefix: in.Prefix, Show: admin.Show(in.Show), Kind: kindIf(kind, ok), After: in.After, Limit: in.Limit,
+		Prefix: in.Prefix, Show: admin.Show(in.Show), Kind: kindIf(kind, ok), After: after, Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, err
 	}
 	out := &listOutput{}
-	out.Body.People, out.Body.Next = make([]listed, 0, len(list.People)), list.Next
+	out.Body.People = make([]listed, 0, len(list.People))
 	for _, l := range list.People {
 		out.Body.People = append(out.Body.People, listedOf(l))
 	}
-	return out, nil
+	out.Body.Next, err = a.cursor(ctx, "list-people", list.Next)
+	return out, err
 }
 
 func kindIf(k method.Kind, ok bool) method.Kind {
@@ -212,7 +227,7 @@ func (a *API) person(ctx context.Context, p admin.Person) *personOutput {
 	out := &personOutput{Body: person{
 		listed: listedOf(p.Listed(organization(ctx))), Disabled: e.Disabled,
 		LockedUntil: some(e.LockedUntil), FrozenSince: some(p.Account.FrozenAt), LastReset: some(p.Account.LastResetAt),
-		MustRegister: p.Account.MustRegister, Details: []registered{}, CanReset: p.CanReset(),
+		MustRegister: p.Account.MustRegister, Details: []registered{}, Deleted: []deleted{}, CanReset: p.CanReset(),
 	}}
 	for _, m := range p.Methods {
 		out.Body.Details = append(out.Body.Details, registered{
@@ -220,8 +235,11 @@ func (a *API) person(ctx context.Context, p admin.Person) *personOutput {
 			Disabled: !m.DisabledAt.IsZero(), Since: some(m.ProvedAt), LastUsed: some(m.LastUsedAt),
 		})
 	}
+	for _, m := range p.Deleted {
+		out.Body.Deleted = append(out.Body.Deleted, deleted{m.ID, m.Kind, m.Masked, m.DeletedAt.UTC(), m.DeletedBy, securityinfo.UndoUntil(m.Method).UTC()})
+	}
 	for _, r := range p.Rules {
-		out.Body.Rules = append(out.Body.Rules, rule{r.Name, r.OK, i18n.For("en").TMap(r.Key, r.Args)})
+		out.Body.Rules = append(out.Body.Rules, rule{r.Name, r.OK, words(ctx).TMap(r.Key, r.Args)})
 	}
 	return out
 }

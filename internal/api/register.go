@@ -14,7 +14,8 @@ import (
 // root is where an organization's operations stand.
 const root = "/api/v1/orgs/{org}"
 
-// register adds an operation behind the question whether the key may do it.
+// register adds an operation behind the question whether the key may do it, which
+// ServeHTTP asks before it reads the body.
 func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(context.Context, *I) (*O, error)) {
 	op.Path = root + op.Path
 	op.Metadata = map[string]any{"needs": needs}
@@ -24,32 +25,36 @@ func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(c
 	}
 	a.describeRepeats(&op)
 	a.operations = append(a.operations, Operation{op.Method, op.Path, needs})
+	a.needs[op.Method+" "+op.Path] = needs
 	refuse := a.refused
 	if inGraph(op.Path) {
 		refuse, op.Responses = a.refusedGraph, a.graphResponses()
 	}
 	huma.Register(a.doc, op, func(ctx context.Context, in *I) (*O, error) {
-		if !authority(ctx).May(needs) {
-			return nil, refuse(problem.New(problem.Forbidden))
-		}
 		out, err := do(ctx, in)
 		if err != nil {
-			return nil, refuse(err)
+			return nil, refuse(ctx, err)
 		}
 		return out, nil
 	})
 }
 
-// refused is a refusal with how long to wait, where waiting helps.
-func (a *API) refused(err error) error {
+// refused is a refusal in the caller's language.
+func (a *API) refused(ctx context.Context, err error) error {
 	var made *Problem
 	if errors.As(err, &made) {
 		return err // with what only the operation knew
 	}
+	return withHeaders(ctx, a.refusal(ctx, err), err)
+}
+
+// withHeaders says the language of a refusal, and how long to wait where that helps.
+func withHeaders(ctx context.Context, made error, err error) error {
+	heads := http.Header{"Content-Language": {words(ctx).Lang()}}
 	if found, ok := problem.As(err); ok && found.RetryAfter > 0 {
-		return huma.ErrorWithHeaders(a.refusal(err), http.Header{"Retry-After": {seconds(found.RetryAfter)}})
+		heads.Set("Retry-After", seconds(found.RetryAfter))
 	}
-	return a.refusal(err)
+	return huma.ErrorWithHeaders(made, heads)
 }
 
 func joined(first, second string) string {

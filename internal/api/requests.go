@@ -38,17 +38,16 @@ type answered struct {
 
 type requestsInput struct {
 	OrgPath
-	State  string `query:"state" enum:"open,resolved"`
-	Who    string `query:"assigned" enum:"me,nobody" doc:"Those this key works on, or nobody does"`
-	Why    string `query:"problem" maxLength:"40" doc:"Only those from this dead end"`
-	Before string `query:"before" maxLength:"40" doc:"next of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	State string `query:"state" enum:"open,resolved"`
+	Who   string `query:"assigned" enum:"me,nobody" doc:"Those this key works on, or nobody does"`
+	Why   string `query:"problem" maxLength:"40" doc:"Only those from this dead end"`
+	Paging
 }
 
 type requestsOutput struct {
 	Body struct {
 		Requests []request `json:"requests"`
-		Next     string    `json:"next,omitempty"`
+		Next     string    `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
@@ -143,16 +142,20 @@ func (a *API) answer(ctx context.Context, in *answerInput) (*requestOutput, erro
 func (a *API) listRequests(ctx context.Context, in *requestsInput) (*requestsOutput, error) {
 	out := &requestsOutput{}
 	out.Body.Requests = []request{}
-	err := a.d.DB.Read(ctx, func(tx *store.Tx) error {
+	before, err := a.position(ctx, "list-requests", in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	err = a.d.DB.Read(ctx, func(tx *store.Tx) error {
 		all, err := a.d.Helpdesk.List(ctx, tx, helpdesk.Query{
-			OrgID: organization(ctx).ID, State: helpdesk.State(in.State), Before: in.Before, Limit: in.Limit,
+			OrgID: organization(ctx).ID, State: helpdesk.State(in.State), Before: before, Limit: in.Limit,
 			AssignedTo: map[string]string{"me": authority(ctx).By.Account, "nobody": helpdesk.Nobody}[in.Who], Problem: problem.Code(in.Why),
 		})
 		for _, r := range all {
 			out.Body.Requests = append(out.Body.Requests, requestOf(r))
 		}
-		if len(all) == in.Limit {
-			out.Body.Next = all[len(all)-1].ID
+		if err == nil && len(all) == in.Limit {
+			out.Body.Next, err = a.cursor(ctx, "list-requests", all[len(all)-1].ID)
 		}
 		return err
 	})

@@ -261,7 +261,7 @@ func (a *API) hurdle(ctx context.Context, by audit.Actor, userID, sent string) e
 	if err != nil {
 		return err
 	}
-	p := a.refusal(refused)
+	p := a.refusal(ctx, refused)
 	p.Captcha = &hurdle{Challenge: work, Wait: work.Wait, WaitSeconds: int(captcha.Wait.Seconds())}
 	if refused.RetryAfter > 0 {
 		p.Captcha.Wait, p.Captcha.WaitSeconds = sent, int(refused.RetryAfter.Seconds())+1 // go on with the one that runs
@@ -294,7 +294,7 @@ func (a *API) step(ctx context.Context, in FlowInput, do func(audit.Actor, reset
 		return nil, err
 	}
 	if reply.Code != "" {
-		return nil, a.stepRefused(f.Lang, reply)
+		return nil, a.stepRefused(speaking(ctx, f.Lang), reply)
 	}
 	if f, _, err = a.flow(ctx, in); err != nil {
 		return nil, err
@@ -302,20 +302,17 @@ func (a *API) step(ctx context.Context, in FlowInput, do func(audit.Actor, reset
 	return a.stands(ctx, f)
 }
 
-// stepRefused is a refusal that was counted.
-func (a *API) stepRefused(lang string, reply reset.Reply) error {
-	p := a.refusal(problem.New(reply.Code))
+// stepRefused is a refusal that was counted, in the language of the flow.
+func (a *API) stepRefused(ctx context.Context, reply reset.Reply) error {
+	p := a.refusal(ctx, problem.New(reply.Code))
 	switch reply.Code {
 	case problem.CodeWrong, problem.AnswersWrong, problem.DestinationWrong:
 		p.TriesLeft = &reply.Left
 	}
 	for _, r := range reply.Refusals {
-		p.Rules = append(p.Rules, said{r.Rule, i18n.For(lang).TMap("password.refused."+r.Rule, r.Args)})
+		p.Rules = append(p.Rules, said{r.Rule, words(ctx).TMap("password.refused."+r.Rule, r.Args)})
 	}
-	if reply.RetryAfter > 0 {
-		return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {seconds(reply.RetryAfter)}})
-	}
-	return p
+	return withHeaders(ctx, p, problem.New(reply.Code).After(reply.RetryAfter))
 }
 
 func (a *API) choose(ctx context.Context, by audit.Actor, f reset.Flow, in *chooseInput) (reset.Reply, error) {

@@ -58,7 +58,7 @@ func (a *App) wirePages() error {
 		return err
 	}
 	a.API, err = api.New(api.Deps{
-		DB: a.DB, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
+		DB: a.DB, Keys: a.Keys, Orgs: a.Orgs, Accounts: a.Accounts, Admin: a.Admin, Helpdesk: a.Helpdesk, Report: a.Report, Audit: a.Audit,
 		Messages: a.Notify, Reset: a.Reset, Captcha: a.Captcha, Domains: a.Domains, Webhooks: a.Webhooks, Idempotency: a.Idempotency, Log: a.Log, From: page.Actor, PublicURL: a.Config.PublicURL,
 	})
 	if err != nil {

@@ -37,6 +37,17 @@ func (f Fault) String() string {
 	return where + ": " + f.Text
 }
 
+// In is what was expected, in the language whose sentences words gives by key; in
+// English where the fault has no sentence.
+func (f Fault) In(words interface {
+	TMap(key string, args map[string]any) string
+}) string {
+	if f.Code == "" {
+		return f.Text
+	}
+	return words.TMap("fault."+f.Code, f.Args)
+}
+
 // Faults are all that is wrong with a file, as one error.
 type Faults []Fault
 

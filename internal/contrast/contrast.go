@@ -52,8 +52,9 @@ func Judge(color string, dark bool) (lowest float64, nearest string, ok bool) {
 	return least(c, on), readable(c, on, away(dark)).String(), true
 }
 
-// Ratio is a contrast as WCAG writes it, rounded down: 4.49 is not enough.
-func Ratio(x float64) string { return fmt.Sprintf("%.1f:1", math.Floor(x*10)/10) }
+// Ratio is what of a contrast is written, with one decimal and as N:1 (WCAG 2.2,
+// contrast ratio). It is rounded down: 4.49 is not enough.
+func Ratio(x float64) float64 { return math.Floor(x*10) / 10 }
 
 type rgb [3]float64
 

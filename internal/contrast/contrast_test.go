@@ -82,8 +82,8 @@ func TestTheNearestColorPasses(t *testing.T) {
 	if _, _, ok := Judge("blue", false); ok {
 		t.Error("a word is a color")
 	}
-	if got := Ratio(4.499); got != "4.4:1" {
-		t.Errorf("4.499 is written %s", got)
+	if got := Ratio(4.499); got != 4.4 {
+		t.Errorf("4.499 is written %v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package i18n
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -129,8 +130,15 @@ func (p *Printer) T(key string, args ...any) string {
 	return p.TMap(key, data)
 }
 
-// TMap is T with the arguments as a map, as a problem carries them.
+// TMap is T with the arguments as a map, as a problem carries them. A float64 is
+// written with one decimal, as the language writes it.
 func (p *Printer) TMap(key string, data map[string]any) string {
+	for name, value := range data {
+		if x, ok := value.(float64); ok {
+			data = maps.Clone(data) // it is the caller's, and may be said in another language too
+			data[name] = p.Decimal(x)
+		}
+	}
 	config := &i18n.LocalizeConfig{MessageID: key, TemplateData: data}
 	if count, ok := data["count"]; ok {
 		config.PluralCount = count
@@ -145,6 +153,11 @@ func (p *Printer) TMap(key string, data map[string]any) string {
 // Number writes a whole number with the language's grouping: 1.234 or 1,234.
 func (p *Printer) Number(n int) string {
 	return p.numbers.Sprintf("%d", n)
+}
+
+// Decimal writes a number with one decimal: 4,5 or 4.5.
+func (p *Printer) Decimal(x float64) string {
+	return p.numbers.Sprintf("%.1f", x)
 }
 
 // DateTime writes day, month, year, hour and minute in UTC and says so.

@@ -91,6 +91,10 @@ POST /people/{id}/pass          + - + + -
 POST /people/{id}/value         + - + - -
 POST /people/{id}/export        + - + - -
 POST /people/{id}/erase         + - - - -
+GET /people/{id}/sessions               + - + + -
+DELETE /people/{id}/sessions/{session}  + - + + -
+DELETE /people/{id}/methods/{method}       + - + - -
+POST /people/{id}/methods/{method}/restore + - + - -
 POST /people/{id}/caller        + - + + -
 POST /people/{id}/caller/verify + - + + -
 POST /imports                   + - + - -
@@ -295,7 +299,7 @@ func TestPeopleThroughTheAPI(t *testing.T) {
 		var seen []string
 		after := ""
 		for range 10 {
-			got := c.do(http.MethodGet, api+"/people?limit=3&after="+after, "")
+			got := c.do(http.MethodGet, api+"/people?limit=3&cursor="+after, "")
 			var list struct {
 				People []struct {
 					ID     string `json:"id"`

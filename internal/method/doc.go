@@ -14,7 +14,8 @@
 //     (NIST SP 800-63B-4, 3.2.2);
 //   - a method that replaces another does so in the moment in which it is proved:
 //     until then the other one counts, and both together count once;
-//   - a deleted method can be brought back for seven days, then it is gone.
+//   - a deleted method can be brought back for seven days, then it is gone; one that an
+//     administrator deleted only by an administrator.
 //
 // A row counts for nothing before it is proved. Only the room challenge decides
 // that a person proved one; account decides it for what an administrator

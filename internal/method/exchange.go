@@ -35,7 +35,7 @@ func (s *Service) Exchange(ctx context.Context, tx *store.Tx, orgID, accountID, 
 	if old.Proved && bytes.Equal(s.same(old), s.same(next)) {
 		return old, old, false, nil
 	}
-	if old, err = s.Delete(ctx, tx, orgID, accountID, id); err != nil {
+	if old, err = s.Withdraw(ctx, tx, orgID, accountID, id); err != nil {
 		return old, fresh, false, err
 	}
 	if fresh, err = s.Add(ctx, tx, next); err != nil {

@@ -20,7 +20,7 @@ const (
 	MaxName = 60
 )
 
-// Who proved a method.
+// Who proved or deleted a method.
 const (
 	ByPerson        = "person"
 	ByAdministrator = "administrator"
@@ -42,6 +42,7 @@ type Method struct {
 	ProvedAt             time.Time
 	LastUsedAt           time.Time
 	DeletedAt            time.Time
+	DeletedBy            string // ByPerson or ByAdministrator; empty: it is not deleted, or was before this was kept
 	DisabledAt           time.Time
 	LastStep             int64     // highest accepted time step of an authenticator
 	UsedCodes            uint64    // bit i is set when code i of a recovery set is burnt; bit 0 of a pass when it was used

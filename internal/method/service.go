@@ -190,7 +190,7 @@ func (s *Service) replace(ctx context.Context, tx *store.Tx, m Method) error {
 	if err != nil {
 		return fmt.Errorf("replace method: %w", err)
 	}
-	if n, err := updateDeleted(ctx, tx, old.m.ID); err != nil || n != 1 {
+	if n, err := updateDeleted(ctx, tx, old.m.ID, ByPerson); err != nil || n != 1 {
 		return gone(n, err, "replace method")
 	}
 	if !old.m.Default {
@@ -253,6 +253,16 @@ func (s *Service) SetName(ctx context.Context, tx *store.Tx, orgID, accountID, i
 // Delete takes a method away at once; it can be brought back for UndoFor. It
 // gives the method as it was, with DeletedAt.
 func (s *Service) Delete(ctx context.Context, tx *store.Tx, orgID, accountID, id string) (Method, error) {
+	return s.delete(ctx, tx, orgID, accountID, id, ByPerson)
+}
+
+// Withdraw is Delete by an administrator: its person does not bring it back, because
+// whoever holds a lost or stolen device might.
+func (s *Service) Withdraw(ctx context.Context, tx *store.Tx, orgID, accountID, id string) (Method, error) {
+	return s.delete(ctx, tx, orgID, accountID, id, ByAdministrator)
+}
+
+func (s *Service) delete(ctx context.Context, tx *store.Tx, orgID, accountID, id, by string) (Method, error) {
 	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
 		return Method{}, err
 	}
@@ -260,10 +270,10 @@ func (s *Service) Delete(ctx context.Context, tx *store.Tx, orgID, accountID, id
 	if err != nil {
 		return Method{}, err
 	}
-	if n, err := updateDeleted(ctx, tx, id); err != nil || n != 1 {
+	if n, err := updateDeleted(ctx, tx, id, by); err != nil || n != 1 {
 		return Method{}, gone(n, err, "delete method")
 	}
-	m.DeletedAt = tx.Now()
+	m.DeletedAt, m.DeletedBy = tx.Now(), by
 	return m, nil
 }
 
@@ -279,16 +289,28 @@ func (s *Service) Drop(ctx context.Context, tx *store.Tx, orgID, accountID, id s
 	return nil
 }
 
-// Undelete brings a deleted method back as it was. After UndoFor it gives
+// Undelete brings a method back, as it was, for its person. After UndoFor it gives
 // problem UndoExpired; where another took its place, MethodLimit or
-// MethodDuplicate.
+// MethodDuplicate; UndoForbidden where an administrator deleted it.
 func (s *Service) Undelete(ctx context.Context, tx *store.Tx, orgID, accountID, id string) (Method, error) {
+	return s.undelete(ctx, tx, orgID, accountID, id, ByPerson)
+}
+
+// Restore is Undelete for an administrator, who brings back what anybody deleted.
+func (s *Service) Restore(ctx context.Context, tx *store.Tx, orgID, accountID, id string) (Method, error) {
+	return s.undelete(ctx, tx, orgID, accountID, id, ByAdministrator)
+}
+
+func (s *Service) undelete(ctx context.Context, tx *store.Tx, orgID, accountID, id, by string) (Method, error) {
 	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
 		return Method{}, err
 	}
 	r, err := selectUndeletable(ctx, tx, orgID, accountID, id)
 	if err != nil {
 		return Method{}, found(err, "undelete method")
+	}
+	if r.m.DeletedBy == ByAdministrator && by != ByAdministrator {
+		return Method{}, problem.New(problem.UndoForbidden)
 	}
 	if r.m.DisabledAt.IsZero() {
 		if err := s.fits(ctx, tx, r.m, r.same); err != nil {

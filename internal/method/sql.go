@@ -9,7 +9,7 @@ import (
 )
 
 const columns = `id, org_id, account_id, kind, sealed, same, proved, proved_by, is_default,
- last_step, used_codes, failures, created_at, proved_at, used_at, deleted_at, disabled_at, owner, replaces, valid_from, valid_until`
+ last_step, used_codes, failures, created_at, proved_at, used_at, deleted_at, disabled_at, owner, replaces, valid_from, valid_until, deleted_by`
 
 // row is a stored method with its sealed part still closed.
 type row struct {
@@ -25,7 +25,7 @@ func scanRow(s scanner) (row, error) {
 	var used, created, proved, usedAt, deleted, disabled, from, until int64
 	m := &r.m
 	err := s.Scan(&m.ID, &m.OrgID, &m.AccountID, &kind, &r.sealed, &r.same, &m.Proved, &m.ProvedBy, &m.Default,
-		&m.LastStep, &used, &m.ConsecutiveFailures, &created, &proved, &usedAt, &deleted, &disabled, &m.Owner, &m.Replaces, &from, &until)
+		&m.LastStep, &used, &m.ConsecutiveFailures, &created, &proved, &usedAt, &deleted, &disabled, &m.Owner, &m.Replaces, &from, &until, &m.DeletedBy)
 	m.Kind, m.UsedCodes = Kind(kind), uint64(used)
 	m.CreatedAt, m.ProvedAt, m.LastUsedAt = store.Time(created), store.Time(proved), store.Time(usedAt)
 	m.DeletedAt, m.DisabledAt = store.Time(deleted), store.Time(disabled)
@@ -76,11 +76,11 @@ func selectUndeletable(ctx context.Context, tx *store.Tx, org, account, id strin
 func insert(ctx context.Context, tx *store.Tx, r row) error {
 	m := r.m
 	_, err := tx.Exec(ctx, `INSERT INTO method (`+columns+`)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
 		m.ID, m.OrgID, m.AccountID, string(m.Kind), r.sealed, r.same, m.Proved, m.ProvedBy, m.Default,
 		m.LastStep, int64(m.UsedCodes), m.ConsecutiveFailures, store.Micros(m.CreatedAt), store.Micros(m.ProvedAt),
 		store.Micros(m.LastUsedAt), store.Micros(m.DeletedAt), store.Micros(m.DisabledAt), m.Owner, m.Replaces,
-		store.Micros(m.ValidFrom), store.Micros(m.ValidUntil))
+		store.Micros(m.ValidFrom), store.Micros(m.ValidUntil), m.DeletedBy)
 	return err
 }
 
@@ -181,13 +181,13 @@ func updateDefault(ctx context.Context, tx *store.Tx, org, account, id string) e
 	return err
 }
 
-func updateDeleted(ctx context.Context, tx *store.Tx, id string) (int64, error) {
-	return tx.Exec(ctx, `UPDATE method SET deleted_at = $2, is_default = (1 = 0) WHERE id = $1 AND deleted_at = 0`,
-		id, store.Micros(tx.Now()))
+func updateDeleted(ctx context.Context, tx *store.Tx, id, by string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET deleted_at = $2, deleted_by = $3, is_default = (1 = 0) WHERE id = $1 AND deleted_at = 0`,
+		id, store.Micros(tx.Now()), by)
 }
 
 func updateUndeleted(ctx context.Context, tx *store.Tx, id string) (int64, error) {
-	return tx.Exec(ctx, `UPDATE method SET deleted_at = 0 WHERE id = $1 AND deleted_at > $2`, id, undoSince(tx))
+	return tx.Exec(ctx, `UPDATE method SET deleted_at = 0, deleted_by = '' WHERE id = $1 AND deleted_at > $2`, id, undoSince(tx))
 }
 
 func updateStep(ctx context.Context, tx *store.Tx, id string, step int64) (int64, error) {

@@ -27,8 +27,8 @@ func (c *checker) refuse(key, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-// say refuses a key with a sentence of the catalogues, so that the console says
-// it in the administrator's language; a file and the API get the English one.
+// say refuses a key with a sentence of the catalogues, so that the console and the
+// API say it in the administrator's language; a file gets the English one.
 func (c *checker) say(key, code string, args ...any) {
 	c.problems = append(c.problems, sentence(key, code, args...))
 }

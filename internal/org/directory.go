@@ -140,7 +140,7 @@ func (c *checker) directory(d *DirectoryConfig) {
 	c.oneOf("directory.dialect", d.Dialect, OpenLDAP, DS389, FreeIPA, ActiveDirectory)
 	c.servers(d)
 	if d.BindDN == "" || strings.ContainsFunc(d.BindDN, notPrintable) {
-		c.refuse("directory.bind_dn", "expected the name of the account that Kunci signs in with, such as cn=kunci,ou=services,dc=contoso,dc=com")
+		c.say("directory.bind_dn", "bind_dn")
 	}
 	for key, path := range map[string]string{"bind_password_file": d.BindPasswordFile, "ca_file": d.CAFile} {
 		if path != "" && !filepath.IsAbs(path) {
@@ -151,12 +151,12 @@ func (c *checker) directory(d *DirectoryConfig) {
 		c.refuse("directory.bind_password_file", "expected the file that holds the password of bind_dn, readable by Kunci alone")
 	}
 	if !strings.Contains(d.BaseDN, "=") || strings.ContainsFunc(d.BaseDN, notPrintable) {
-		c.refuse("directory.base_dn", "expected the name under which people are found, such as ou=people,dc=contoso,dc=com")
+		c.say("directory.base_dn", "base_dn")
 	}
 	if f := d.UserFilter; f != "" {
 		places := placeForm.FindAllString(f, -1)
 		if !balanced(f) || !userIDForm.MatchString(f) || slices.ContainsFunc(places, func(p string) bool { return p != UserIDPlace }) {
-			c.refuse("directory.user_filter", "expected a filter in brackets in which an attribute is {user_id}, such as (mail={user_id}) or (&(objectClass=person)(uid={user_id}))")
+			c.say("directory.user_filter", "user_filter")
 		}
 	}
 	if f := d.GroupFilter; f != "" {
@@ -201,7 +201,7 @@ func (c *checker) onlyForLDAP(d DirectoryConfig) {
 
 func (c *checker) servers(d *DirectoryConfig) {
 	if len(d.URLs) == 0 || len(d.URLs) > MaxServers {
-		c.refuse("directory.urls", "expected 1 to %d servers, such as [ldaps://ldap.contoso.com]", MaxServers)
+		c.say("directory.urls", "servers", "most", MaxServers)
 	}
 	for i, text := range d.URLs {
 		key := fmt.Sprintf("directory.urls[%d]", i)
@@ -209,13 +209,13 @@ func (c *checker) servers(d *DirectoryConfig) {
 		switch {
 		case err != nil || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" ||
 			(u.Scheme != "ldaps" && u.Scheme != "ldap"):
-			c.refuse(key, "expected a server like ldaps://ldap.contoso.com or ldaps://ldap.contoso.com:636")
+			c.say(key, "server")
 		case u.Scheme == "ldap" && !d.StartTLS:
-			c.refuse(key, "passwords are not sent in the open: write ldaps://, or set start_tls: true")
+			c.say(key, "server_open")
 		case u.Scheme == "ldaps" && d.StartTLS:
-			c.refuse(key, "start_tls turns ldap:// into TLS; with it write ldap://, or leave start_tls out")
+			c.say(key, "server_tls")
 		case slices.Contains(d.URLs[:i], text):
-			c.refuse(key, "%s stands twice", text)
+			c.say(key, "twice", "value", text)
 		}
 	}
 }

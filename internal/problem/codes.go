@@ -24,6 +24,7 @@ const (
 	FileKind      Code = "file-kind"      // a file whose kind cannot be told
 	DomainInvalid Code = "domain-invalid" // not the name of a domain
 	DomainLimit   Code = "domain-limit"   // as many domains wait for their proof as may
+	CursorWrong   Code = "cursor-wrong"   // a list does not go on there: of another list, another organization, or none
 	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
 	// Webhooks.
@@ -75,6 +76,7 @@ const (
 	EmailInvalid    Code = "email-invalid"    // not an address mail can go to
 	EmailOwnDomain  Code = "email-own-domain" // an address that needs the forgotten password
 	UndoExpired     Code = "undo-expired"     // the seven days are over
+	UndoForbidden   Code = "undo-forbidden"   // an administrator deleted it, and only one brings it back
 	PhoneInvalid    Code = "phone-invalid"    // not a number that can exist
 	PhoneCost       Code = "phone-cost"       // premium, shared-cost or service number
 	PhoneNotMobile  Code = "phone-not-mobile" // cannot receive texts

@@ -253,6 +253,16 @@ func (s *Service) Kinds(ctx context.Context, tx *store.Tx, orgID string, page []
 	return all, nil
 }
 
+// Defaults gives of which kind the method is that a sign-in offers first, for the
+// people of a page by the directory's key; who has none is missing.
+func (s *Service) Defaults(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]method.Kind, error) {
+	all, err := selectDefaults(ctx, tx, orgID, page)
+	if err != nil {
+		return nil, fmt.Errorf("default methods of a page of people: %w", err)
+	}
+	return all, nil
+}
+
 // Effect is what another policy would do to people.
 type Effect struct {
 	Before, After Registration

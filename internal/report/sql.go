@@ -187,14 +187,8 @@ func selectHeld(ctx context.Context, tx *store.Tx, orgID string, page []director
 	if len(page) == 0 {
 		return all, nil
 	}
-	args := []any{orgID}
-	marks := make([]string, len(page))
-	for i, e := range page {
-		args = append(args, e.Key)
-		marks[i] = fmt.Sprintf("$%d", i+2)
-	}
-	rows, err := tx.Query(ctx, `SELECT a.directory_key, `+heldColumn+heldFrom+
-		` AND a.directory_key IN (`+strings.Join(marks, ", ")+`) GROUP BY a.directory_key`, args...)
+	these, args := keysOf(orgID, page)
+	rows, err := tx.Query(ctx, `SELECT a.directory_key, `+heldColumn+heldFrom+these+` GROUP BY a.directory_key`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -208,6 +202,40 @@ func selectHeld(ctx context.Context, tx *store.Tx, orgID string, page []director
 		all[key] = held(bits)
 	}
 	return all, rows.Err()
+}
+
+// selectDefaults gives of which kind the default method of the people of a page is,
+// by the directory's key; only of those who have one.
+func selectDefaults(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]method.Kind, error) {
+	all := make(map[string]method.Kind)
+	if len(page) == 0 {
+		return all, nil
+	}
+	these, args := keysOf(orgID, page)
+	rows, err := tx.Query(ctx, `SELECT a.directory_key, m.kind`+heldFrom+these+` AND m.is_default`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key, kind string
+		if err := rows.Scan(&key, &kind); err != nil {
+			return nil, err
+		}
+		all[key] = method.Kind(kind)
+	}
+	return all, rows.Err()
+}
+
+// keysOf is the condition that picks the people of a page, with all arguments.
+func keysOf(orgID string, page []directory.Entry) (string, []any) {
+	args := []any{orgID}
+	marks := make([]string, len(page))
+	for i, e := range page {
+		args = append(args, e.Key)
+		marks[i] = fmt.Sprintf("$%d", i+2)
+	}
+	return ` AND a.directory_key IN (` + strings.Join(marks, ", ") + `)`, args
 }
 
 // eachKnown gives what everyone whom Kunci has met has.

@@ -67,15 +67,19 @@ func (s *Service) Exchange(ctx context.Context, by audit.Actor, o *org.Organizat
 	return fresh, err
 }
 
-// Withdraw deletes a method of any kind for an administrator. Its person can
-// bring it back as one that they deleted. Problem NotFound.
+// Withdraw deletes a method of any kind for an administrator, who alone brings it
+// back: what was lost or stolen must not come back by whoever has it. A pass is
+// revoked instead, with what it let in. Problem NotFound.
 func (s *Service) Withdraw(ctx context.Context, by audit.Actor, o *org.Organization, a account.Account, id string) error {
 	return s.administer(ctx, o, a, func(tx *store.Tx, f facts) error {
 		m, err := f.proved(id)
+		if err == nil && m.Kind.Class() == method.Pass {
+			err = problem.New(problem.NotFound)
+		}
 		if err != nil {
 			return err
 		}
-		if _, err := s.d.Methods.Delete(ctx, tx, f.org.ID, f.account.ID, id); err != nil {
+		if _, err := s.d.Methods.Withdraw(ctx, tx, f.org.ID, f.account.ID, id); err != nil {
 			return err
 		}
 		if err := s.d.Sessions.Unprove(ctx, tx, f.org.ID, f.account.ID, id); err != nil {
@@ -84,7 +88,26 @@ func (s *Service) Withdraw(ctx context.Context, by audit.Actor, o *org.Organizat
 		if err := s.record(ctx, tx, by, f, m, audit.MethodDeleted, byAdministrator, nil); err != nil {
 			return err
 		}
-		return s.tell(ctx, tx, unseen(by), f, notice{action: deletedAction, about: m, to: addresses(f.methods, m.ID), also: m})
+		return s.tell(ctx, tx, unseen(by), f, notice{action: deletedAction, about: m, to: addresses(f.methods, m.ID), also: m, final: true})
+	})
+}
+
+// Restore brings a deleted method back for an administrator, whoever deleted it. One
+// that is there already stays as it is. Problems: NotFound, UndoExpired, MethodLimit,
+// MethodDuplicate.
+func (s *Service) Restore(ctx context.Context, by audit.Actor, o *org.Organization, a account.Account, id string) error {
+	return s.administer(ctx, o, a, func(tx *store.Tx, f facts) error {
+		if _, err := f.proved(id); err == nil {
+			return nil
+		}
+		back, err := s.d.Methods.Restore(ctx, tx, f.org.ID, f.account.ID, id)
+		if err != nil {
+			return err
+		}
+		if err := s.record(ctx, tx, by, f, back, audit.MethodAdded, "undone", nil); err != nil {
+			return err
+		}
+		return s.tell(ctx, tx, unseen(by), f, notice{action: addedAction, about: back, to: addresses(f.methods, id), also: back})
 	})
 }
 

@@ -55,7 +55,8 @@ func (s *Service) on(ctx context.Context, who Who, id string, do func(tx *store.
 }
 
 // Undo brings a deleted method back. One that is there already stays as it is.
-// Problems: StepUp, SignedOut, NotFound, UndoExpired, MethodLimit, MethodDuplicate.
+// Problems: StepUp, SignedOut, NotFound, UndoExpired, UndoForbidden, MethodLimit,
+// MethodDuplicate.
 func (s *Service) Undo(ctx context.Context, by audit.Actor, who Who, id string) (method.Method, error) {
 	var back method.Method
 	err := s.step(ctx, who, func(tx *store.Tx, f facts) (err error) {
@@ -135,7 +136,7 @@ func (s *Service) Effect(ctx context.Context, who Who, id string) (Effect, error
 	return e, err
 }
 
-// Deleted gives a method that can be brought back. Problem NotFound.
+// Deleted gives a method that can be brought back. Problems: NotFound, UndoForbidden.
 func (s *Service) Deleted(ctx context.Context, who Who, id string) (method.Method, error) {
 	var found method.Method
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) error {
@@ -144,6 +145,9 @@ func (s *Service) Deleted(ctx context.Context, who Who, id string) (method.Metho
 			return err
 		}
 		for _, m := range all {
+			if m.ID == id && m.DeletedBy == method.ByAdministrator {
+				return problem.New(problem.UndoForbidden)
+			}
 			if m.ID == id {
 				found = m
 				return nil

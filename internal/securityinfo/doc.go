@@ -16,7 +16,7 @@
 //     refused answer is a result that commits, so that its count survives;
 //   - a change proves the new method before the old one stops counting;
 //   - a deletion counts at once (SP 800-63B-4, 4.5: loss) and can be undone for
-//     method.UndoFor;
+//     method.UndoFor, an administrator's only by an administrator;
 //   - for the policy's after_reset_hours, only somebody who proved a method that
 //     the reset did not use may delete or change one (problem AfterReset);
 //   - every other proved address, and the one that was removed, is told in the

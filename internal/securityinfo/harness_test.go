@@ -79,8 +79,11 @@ func (o *outbox) notices() []string {
 	for _, m := range o.sent {
 		if n, ok := m.Body.(notify.MethodNotice); ok {
 			line := n.Action + " " + n.Kind + " " + m.To
-			if !strings.HasPrefix(n.DisputeURL, "https://reset.contoso.test/") || (n.UndoURL != "") != (n.Action == notify.MethodDeleted) {
+			switch {
+			case !strings.HasPrefix(n.DisputeURL, "https://reset.contoso.test/"), n.UndoURL != "" && n.Action != notify.MethodDeleted:
 				line += " with the wrong links"
+			case n.UndoURL == "" && n.Action == notify.MethodDeleted:
+				line += " for good"
 			}
 			all = append(all, line)
 		}

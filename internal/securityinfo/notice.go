@@ -24,6 +24,7 @@ type notice struct {
 	about  method.Method
 	to     []method.Method
 	also   method.Method // an address that no longer counts
+	final  bool          // the person does not bring back what was deleted
 }
 
 // addresses are the proved mailboxes of a list, without one method.
@@ -55,7 +56,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f fact
 	if err != nil {
 		return err
 	}
-	if n.action == deletedAction {
+	if n.action == deletedAction && !n.final {
 		body.UndoURL = s.d.PublicURL + UndoPath(n.about.ID)
 	}
 	lang := f.account.Entry.Language

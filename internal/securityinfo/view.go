@@ -75,10 +75,16 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 			return err
 		}
 		v = View{Methods: f.rows(), Kinds: f.kinds(), Tokens: f.waiting(), Reset: f.reset()}
-		if v.Deleted, err = s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID); err != nil {
+		gone, err := s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID)
+		if err != nil {
 			return err
 		}
-		v.Passkeys, err = s.d.Challenges.Kept(f.account, f.methods, v.Deleted)
+		for _, m := range gone {
+			if m.DeletedBy != method.ByAdministrator {
+				v.Deleted = append(v.Deleted, m)
+			}
+		}
+		v.Passkeys, err = s.d.Challenges.Kept(f.account, f.methods, gone)
 		return err
 	})
 	return v, err

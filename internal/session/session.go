@@ -250,6 +250,15 @@ func alive(s Session, now time.Time) bool {
 	return now.Sub(s.SeenAt) < Idle && now.Sub(s.CreatedAt) < Overall
 }
 
+// Ends is when a session ends if it is not used any more.
+func (s Session) Ends() time.Time {
+	idle, overall := s.SeenAt.Add(Idle), s.CreatedAt.Add(Overall)
+	if idle.After(overall) {
+		return overall
+	}
+	return idle
+}
+
 // Stale tells that the last use should be noted with Touch.
 func (s Session) Stale(now time.Time) bool { return now.Sub(s.SeenAt) >= touchAfter }
 
@@ -352,6 +361,40 @@ func (s *Service) End(ctx context.Context, tx *store.Tx, by audit.Actor, session
 		}
 	}
 	return nil
+}
+
+// Living lists the sessions of an account that go on, the last used first.
+func (s *Service) Living(ctx context.Context, tx *store.Tx, orgID, accountID string) (all []Session, err error) {
+	found, err := selectSessions(ctx, tx, orgID, accountID)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	for _, one := range found {
+		if alive(one, tx.Now()) {
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
+// EndOf is End for a session of one account. Problem NotFound: the account has no
+// such session, or it is over.
+func (s *Service) EndOf(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID, sessionID string) error {
+	current, err := s.Get(ctx, tx, sessionID)
+	if problem.Has(err, problem.SignedOut) || err == nil && (current.OrgID != orgID || current.AccountID != accountID) {
+		return problem.New(problem.NotFound)
+	}
+	if err != nil {
+		return err
+	}
+	ended, err := endOne(ctx, tx, sessionID)
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if len(ended) == 0 { // somebody was faster
+		return problem.New(problem.NotFound)
+	}
+	return s.record(ctx, tx, by, orgID, accountID, "one")
 }
 
 // EndAll ends every session of an account, in every browser.

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -294,6 +295,58 @@ func TestOnlyAChangeEndsMustChange(t *testing.T) {
 		b.signedOut(typed, "the token from before the change")
 		if got, err := b.current(token); err != nil || got.MustChange {
 			t.Errorf("changed: %+v, %v", got, err)
+		}
+	})
+}
+
+func TestSessionsOfAnAccountAreListedAndEndedOneByOne(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		b := setUp(t, db)
+		living := func(account string) (ids []string) {
+			t.Helper()
+			b.do(func(tx *store.Tx) error {
+				all, err := b.s.Living(t.Context(), tx, "contoso", account)
+				for _, s := range all {
+					ids = append(ids, s.ID)
+				}
+				return err
+			})
+			return ids
+		}
+		end := func(org, account, id string) (err error) {
+			t.Helper()
+			b.do(func(tx *store.Tx) error { err = b.s.EndOf(t.Context(), tx, by, org, account, id); return nil })
+			return err
+		}
+		_, old := b.signIn("", "alain", session.Full)
+		clock.Advance(session.Idle)
+		phone, first := b.signIn("", "alain", session.Full)
+		clock.Advance(time.Minute)
+		desk, second := b.signIn("", "alain", session.Partial)
+		_, other := b.signIn("", "citra", session.Full)
+		if got := living("alain"); !slices.Equal(got, []string{second.ID, first.ID}) {
+			t.Errorf("living: %v", got)
+		}
+		for name, id := range map[string]string{"another account's": other.ID, "one that ran out": old.ID, "made up": "x"} {
+			if err := end("contoso", "alain", id); !problem.Has(err, problem.NotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := end("fabrikam", "alain", first.ID); !problem.Has(err, problem.NotFound) {
+			t.Errorf("of another organization: %v", err)
+		}
+		if err := end("contoso", "alain", first.ID); err != nil {
+			t.Fatal(err)
+		}
+		b.signedOut(phone, "the session that was ended")
+		if _, err := b.current(desk); err != nil {
+			t.Errorf("the other one: %v", err)
+		}
+		if err := end("contoso", "alain", first.ID); !problem.Has(err, problem.NotFound) {
+			t.Errorf("ended twice: %v", err)
+		}
+		if ends := first.Ends(); !ends.Equal(first.SeenAt.Add(session.Idle)) {
+			t.Errorf("ends at %v", ends)
 		}
 	})
 }

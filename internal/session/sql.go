@@ -40,11 +40,31 @@ func insertSession(ctx context.Context, tx *store.Tx, s Session) error {
 }
 
 func selectSession(ctx context.Context, tx *store.Tx, id string) (Session, error) {
+	return scanSession(tx.QueryRow(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = $1 AND ended_at = 0`, id))
+}
+
+func selectSessions(ctx context.Context, tx *store.Tx, orgID, accountID string) (all []Session, err error) {
+	rows, err := tx.Query(ctx, `SELECT `+sessionColumns+` FROM session
+		WHERE org_id = $1 AND account_id = $2 AND ended_at = 0 ORDER BY seen_at DESC, id DESC`, orgID, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		one, err := scanSession(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+func scanSession(row interface{ Scan(...any) error }) (Session, error) {
 	var s Session
 	var level string
 	var passwordAt, factorAt, createdAt, seenAt, provedAt int64
-	err := tx.QueryRow(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = $1 AND ended_at = 0`, id).
-		Scan(&s.ID, &s.BrowserID, &s.OrgID, &s.AccountID, &level, &s.MustChange, &passwordAt, &factorAt, &s.FactorID, &s.PassID, &createdAt, &seenAt, &provedAt)
+	err := row.Scan(&s.ID, &s.BrowserID, &s.OrgID, &s.AccountID, &level, &s.MustChange, &passwordAt, &factorAt, &s.FactorID, &s.PassID, &createdAt, &seenAt, &provedAt)
 	s.Level = Level(level)
 	s.PasswordAt, s.FactorAt = store.Time(passwordAt), store.Time(factorAt)
 	s.CreatedAt, s.SeenAt, s.ProvedAt = store.Time(createdAt), store.Time(seenAt), store.Time(provedAt)

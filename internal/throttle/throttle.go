@@ -31,6 +31,8 @@ type Verdict struct {
 	Left int
 	// RetryAfter is how long the refusal lasts; zero when allowed.
 	RetryAfter time.Duration
+	// Renews is how long until counting begins anew; only of Take.
+	Renews time.Duration
 	// JustLocked tells that this very try went over the limit: the moment to record it, once.
 	JustLocked bool
 }
@@ -44,11 +46,12 @@ func Take(ctx context.Context, tx *store.Tx, key string, l Limit) (Verdict, erro
 		return Verdict{}, fmt.Errorf("throttle: %w", err)
 	}
 	if row.lockedUntil <= now {
-		return Verdict{Allowed: true, Count: row.tries, Left: max(l.Limit-row.tries, 0)}, nil
+		return Verdict{Allowed: true, Count: row.tries, Left: max(l.Limit-row.tries, 0), Renews: wait(row.windowEnd - now)}, nil
 	}
 	return Verdict{
 		Count:      row.tries,
 		RetryAfter: wait(row.lockedUntil - now),
+		Renews:     wait(row.lockedUntil - now),
 		JustLocked: row.lockedAt == now && row.fresh,
 	}, nil
 }

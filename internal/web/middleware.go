@@ -92,7 +92,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 				}
 				s.Log.Error("panic", "correlation", correlation, "panic", p)
 				if a.status == 0 {
-					s.Pages.Fail(a, r, problem.New(problem.Internal))
+					s.fail(a, r, problem.New(problem.Internal))
 				}
 			}
 			took := s.Now().Sub(begun)
@@ -165,10 +165,10 @@ func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !s.ours(r):
-			s.Pages.Fail(w, r, problem.New(problem.WrongHost))
+			s.fail(w, r, problem.New(problem.WrongHost))
 			return
-		case len(r.URL.Path) > maxPath || r.ContentLength > mostBody(r):
-			s.Pages.Fail(w, r, problem.New(problem.TooLong))
+		case len(r.URL.Path) > maxPath || r.ContentLength > mostBody(r) && !forPrograms(r.URL.Path):
+			s.fail(w, r, problem.New(problem.TooLong)) // the API asks who sends it first
 			return
 		case r.Method == http.MethodGet && pageFor(r.URL.Path) && portal.Unsupported(r.UserAgent()):
 			http.Redirect(w, r, "/unsupported-browser", http.StatusSeeOther)
@@ -182,7 +182,7 @@ func (s *server) admit(next http.Handler) http.Handler {
 // pageFor tells pages people look at from files and machines' addresses. The help
 // is text that every browser shows, and says what to do about an old one.
 func pageFor(path string) bool {
-	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/api/", "/healthz", "/readyz", "/unsupported-browser", "/help", "/favicon.ico", "/push-worker.js", "/manifest.webmanifest"} {
+	for _, prefix := range []string{"/static/", "/logo/", "/.well-known/", "/api", "/healthz", "/readyz", "/unsupported-browser", "/help", "/favicon.ico", "/push-worker.js", "/manifest.webmanifest"} {
 		if strings.HasPrefix(path, prefix) {
 			return false
 		}
@@ -191,7 +191,16 @@ func pageFor(path string) bool {
 }
 
 // forPrograms tells the addresses that programs ask for.
-func forPrograms(path string) bool { return strings.HasPrefix(path, "/api/") }
+func forPrograms(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
+
+// fail refuses what no page or operation sees, as its readers understand it.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if forPrograms(r.URL.Path) {
+		s.API.Refuse(w, r, err)
+		return
+	}
+	s.Pages.Fail(w, r, err)
+}
 
 // ours tells whether a request came under our own name.
 func (s *server) ours(r *http.Request) bool {
@@ -208,26 +217,29 @@ func (s *server) ours(r *http.Request) bool {
 	return s.local && config.Loopback(strings.Trim(host, "[]"))
 }
 
-// programMethods are those of the API alone.
-var programMethods = []string{http.MethodPut, http.MethodPatch, http.MethodDelete}
+// overrides are headers by which other products let one method stand for another.
+// Nothing here reads them, and what sends one is refused: something in front of
+// this server may.
+var overrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
-// methods lets through the three methods that pages are made of; the API has
-// three more.
+// methods lets through the three methods that pages are made of; the API knows
+// its own.
 func (s *server) methods(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		overridden := slices.ContainsFunc(overrides, func(name string) bool { return len(r.Header.Values(name)) > 0 })
 		switch {
-		case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodPost,
-			slices.Contains(programMethods, r.Method) && forPrograms(r.URL.Path):
+		case !overridden && (forPrograms(r.URL.Path) || r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodPost):
 			next.ServeHTTP(w, r)
-		default:
+			return
+		case !forPrograms(r.URL.Path):
 			w.Header().Set("Allow", "GET, HEAD, POST")
-			s.Pages.Fail(w, r, problem.New(problem.WrongMethod))
 		}
+		s.fail(w, r, problem.New(problem.WrongMethod))
 	})
 }
 
-func (s *server) crossOrigin(http.ResponseWriter, *http.Request) error {
-	return problem.New(problem.CrossOrigin)
+func (s *server) crossOrigin(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, problem.New(problem.CrossOrigin))
 }
 
 func (s *server) home(w http.ResponseWriter, r *http.Request) error {

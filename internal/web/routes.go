@@ -9,7 +9,21 @@ import (
 	"kunci.dev/kunci/internal/web/page"
 )
 
-// mux lists every path of the product. What is not here does not exist.
+// routes gives the API what is below /api as it came: the mux of the pages would
+// answer an address that is not clean with a redirect.
+func (s *server) routes() http.Handler {
+	pages := s.mux()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if forPrograms(r.URL.Path) {
+			r.Pattern = "/api/"
+			s.API.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
+}
+
+// mux lists every path of the pages. What is not here does not exist.
 func (s *server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range s.Portal.Routes() {
@@ -25,7 +39,6 @@ func (s *server) mux() *http.ServeMux {
 	for pattern, handler := range s.Extra {
 		mux.Handle(pattern, handler)
 	}
-	mux.Handle("/api/", s.API)
 	mux.Handle("GET /static/", http.HandlerFunc(page.Assets))
 	mux.Handle("GET /push-worker.js", http.HandlerFunc(page.PushWorker))
 	mux.Handle("GET /manifest.webmanifest", http.HandlerFunc(page.Manifest))

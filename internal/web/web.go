@@ -30,13 +30,20 @@ type Deps struct {
 	Portal         *portal.Portal
 	Console        *console.Console
 	Help           *help.Help
-	API            http.Handler // everything below /api/
+	API            API // everything below /api
 	Pages          *page.Renderer
 	// Extra adds handlers by pattern, behind the same checks and headers: the
 	// demo, and health, which is asked for under any host name.
 	Extra map[string]http.Handler
 	Log   *slog.Logger
 	Now   func() time.Time
+}
+
+// API is what is for programs. It answers in its own form, what the server refuses
+// before it too.
+type API interface {
+	http.Handler
+	Refuse(http.ResponseWriter, *http.Request, error)
 }
 
 type server struct {
@@ -68,8 +75,8 @@ func New(d Deps) (http.Handler, error) {
 	if err := protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	protection.SetDenyHandler(s.Pages.Handle(s.crossOrigin))
-	return s.observe(s.guard(s.admit(protection.Handler(s.methods(s.mux()))))), nil
+	protection.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
+	return s.observe(s.guard(s.admit(protection.Handler(s.methods(s.routes()))))), nil
 }
 
 // Plain answers with a text of our own.

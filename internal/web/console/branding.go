@@ -38,7 +38,7 @@ type brandingPage struct {
 	Kept   string // the logo once more, where it is not saved yet
 	Remove bool
 	// Light and Dark are the contrasts of the colors that people see.
-	Light, Dark string
+	Light, Dark float64
 	Sample      string // address of the style sheet of the samples
 	Previewed   bool
 	LongestText int
@@ -157,7 +157,7 @@ func (c *Console) refuseBranding(w http.ResponseWriter, r *http.Request, d desk,
 	if errors.As(err, &faults) {
 		first := ""
 		for _, f := range faults {
-			view.wrong[f.Key] = append(view.wrong[f.Key], faultWords(i18n.For(page.Lang(r)), f))
+			view.wrong[f.Key] = append(view.wrong[f.Key], f.In(i18n.For(page.Lang(r))))
 			if first == "" {
 				first = f.Key
 			}

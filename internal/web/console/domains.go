@@ -79,7 +79,7 @@ func (c *Console) postDomains(w http.ResponseWriter, r *http.Request, d desk) er
 	var faults config.Faults
 	if errors.As(err, &faults) {
 		for _, f := range faults {
-			view.Wrong = append(view.Wrong, faultWords(i18n.For(page.Lang(r)), f))
+			view.Wrong = append(view.Wrong, f.In(i18n.For(page.Lang(r))))
 		}
 		err = problem.New(problem.DocumentWrong)
 	}

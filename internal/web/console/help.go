@@ -15,8 +15,11 @@ import (
 
 // What is asked for on a person's page besides the acts of one button.
 const (
-	sendCode   admin.Action = "send_code"
-	verifyCode admin.Action = "verify_code"
+	sendCode      admin.Action = "send_code"
+	verifyCode    admin.Action = "verify_code"
+	endSession    admin.Action = "end_session"
+	deleteMethod  admin.Action = "delete_method"
+	restoreMethod admin.Action = "restore_method"
 )
 
 // helpView is what helps a person on the phone: who calls, a pass, a whole address.
@@ -52,6 +55,12 @@ func (c *Console) act(r *http.Request, d desk, view *personPage, what admin.Acti
 		return false, c.Admin.AskCaller(ctx, d.as, d.Org, view.Person, form["method"])
 	case verifyCode:
 		return false, c.Admin.VerifyCaller(ctx, d.as, d.Org, view.Person, form["code"])
+	case endSession:
+		return false, c.Admin.EndSession(ctx, d.as, d.Org, view.Person, form["session"])
+	case deleteMethod:
+		return false, c.Admin.DeleteMethod(ctx, d.as, d.Org, view.Person, form["method"])
+	case restoreMethod:
+		return false, c.Admin.RestoreMethod(ctx, d.as, d.Org, view.Person, form["method"])
 	case admin.SeeValues:
 		h.Shown, err = c.Admin.Value(ctx, d.as, d.Org, view.Person, form["method"])
 		h.ShownID = form["method"]

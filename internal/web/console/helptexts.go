@@ -93,7 +93,7 @@ func (c *Console) postHelpText(w http.ResponseWriter, r *http.Request, d desk) e
 	var faults config.Faults
 	if errors.As(err, &faults) {
 		for _, f := range faults {
-			view.Wrong = append(view.Wrong, faultWords(i18n.For(page.Lang(r)), f))
+			view.Wrong = append(view.Wrong, f.In(i18n.For(page.Lang(r))))
 		}
 		err = problem.New(problem.DocumentWrong).On("text")
 	} else if err == nil && form["action"] != previewHelp {

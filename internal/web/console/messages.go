@@ -216,7 +216,7 @@ func (c *Console) changeMessage(r *http.Request, d desk, view *messagePage, acti
 func (v *messagePage) blame(faults config.Faults, lang string) *problem.Error {
 	first := ""
 	for _, f := range faults {
-		words := faultWords(i18n.For(lang), f)
+		words := f.In(i18n.For(lang))
 		if f.Key == "subject" || strings.HasSuffix(f.Key, ".subject") {
 			v.WrongSubject, first = append(v.WrongSubject, words), "subject"
 			continue

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"time"
 
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/securityinfo"
+	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
 )
@@ -89,8 +92,19 @@ type personPage struct {
 	Events []audit.Record // nil where the role does not see them
 	Help   helpView
 
-	MayExport, MayErase bool
+	MayExport, MayErase, MayManage bool
+
+	Sessions []sessionRow // nil where the role may not end them
 }
+
+// sessionRow is one browser in which a person is signed in.
+type sessionRow struct {
+	session.Session
+	Factor string // the kind of method, session.ByProvider, admin.DeletedFactor or empty
+}
+
+// UndoUntil is until when a deleted method can be brought back.
+func (personPage) UndoUntil(m admin.Method) time.Time { return securityinfo.UndoUntil(m.Method) }
 
 // recent is how many events of a person their page shows.
 const recent = 20
@@ -112,8 +126,18 @@ func (c *Console) person(r *http.Request, d desk) (*personPage, error) {
 	view.Acts = d.as.Acts(view.Person)
 	view.MayExport = d.as.MayOn(admin.ExportPerson, view.Person)
 	view.MayErase = d.as.MayOn(admin.ErasePerson, view.Person) && admin.MayBeErased(d.Org, view.Person)
+	view.MayManage = d.as.MayOn(admin.ManageMethods, view.Person)
 	if view.Help, err = c.help(r, d, view.Person); err != nil {
 		return nil, err
+	}
+	if d.as.MayOn(admin.RevokeSessions, view.Person) {
+		all, err := c.Admin.Sessions(r.Context(), d.as, d.Org, view.Person)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range all {
+			view.Sessions = append(view.Sessions, sessionRow{s, view.Person.FactorOf(s)})
+		}
 	}
 	if !d.as.May(admin.SeeAudit) {
 		return view, nil

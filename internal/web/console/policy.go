@@ -106,7 +106,7 @@ func (c *Console) postPolicyDocument(w http.ResponseWriter, r *http.Request, d d
 	return c.weigh(w, r, d, weighing{text: form["document"], action: form["action"], template: "console_policy_document", view: view, shared: &view.policyView,
 		blame: func(faults config.Faults) string {
 			for _, f := range faults {
-				view.Faults = append(view.Faults, placedFault{f.Line, f.Key, faultWords(i18n.For(page.Lang(r)), f)})
+				view.Faults = append(view.Faults, placedFault{f.Line, f.Key, f.In(i18n.For(page.Lang(r)))})
 			}
 			return "document"
 		}})
@@ -198,7 +198,7 @@ func elsewhere(printer *i18n.Printer, sections []policySection, faults config.Fa
 	}
 	for _, f := range faults {
 		if name, _, _ := strings.Cut(f.Key, "["); !slices.Contains(keys, name) {
-			all = append(all, strings.TrimPrefix(f.Key+": "+faultWords(printer, f), ": "))
+			all = append(all, strings.TrimPrefix(f.Key+": "+f.In(printer), ": "))
 		}
 	}
 	return all

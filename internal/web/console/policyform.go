@@ -409,18 +409,10 @@ func (b formBuilder) fault(key string) string {
 	var all []string
 	for _, f := range b.faults {
 		if name, _, _ := strings.Cut(f.Key, "["); name == key {
-			all = append(all, faultWords(b.printer, f))
+			all = append(all, f.In(b.printer))
 		}
 	}
 	return strings.Join(all, "; ")
-}
-
-// faultWords is what is wrong in the language of whoever wrote it.
-func faultWords(printer *i18n.Printer, f config.Fault) string {
-	if f.Code == "" {
-		return f.Text
-	}
-	return printer.TMap("fault."+f.Code, f.Args)
 }
 
 // words is the value of a key as people say it.

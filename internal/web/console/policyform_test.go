@@ -209,7 +209,7 @@ func TestFaultsSayTheSameOnTheConsole(t *testing.T) {
 		for _, f := range faults {
 			if f.Code == "" || !english.Has("fault."+f.Code) {
 				t.Errorf("%q has no sentence: %+v", text, f)
-			} else if got := faultWords(english, f); got != f.Text {
+			} else if got := f.In(english); got != f.Text {
 				t.Errorf("%q: the console says %q, the file %q", text, got, f.Text)
 			}
 		}

@@ -26,7 +26,7 @@ type settingsPage struct {
 	Provider       *admin.ProviderState // nil: there is none
 	// Color is what the organization asked for, and what people see of it.
 	Color, Shown           string
-	Asked, OnLight, OnDark string
+	Asked, OnLight, OnDark float64
 	Changed                bool
 
 	Hooks   []webhook.Hook

@@ -155,7 +155,7 @@ func Status(code problem.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case problem.NotFound:
 		return http.StatusNotFound
-	case problem.Forbidden, problem.CrossOrigin:
+	case problem.Forbidden, problem.CrossOrigin, problem.UndoForbidden:
 		return http.StatusForbidden
 	case problem.Blocked, problem.SendLimit, problem.SignInLocked:
 		return http.StatusTooManyRequests
