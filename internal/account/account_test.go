@@ -61,7 +61,7 @@ func buildUnder(t *testing.T, db *store.DB, keys *secret.Keyset, wrap func(direc
 	if err != nil {
 		t.Fatal(err)
 	}
-	methods, err := method.New(method.Deps{Keys: keys})
+	methods, err := method.New(method.Deps{Keys: keys, HashMemory: 64})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func newWorld(t *testing.T, db *store.DB, clock *storetest.Clock) *world {
 	w := &world{t: t, db: db, clock: clock, audit: audittest.New(t, db), out: &outbox{}, keys: keys}
 	w.org, _ = orgtest.Contoso(t, db, w.audit)
 	var err error
-	if w.methods, err = method.New(method.Deps{Keys: keys, RelyingParty: "kunci.contoso.com"}); err != nil {
+	if w.methods, err = method.New(method.Deps{Keys: keys, HashMemory: 64, RelyingParty: "kunci.contoso.com"}); err != nil {
 		t.Fatal(err)
 	}
 	if w.s, err = challenge.New(challenge.Deps{Keys: keys, Methods: w.methods, Audit: w.audit, Messages: w.out, PublicURL: "https://kunci.contoso.com"}); err != nil {

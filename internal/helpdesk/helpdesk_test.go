@@ -69,7 +69,7 @@ func each(t *testing.T, fn func(r *room, clock *storetest.Clock)) {
 		keys := secrettest.NewTestKeyset(t)
 		messages, err := notify.New(notify.Deps{DB: db, Jobs: r.jobs, Keys: keys, Sender: r.out, Log: log, PublicURL: "https://kunci.test"})
 		must(err)
-		r.methods, err = method.New(method.Deps{Keys: keys})
+		r.methods, err = method.New(method.Deps{Keys: keys, HashMemory: 64})
 		must(err)
 		r.sessions, err = session.New(session.Deps{Keys: keys, Audit: r.audit})
 		must(err)

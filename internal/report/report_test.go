@@ -65,7 +65,7 @@ func each(t *testing.T, wrap func(directory.Directory) directory.Directory, fn f
 			d, err := engine.Open(&own) // whatever a test makes of the organization
 			return wrap(d), err
 		}
-		h.methods, err = method.New(method.Deps{Keys: keys})
+		h.methods, err = method.New(method.Deps{Keys: keys, HashMemory: 64})
 		must(err)
 		h.accounts, err = account.New(account.Deps{DB: db, Methods: h.methods, Audit: h.audit, Directories: engine.Open})
 		must(err)

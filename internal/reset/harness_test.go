@@ -184,7 +184,7 @@ func newWorld(t testing.TB, db *store.DB, clock *storetest.Clock, change ...func
 	}
 	w.org, w.orgs = orgtest.Contoso(t, db, w.audit, change...)
 	var err error
-	w.methods, err = method.New(method.Deps{Keys: keys})
+	w.methods, err = method.New(method.Deps{Keys: keys, HashMemory: 64})
 	must(t, err)
 	w.accounts, err = account.New(account.Deps{DB: db, Methods: w.methods, Audit: w.audit,
 		Directories: func(*org.Organization) (directory.Directory, error) { return w.people, nil }})

@@ -120,7 +120,7 @@ func newWorld(t *testing.T, db *store.DB, clock *storetest.Clock, change ...func
 		}
 	}
 	var err error
-	w.methods, err = method.New(method.Deps{Keys: keys})
+	w.methods, err = method.New(method.Deps{Keys: keys, HashMemory: 64})
 	must(err)
 	w.accounts, err = account.New(account.Deps{
 		DB: db, Methods: w.methods, Audit: w.audit,

@@ -159,7 +159,7 @@ func newWorld(t testing.TB, db *store.DB, clock *storetest.Clock, change ...func
 	must(t, err)
 	directories, err := embedded.New(embedded.Deps{DB: db, Hasher: hasher})
 	must(t, err)
-	w.methods, err = method.New(method.Deps{Keys: w.keys.Keyset})
+	w.methods, err = method.New(method.Deps{Keys: w.keys.Keyset, HashMemory: 64})
 	must(t, err)
 	w.accounts, err = account.New(account.Deps{DB: db, Methods: w.methods, Audit: w.audit, Directories: func(*org.Organization) (directory.Directory, error) {
 		return w.people, nil

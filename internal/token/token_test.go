@@ -77,7 +77,7 @@ func each(t *testing.T, do func(r *room)) {
 		r := &room{t: t, db: db, clock: clock, audit: audittest.New(t, db), out: &outbox{}}
 		r.org, _ = orgtest.Contoso(t, db, r.audit)
 		var err error
-		r.methods, err = method.New(method.Deps{Keys: keys})
+		r.methods, err = method.New(method.Deps{Keys: keys, HashMemory: 64})
 		must(err)
 		r.accounts, err = account.New(account.Deps{DB: db, Methods: r.methods, Audit: r.audit,
 			Directories: func(*org.Organization) (directory.Directory, error) { return people{}, nil }})
