@@ -41,7 +41,7 @@ stop: ## end the PostgreSQL that "make parts" started
 	@scripts/parts stop
 
 test: parts format vet ## everything: rules, rooms on both databases, journeys in Chromium
-	go test -race $(UNCHECKED) -p $(PACKAGES_AT_ONCE) -parallel $(TESTS_AT_ONCE) -timeout 24m $(PACKAGES)
+	go test -race $(UNCHECKED) -p $(PACKAGES_AT_ONCE) -parallel $(TESTS_AT_ONCE) -timeout 40m $(PACKAGES)
 
 vet: ## what the compiler lets pass and should not
 	go vet -race $(UNCHECKED) ./...

@@ -40,6 +40,7 @@ func receiverOf(h webhook.Hook) receiver {
 type receiversOutput struct {
 	Body struct {
 		Webhooks []receiver `json:"webhooks"`
+		Next     string     `json:"next,omitempty"`
 	}
 }
 
@@ -88,9 +89,8 @@ type asideEvent struct {
 
 type asideInput struct {
 	OrgPath
-	ID    string `path:"id" maxLength:"40"`
-	After string `query:"after" maxLength:"20" doc:"next of the page before"`
-	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Paging
+	ID string `path:"id" maxLength:"40"`
 }
 
 type asideOutput struct {
@@ -115,16 +115,22 @@ type againOutput struct {
 }
 
 func (a *API) webhookOperations() {
-	get(a, "/webhooks", "list-webhooks", "Where events are sent, and how that goes", admin.SeeSettings, func(ctx context.Context, _ *OrgPath) (*receiversOutput, error) {
-		out := &receiversOutput{}
-		out.Body.Webhooks = []receiver{}
-		return out, a.d.DB.Read(ctx, func(tx *store.Tx) error {
-			all, err := a.d.Webhooks.List(ctx, tx, organization(ctx).ID)
-			for _, h := range all {
-				out.Body.Webhooks = append(out.Body.Webhooks, receiverOf(h))
-			}
+	get(a, "/webhooks", "list-webhooks", "Where events are sent, and how that goes", admin.SeeSettings, func(ctx context.Context, in *pagedInput) (*receiversOutput, error) {
+		var all []webhook.Hook
+		err := a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+			all, err = a.d.Webhooks.List(ctx, tx, organization(ctx).ID)
 			return err
 		})
+		if err != nil {
+			return nil, err
+		}
+		out := &receiversOutput{}
+		page, next, err := pageOf(ctx, a, "list-webhooks", in.Paging, all, func(h webhook.Hook) string { return h.ID })
+		out.Body.Webhooks, out.Body.Next = []receiver{}, next
+		for _, h := range page {
+			out.Body.Webhooks = append(out.Body.Webhooks, receiverOf(h))
+		}
+		return out, err
 	})
 	get(a, "/webhooks/{id}", "get-webhook", "One webhook", admin.SeeSettings, a.webhook)
 	register(a, huma.Operation{
@@ -203,16 +209,19 @@ func (a *API) webhook(ctx context.Context, in *receiverPath) (*receiverOutput, e
 }
 
 func (a *API) setAside(ctx context.Context, in *asideInput) (*asideOutput, error) {
+	list := "list-set-aside|" + in.ID
+	position, err := a.position(ctx, list, in.Cursor)
+	if err != nil {
+		return nil, err
+	}
 	after := int64(-1)
-	if in.After != "" {
-		n, err := strconv.ParseInt(in.After, 10, 64)
-		if err != nil {
-			return nil, problem.New(problem.BadInput).On("after")
+	if position != "" {
+		if after, err = strconv.ParseInt(position, 10, 64); err != nil {
+			return nil, problem.New(problem.CursorWrong).On("cursor").Because(err)
 		}
-		after = n
 	}
 	var all []webhook.Aside
-	err := a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+	err = a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		all, err = a.d.Webhooks.SetAside(ctx, tx, organization(ctx).ID, in.ID, after, in.Limit+1)
 		return err
 	})
@@ -223,12 +232,12 @@ func (a *API) setAside(ctx context.Context, in *asideInput) (*asideOutput, error
 	out.Body.Events = []asideEvent{}
 	for i, e := range all {
 		if i == in.Limit {
-			out.Body.Next = strconv.FormatInt(all[i-1].Leaf, 10)
+			out.Body.Next, err = a.cursor(ctx, list, strconv.FormatInt(all[i-1].Leaf, 10))
 			break
 		}
 		out.Body.Events = append(out.Body.Events, asideEvent{
 			ID: e.EventID, Type: e.Kind, Leaf: e.Leaf, Tries: e.Tries, LastError: e.LastError, SetAsideAt: e.SetAsideAt, TriedAt: e.TriedAt, NextTryAt: some(e.NextAt),
 		})
 	}
-	return out, nil
+	return out, err
 }
