@@ -53,11 +53,11 @@ format: ## fails on files that gofmt would change, and names them
 lint: format vet ## the linters of .golangci.yml; the first time builds them, two minutes
 	go run $(GOLANGCI) run --timeout 10m ./...
 
-e2e: parts ## journeys in Chromium alone
-	go test -race $(UNCHECKED) -timeout 10m -count=1 ./e2e/
+e2e: parts ## journeys in Chromium alone, with pictures of their pages in e2e/shots
+	KUNCI_PICTURES=yes go test -race $(UNCHECKED) -timeout 10m -count=1 ./e2e/
 
 pictures: parts ## take the pictures of the README again, from the demo in Chromium
-	go test -count=1 -run TestTheDemoInChromium ./e2e/
+	KUNCI_PICTURES=yes go test -count=1 -run TestTheDemoInChromium ./e2e/
 	cp e2e/shots/readme/*.png docs/images/
 
 bench: parts ## the numbers this product is held to

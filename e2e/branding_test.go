@@ -9,6 +9,7 @@ import (
 
 // An owner chooses colors on a phone, and sees them before they are saved.
 func TestBrandingInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})

@@ -10,6 +10,7 @@ import (
 // An administrator's day: what needs somebody, people, one of them, a request,
 // the policy, the reports, the log.
 func TestTheConsoleInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range []device{devices[0], devices[3]} {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})

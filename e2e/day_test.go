@@ -60,6 +60,7 @@ type day struct {
 // register, helps somebody who is locked out, and proves what happened with a
 // program that is not ours.
 func TestAnAdministratorsDayInChromium(t *testing.T) {
+	t.Parallel()
 	for _, as := range []struct {
 		kind         store.Kind
 		desk, person device

@@ -81,6 +81,7 @@ func inbox(ctx context.Context, t *testing.T, url string) (entries []demo.Entry)
 // the code from the inbox, security info, the console. It is also what the
 // pictures of the README are taken of.
 func TestTheDemoInChromium(t *testing.T) {
+	t.Parallel()
 	phone := device{name: "demo-phone-id", width: 360, height: 740, language: "id", scripts: true}
 	wide := device{name: "demo-wide-en", width: 1280, height: 860, language: "en", scripts: true}
 	url := startDemo(t)

@@ -13,6 +13,7 @@ import (
 // An owner looks at the directory and tries a connection, without scripts, on
 // every width.
 func TestDirectoryInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices {
 		t.Run(on.name, func(t *testing.T) {
 			s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})

@@ -12,6 +12,7 @@ import (
 
 // An owner asks for a domain, and reads on a phone what to put into the DNS.
 func TestDomainsInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true, DNS: domaintest.Start(t)})

@@ -9,6 +9,7 @@ import (
 
 // From a dead end to its article, and what the reader says about it.
 func TestHelpInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices[1:3] {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})

@@ -278,6 +278,7 @@ func TestEveryKindHasAJourney(t *testing.T) {
 
 // From registering a kind to a reset with it and the sign-in after that.
 func TestEveryKindInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range []device{devices[0], devices[3]} {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{
@@ -302,6 +303,7 @@ func TestEveryKindInChromium(t *testing.T) {
 // A text that does not leave is said on the page within ten seconds, without
 // touching what is typed there, and another way is one press away.
 func TestATextThatDoesNotLeaveInChromium(t *testing.T) {
+	t.Parallel()
 	p := kuncitest.Start(t, kuncitest.Options{
 		Kind: store.SQLite, WallClock: true, Organization: manyKinds, Accounts: "user_id,display_name,password,email,mobile_phone\n" +
 			"ponsel@contoso.com,Ponsel,teapot harbour violin,ponsel@example.net,0812 3456 7842\n",

@@ -82,6 +82,7 @@ func (b *tab) there(userID string) *tab {
 // People whose password is somebody else's sign in there, look after their
 // methods, and are not taken for whoever used the computer before.
 func TestOIDCSigningInAtARealProviderInChromium(t *testing.T) {
+	t.Parallel()
 	for i, on := range devices[:3] {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: []store.Kind{store.PostgreSQL, store.SQLite, store.SQLite}[i], WallClock: true})

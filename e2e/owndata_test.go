@@ -11,6 +11,7 @@ import (
 
 // On a phone somebody keeps a file of their data, and asks for it to be erased.
 func TestOwnDataInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range []device{devices[0], devices[3]} {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})

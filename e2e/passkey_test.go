@@ -36,6 +36,7 @@ func (b *tab) says(what string) *tab {
 }
 
 func TestPasskeysInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range []device{devices[0], devices[3]} {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true, Localhost: true})
@@ -97,6 +98,7 @@ func (b *tab) passwordIs(p *kuncitest.Product, userID, pw string) {
 // Browsers without scripts, and those inside apps that have no passkeys, say
 // what to do instead, and another method is one press away.
 func TestWherePasskeysAreMissingInChromium(t *testing.T) {
+	t.Parallel()
 	p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true, Localhost: true})
 	p.GivePasskey("alain@contoso.com", p.Device())
 	for _, on := range devices[:2] {

@@ -29,6 +29,7 @@ func (b *tab) text(selector string) string {
 // Two profiles: a person's phone, and the browser in which they forgot their
 // password. Both look by themselves where scripts run; no push service is reached.
 func TestApprovalOnADeviceInChromium(t *testing.T) {
+	t.Parallel()
 	plain := devices[1]
 	plain.name, plain.language = "phone-en-noscript-dark", "en"
 	for _, on := range []device{devices[0], plain} {

@@ -20,6 +20,7 @@ var devices = []device{
 }
 
 func TestResetInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})
@@ -51,6 +52,7 @@ func TestResetInChromium(t *testing.T) {
 }
 
 func TestDeadEndsInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices[:2] {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})
@@ -76,6 +78,7 @@ func TestDeadEndsInChromium(t *testing.T) {
 
 // A proof of work is done by the page itself.
 func TestCaptchaInChromium(t *testing.T) {
+	t.Parallel()
 	p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})
 	flood := p.Browser()
 	flood.Get("/reset")

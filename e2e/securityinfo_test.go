@@ -83,6 +83,7 @@ func (b *tab) scan() string {
 var shownCode = regexp.MustCompile(`[0-9a-z]{4}(?:-[0-9a-z]{4}){3}`)
 
 func TestSecurityInfoInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})

@@ -30,6 +30,7 @@ func settingsWrite(b *tab, name, value string) *tab {
 
 // An owner writes a message in the organization's words, on a phone.
 func TestSettingsInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})

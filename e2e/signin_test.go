@@ -59,6 +59,7 @@ func (b *tab) alert(want string) *tab {
 }
 
 func TestSigningInInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})
@@ -82,6 +83,7 @@ func TestSigningInInChromium(t *testing.T) {
 }
 
 func TestTheInterruptInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range devices[:3] {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite, WallClock: true})

@@ -30,6 +30,7 @@ diisi@contoso.com,Diisi,teapot harbour violin,diisi@example.net,0812 3456 7843
 // Behind a hidden status somebody with a phone and somebody who is not there see
 // the same pages, until a code that only the phone has is typed.
 func TestHiddenPhonesInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range []device{devices[0], devices[3]} {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{
@@ -73,6 +74,7 @@ func TestHiddenPhonesInChromium(t *testing.T) {
 
 // What the organization entered is shown, confirmed and declined.
 func TestGivenMethodsInChromium(t *testing.T) {
+	t.Parallel()
 	for _, on := range []device{devices[0], devices[3]} {
 		t.Run(on.name, func(t *testing.T) {
 			p := kuncitest.Start(t, kuncitest.Options{
