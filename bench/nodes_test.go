@@ -129,7 +129,7 @@ func BenchmarkStart(b *testing.B) {
 //
 //	go test -run '^$' -bench FirstPage -benchtime 20000x ./bench/
 func BenchmarkFirstPage(b *testing.B) {
-	p := kuncitest.Start(b, kuncitest.Options{Kind: store.SQLite, Hash: password.DefaultParams})
+	p := kuncitest.Start(b, kuncitest.Options{Kind: store.SQLite, Hash: password.DefaultParams, Terse: true})
 	body, err := io.ReadAll(get(b, new(http.Transport), p.URL+"/reset"))
 	if err != nil {
 		b.Fatal(err)

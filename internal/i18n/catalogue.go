@@ -93,32 +93,34 @@ func languageNames() ([]string, error) {
 	return names, nil
 }
 
-func newBundle(names []string) (*i18n.Bundle, error) {
-	bundle := i18n.NewBundle(language.English)
+// newBundle reads the catalogues of these languages, and tells which sentences of
+// each have plural forms: the others have the form "other" alone, and a count among
+// their arguments is a number like any.
+func newBundle(names []string) (bundle *i18n.Bundle, plural map[string]map[string]bool, err error) {
+	bundle, plural = i18n.NewBundle(language.English), make(map[string]map[string]bool)
 	for _, name := range names {
 		tag, err := language.Parse(name)
 		if err != nil {
-			return nil, fmt.Errorf("catalogue folder %q is no language: %w", name, err)
+			return nil, nil, fmt.Errorf("catalogue folder %q is no language: %w", name, err)
 		}
 		messages, err := ReadCatalogue(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		plural[name] = make(map[string]bool)
 		for _, m := range messages {
 			if err := bundle.AddMessages(tag, bundleMessage(m)); err != nil {
-				return nil, fmt.Errorf("catalogue %s, key %q: %w", name, m.Key, err)
+				return nil, nil, fmt.Errorf("catalogue %s, key %q: %w", name, m.Key, err)
+			}
+			if len(m.Forms) > 1 {
+				plural[name][m.Key] = true
 			}
 		}
 	}
-	return bundle, nil
+	return bundle, plural, nil
 }
 
-// bundleMessage gives a sentence without plural in every form, so that a count
-// among its arguments does no harm.
 func bundleMessage(m Message) *i18n.Message {
-	if other := m.Forms["other"]; len(m.Forms) == 1 {
-		return &i18n.Message{ID: m.Key, Zero: other, One: other, Two: other, Few: other, Many: other, Other: other}
-	}
 	return &i18n.Message{
 		ID:   m.Key,
 		Zero: m.Forms["zero"], One: m.Forms["one"], Two: m.Forms["two"],

@@ -18,6 +18,7 @@ type Printer struct {
 	tag       language.Tag
 	localizer *i18n.Localizer
 	numbers   *message.Printer
+	plural    map[string]bool // the sentences with plural forms
 }
 
 // Fallback is the language used when nothing better is known.
@@ -37,7 +38,7 @@ var load = sync.OnceValue(func() *registry {
 	if err != nil {
 		panic("i18n: " + err.Error())
 	}
-	bundle, err := newBundle(names)
+	bundle, plural, err := newBundle(names)
 	if err != nil {
 		panic("i18n: " + err.Error())
 	}
@@ -49,6 +50,7 @@ var load = sync.OnceValue(func() *registry {
 			lang: name, tag: tags[i],
 			localizer: i18n.NewLocalizer(bundle, name),
 			numbers:   message.NewPrinter(tags[i]),
+			plural:    plural[name],
 		}
 	}
 	r.matcher = language.NewMatcher(tags)
@@ -112,7 +114,11 @@ func (p *Printer) Dir() string {
 
 // Has tells whether the language has a sentence for this key.
 func (p *Printer) Has(key string) bool {
-	_, err := p.localizer.Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: map[string]any{}, PluralCount: 1})
+	config := &i18n.LocalizeConfig{MessageID: key, TemplateData: map[string]any{}}
+	if p.plural[key] {
+		config.PluralCount = 1
+	}
+	_, err := p.localizer.Localize(config)
 	return err == nil
 }
 
@@ -140,7 +146,7 @@ func (p *Printer) TMap(key string, data map[string]any) string {
 		}
 	}
 	config := &i18n.LocalizeConfig{MessageID: key, TemplateData: data}
-	if count, ok := data["count"]; ok {
+	if count, ok := data["count"]; ok && p.plural[key] {
 		config.PluralCount = count
 	}
 	text, err := p.localizer.Localize(config)

@@ -69,6 +69,8 @@ type Options struct {
 	// what a hash costs is promised by package password, and shown where a test
 	// or a bench asks for password.DefaultParams.
 	Hash password.Params
+	// Terse logs what a node logs, instead of each request: for measuring.
+	Terse bool
 	// Settings changes the node's configuration; it may be nil.
 	Settings func(*config.Config)
 	// Phones says how the gateway for texts and calls behaves; nil: there is none.
@@ -148,11 +150,15 @@ func Start(t testing.TB, o Options) *Product {
 	if o.Hash == (password.Params{}) {
 		o.Hash = password.Params{Memory: 64, Time: 1, Threads: 1}
 	}
+	level := slog.LevelDebug
+	if o.Terse {
+		level = slog.LevelInfo
+	}
 	ready := make(chan struct{})
 	p.App, err = app.New(t.Context(), settings, app.Options{
 		Ready:  func(string) { close(ready) },
 		Sender: o.Sender, Hash: o.Hash, Trace: o.Trace, PushClient: pushClient, Resolver: resolver,
-		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: now, Listener: listener,
+		Log: slog.New(slog.NewTextHandler(p.Logged, &slog.HandlerOptions{Level: level})), Now: now, Listener: listener,
 	})
 	if err != nil {
 		t.Fatal(err)

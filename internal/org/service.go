@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -37,6 +38,10 @@ type Service struct {
 	// so what is known is either what is stored or not asked for any more.
 	mu    sync.Mutex
 	known map[string]known
+
+	// only is what Only gave last, changes what this node has changed so far.
+	only    atomic.Pointer[only]
+	changes atomic.Int64
 }
 
 type known struct {
@@ -163,6 +168,7 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, before, after *Organiz
 	if !saved {
 		return problem.New(problem.Conflict)
 	}
+	tx.AfterCommit(func() { s.changes.Add(1) })
 	if err := deleteDomains(ctx, tx, after.ID); err != nil {
 		return fmt.Errorf("organization %s: %w", after.Slug, err)
 	}
@@ -275,9 +281,6 @@ func flatten(key string, v reflect.Value, into map[string]string) {
 				flatten(strings.TrimPrefix(key+"."+name, "."), v.Field(i), into)
 			}
 		}
-		return
-	}
-	if v.Kind() == reflect.Map && v.Len() == 0 {
 		return
 	}
 	if v.Kind() == reflect.Map && v.Len() == 0 {

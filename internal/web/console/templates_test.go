@@ -41,9 +41,9 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"console_messages": &messagesPage{}, "console_message_edit": &messagePage{}, "console_settings": &settingsPage{}, "console_administrators": &administratorsPage{}, "console_directory": &directoryPage{}, "console_branding": &brandingPage{}, "console_domains": &domainsPage{}, "console_webhooks": &webhooksPage{}, "console_help_texts": &helpTextsPage{}, "console_help_text": &helpTextPage{},
 	}
 	for name, data := range structs {
-		template := pages.Template(name)
-		if template == nil {
-			t.Errorf("there is no template %s", name)
+		template, err := pages.Template(name)
+		if err != nil {
+			t.Error(err)
 			continue
 		}
 		if err := templatecheck.CheckHTML(template.Lookup("layout"), data); err != nil {

@@ -33,7 +33,11 @@ func renderer(t *testing.T) *page.Renderer {
 }
 
 func TestTheTemplateFitsItsPage(t *testing.T) {
-	if err := templatecheck.CheckHTML(renderer(t).Template("help").Lookup("layout"), &helpPage{}); err != nil {
+	template, err := renderer(t).Template("help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := templatecheck.CheckHTML(template.Lookup("layout"), &helpPage{}); err != nil {
 		t.Error(err)
 	}
 }

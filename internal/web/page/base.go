@@ -1,12 +1,9 @@
 package page
 
 import (
-	"bytes"
-	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"kunci.dev/kunci/internal/i18n"
@@ -171,53 +168,4 @@ func Status(code problem.Code) int {
 		return http.StatusInternalServerError
 	}
 	return http.StatusUnprocessableEntity
-}
-
-// Templates parses a layout-based set: every file of pages defines "main".
-func Templates(layout string, pages map[string]string) (map[string]*template.Template, error) {
-	set := make(map[string]*template.Template, len(pages))
-	for name, text := range pages {
-		t, err := template.New("layout").Funcs(functions).Parse(layout)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := t.New(name).Parse(text); err != nil {
-			return nil, err
-		}
-		set[name] = t
-	}
-	return set, nil
-}
-
-var functions = template.FuncMap{"asset": AssetPath}
-
-// Write renders a page into memory and answers with it: a template that fails
-// leaves no half page behind.
-func (r *Renderer) Write(w http.ResponseWriter, req *http.Request, status int, template string, p Page) error {
-	b := p.base()
-	r.complete(req, b)
-	t, ok := r.templates[template]
-	if !ok {
-		return problem.New(problem.Internal).On("template " + template)
-	}
-	var out bytes.Buffer
-	if err := t.ExecuteTemplate(&out, "layout", p); err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", b.Lang())
-	h.Set("Content-Length", strconv.Itoa(out.Len()))
-	w.WriteHeader(status)
-	_, err := w.Write(out.Bytes())
-	return err
-}
-
-func (r *Renderer) complete(req *http.Request, b *Base) {
-	b.printer = i18n.For(Lang(req))
-	b.path, b.query = req.URL.Path, req.URL.Query()
-	b.support = Correlation(req)
-	if b.Brand.Name == "" {
-		b.Brand.Name = "Kunci"
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"kunci.dev/kunci/internal/problem"
@@ -22,8 +23,11 @@ var own embed.FS
 
 // Renderer writes pages of one or more template folders.
 type Renderer struct {
-	templates map[string]*template.Template
+	// templates are parsed when a page is shown first: most nodes never show most
+	// pages, and parsed they take ten times their text. Tests parse them all.
+	templates map[string]func() (*template.Template, error)
 	log       *slog.Logger
+	same      *sync.Map // of WriteSame: a template and a language → sameText
 }
 
 // partPrefix begins the names of templates that several pages share.
@@ -60,18 +64,38 @@ func NewRenderer(log *slog.Logger, folders ...fs.FS) (*Renderer, error) {
 			pages[strings.TrimSuffix(path.Base(name), ".html")] = string(text)
 		}
 	}
-	templates, err := Templates(parts, pages)
+	r := &Renderer{templates: make(map[string]func() (*template.Template, error), len(pages)), log: log, same: new(sync.Map)}
+	for name, text := range pages {
+		r.templates[name] = sync.OnceValues(func() (*template.Template, error) { return parse(parts, name, text) })
+	}
+	return r, nil
+}
+
+var functions = template.FuncMap{"asset": AssetPath}
+
+// parse reads a page, which defines "main", into the layout.
+func parse(layout, name, text string) (*template.Template, error) {
+	t, err := template.New("layout").Funcs(functions).Parse(layout)
 	if err != nil {
 		return nil, err
 	}
-	return &Renderer{templates, log}, nil
+	_, err = t.New(name).Parse(text)
+	return t, err
 }
 
 // For gives a renderer of the same pages that says elsewhere what failed.
-func (r *Renderer) For(log *slog.Logger) *Renderer { return &Renderer{r.templates, log} }
+func (r *Renderer) For(log *slog.Logger) *Renderer {
+	return &Renderer{templates: r.templates, log: log, same: new(sync.Map)}
+}
 
-// Template gives a parsed page, for the tests that check its types.
-func (r *Renderer) Template(name string) *template.Template { return r.templates[name] }
+// Template gives a parsed page.
+func (r *Renderer) Template(name string) (*template.Template, error) {
+	parsed, ok := r.templates[name]
+	if !ok {
+		return nil, problem.New(problem.Internal).On("template " + name)
+	}
+	return parsed()
+}
 
 // Names lists the pages.
 func (r *Renderer) Names() []string {

@@ -102,16 +102,11 @@ func (p *Portal) cookie(r *http.Request, name string) string {
 // onlyOrg is the organization of an installation that has just one: its people
 // see its name before they typed anything.
 func (p *Portal) onlyOrg(ctx context.Context) *org.Organization {
-	var all []*org.Organization
-	err := p.DB.Read(ctx, func(tx *store.Tx) (err error) { all, err = p.Orgs.List(ctx, tx); return err })
+	o, err := p.Orgs.Only(ctx, p.DB)
 	if err != nil {
 		p.Log.Warn("organizations cannot be listed", "error", err)
-		return nil
 	}
-	if len(all) != 1 {
-		return nil
-	}
-	return all[0]
+	return o
 }
 
 // Brand is how the organization of that short name is shown; without a name the

@@ -3,6 +3,7 @@ package portal
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -47,12 +48,12 @@ type identifyPage struct {
 
 var reasons = []string{string(reset.Forgot), string(reset.NeverReceived), string(reset.Locked)}
 
-func (p *Portal) identify(r *http.Request, typed, reason string) *identifyPage {
+func (p *Portal) identify(o *org.Organization, typed, reason string) *identifyPage {
 	if reason == "" {
 		reason = string(reset.Forgot)
 	}
 	return &identifyPage{
-		Base:  page.Base{Name: "reset-identify", Title: "reset.identify.title", Brand: page.BrandOf(p.onlyOrg(r.Context()))},
+		Base:  page.Base{Name: "reset-identify", Title: "reset.identify.title", Brand: page.BrandOf(o)},
 		Typed: typed, Reason: reason, Reasons: reasons,
 	}
 }
@@ -72,7 +73,16 @@ func (p *Portal) getReset(w http.ResponseWriter, r *http.Request) error {
 	if pending, err := p.SignIn.Pending(r.Context(), p.cookie(r, signinCookie)); err == nil && userID == "" {
 		userID = pending.UserID // they come from the page that asked for their password
 	}
-	return p.Pages.Write(w, r, http.StatusOK, "reset_identify", p.identify(r, userID, r.URL.Query().Get("reason")))
+	o := p.onlyOrg(r.Context())
+	view := p.identify(o, userID, r.URL.Query().Get("reason"))
+	if userID == "" && r.URL.RawQuery == "" {
+		version := ""
+		if o != nil {
+			version = fmt.Sprint(o.ID, " ", o.Version)
+		}
+		return p.Pages.WriteSame(w, r, "reset_identify", version, view)
+	}
+	return p.Pages.Write(w, r, http.StatusOK, "reset_identify", view)
 }
 
 func (p *Portal) postReset(w http.ResponseWriter, r *http.Request) error {
@@ -94,7 +104,7 @@ func (p *Portal) postReset(w http.ResponseWriter, r *http.Request) error {
 		UserID: form["user_id"], Reason: reset.Reason(form["reason"]), Lang: page.Lang(r),
 	})
 	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
-		view := p.identify(r, form["user_id"], form["reason"])
+		view := p.identify(p.onlyOrg(r.Context()), form["user_id"], form["reason"])
 		return p.refuse(w, r, "reset_identify", view, &view.Base, refusal)
 	}
 	if err != nil {
@@ -136,7 +146,7 @@ func (p *Portal) askForWork(w http.ResponseWriter, r *http.Request, form page.Fo
 	if err != nil {
 		return err
 	}
-	view := p.identify(r, form["user_id"], form["reason"])
+	view := p.identify(p.onlyOrg(r.Context()), form["user_id"], form["reason"])
 	view.Altcha, view.Wait, view.WaitSeconds = string(text), challenge.Wait, int(captcha.Wait.Seconds())
 	if refused.RetryAfter > 0 {
 		view.Wait = form["altcha"] // go on waiting for the one that runs

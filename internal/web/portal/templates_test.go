@@ -35,9 +35,9 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"interrupt": &interruptPage{}, "password": &changePage{},
 	}
 	for name, data := range structs {
-		template := pages.Template(name)
-		if template == nil {
-			t.Errorf("there is no template %s", name)
+		template, err := pages.Template(name)
+		if err != nil {
+			t.Error(err)
 			continue
 		}
 		if err := templatecheck.CheckHTML(template.Lookup("layout"), data); err != nil {
