@@ -68,6 +68,14 @@ type Options struct {
 	Ready func(address string)
 }
 
+// clock is Now, or time.Now where there is none.
+func (o Options) clock() func() time.Time {
+	if o.Now != nil {
+		return o.Now
+	}
+	return time.Now
+}
+
 // App is a node: its rooms, built and not yet serving.
 type App struct {
 	Config *config.Config

@@ -1,10 +1,6 @@
 package app
 
-import (
-	"time"
-
-	"kunci.dev/kunci/internal/password/breach"
-)
+import "kunci.dev/kunci/internal/password/breach"
 
 // openBreached opens the filter that the configuration names. Without one,
 // nothing is said about breaches; one that cannot be used stops the start.
@@ -12,11 +8,7 @@ func (a *App) openBreached() error {
 	if a.Config.Breach.Filter == "" {
 		return nil
 	}
-	now := a.options.Now
-	if now == nil {
-		now = time.Now
-	}
-	w, err := breach.Watch(a.Config.Breach.Filter, a.Log, now)
+	w, err := breach.Watch(a.Config.Breach.Filter, a.Log, a.options.clock())
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,7 @@ func (a *App) openPlaces() (notify.Places, error) {
 	if a.Config.GeoIP == "" {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
-	now := a.options.Now
-	if now == nil {
-		now = time.Now
-	}
-	places, err := geoip.Open(a.Config.GeoIP, a.Log, now)
+	places, err := geoip.Open(a.Config.GeoIP, a.Log, a.options.clock())
 	if err != nil {
 		return nil, err
 	}
@@ -37,15 +33,11 @@ func (d *doctor) places() {
 	}
 	const mend = "download the file again (GeoLite2 City or DB-IP City Lite, .mmdb) and move it into place, or leave the key geoip empty"
 	kind, built, err := geoip.Check(path)
-	now := time.Now
-	if d.o.Now != nil {
-		now = d.o.Now
-	}
 	switch {
 	case err != nil:
 		d.unsafe = true
 		d.bad("geoip", mend, "the database of places %s: %v", path, err)
-	case now().Sub(built) > placesAge:
+	case d.o.clock()().Sub(built) > placesAge:
 		d.bad("geoip", mend, "the database of places %s is of %s", path, built.UTC().Format(time.DateOnly))
 	default:
 		d.good("geoip", "%s is a database %s of %s", path, kind, built.UTC().Format(time.DateOnly))

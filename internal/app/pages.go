@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"time"
 
 	"kunci.dev/kunci/internal/api"
 	"kunci.dev/kunci/internal/web"
@@ -72,10 +71,6 @@ func (a *App) wirePages() error {
 		}
 		trusted = append(trusted, network)
 	}
-	now := a.options.Now
-	if now == nil {
-		now = time.Now
-	}
-	a.Handler, err = web.New(web.Deps{PublicURL: public, RelatedOrigins: a.Config.Passkeys.RelatedOrigins, TrustedProxies: trusted, Portal: people, Console: administrators, Help: answers, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: now})
+	a.Handler, err = web.New(web.Deps{PublicURL: public, RelatedOrigins: a.Config.Passkeys.RelatedOrigins, TrustedProxies: trusted, Portal: people, Console: administrators, Help: answers, API: a.API, Pages: pages, Extra: a.extra(), Log: a.Log, Now: a.options.clock()})
 	return err
 }

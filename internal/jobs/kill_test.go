@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strconv"
 	"testing"
 	"time"
@@ -16,18 +15,9 @@ import (
 )
 
 // The child takes a job, says so and never finishes it; the test kills it.
-const (
-	childEnv    = "KUNCI_JOBS_TEST_CHILD"
-	attemptsEnv = "KUNCI_JOBS_TEST_ATTEMPTS"
-)
+const attemptsEnv = "KUNCI_JOBS_TEST_ATTEMPTS"
 
-func TestMain(m *testing.M) {
-	if url := os.Getenv(childEnv); url != "" {
-		child(url)
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { storetest.Main(m, child) }
 
 func child(url string) {
 	ctx := context.Background()
@@ -62,8 +52,7 @@ func child(url string) {
 func killed(t *testing.T, kind store.Kind, attempts int) *jobs.Service {
 	t.Helper()
 	url := storetest.URL(t, kind)
-	node := exec.CommandContext(t.Context(), os.Args[0])
-	node.Env = append(os.Environ(), childEnv+"="+url, attemptsEnv+"="+strconv.Itoa(attempts))
+	node := storetest.Child(t, url, attemptsEnv+"="+strconv.Itoa(attempts))
 	out, err := node.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -75,10 +64,7 @@ func killed(t *testing.T, kind store.Kind, attempts int) *jobs.Service {
 	if _, err := io.ReadFull(out, line); err != nil || string(line) != "taken\n" {
 		t.Fatalf("the node said %q, error %v", line, err)
 	}
-	if err := node.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = node.Wait() // it was killed
+	storetest.Kill(t, node)
 	db, err := store.Open(t.Context(), url, store.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -20,18 +19,9 @@ import (
 )
 
 // The child sends, says so and never notes it; the test kills it.
-const (
-	childEnv = "KUNCI_STREAM_TEST_CHILD"
-	fileEnv  = "KUNCI_STREAM_TEST_FILE"
-)
+const fileEnv = "KUNCI_STREAM_TEST_FILE"
 
-func TestMain(m *testing.M) {
-	if url := os.Getenv(childEnv); url != "" {
-		child(url)
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { storetest.Main(m, child) }
 
 // stuck hands over and does not come back.
 type stuck struct{ stream.Sink }
@@ -86,8 +76,7 @@ func TestAKilledNodeLosesNothing(t *testing.T) {
 			r := &room{t: t, db: db, audit: audittest.New(t, db), clock: clock}
 			r.org, r.orgs = orgtest.Contoso(t, db, r.audit)
 			r.happen(20)
-			node := exec.CommandContext(t.Context(), os.Args[0])
-			node.Env = append(os.Environ(), childEnv+"="+url, fileEnv+"="+file)
+			node := storetest.Child(t, url, fileEnv+"="+file)
 			out, err := node.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -99,10 +88,7 @@ func TestAKilledNodeLosesNothing(t *testing.T) {
 			if _, err := io.ReadFull(out, line); err != nil || string(line) != "sent\n" {
 				t.Fatalf("the node said %q, error %v", line, err)
 			}
-			if err := node.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = node.Wait() // it was killed
+			storetest.Kill(t, node)
 			r.happen(5)
 			r.run(r.service(stream.Target{Name: "json", Sink: stream.NewLines(file), History: true}))
 			leaves := leavesOf(t, read(t, file))

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -23,18 +22,9 @@ import (
 )
 
 // The child sends and never hears an answer; the test kills it.
-const (
-	childEnv  = "KUNCI_WEBHOOK_TEST_CHILD"
-	keysetEnv = "KUNCI_WEBHOOK_TEST_KEYSET"
-)
+const keysetEnv = "KUNCI_WEBHOOK_TEST_KEYSET"
 
-func TestMain(m *testing.M) {
-	if url := os.Getenv(childEnv); url != "" {
-		child(url)
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { storetest.Main(m, child) }
 
 func child(url string) {
 	ctx := context.Background()
@@ -130,17 +120,12 @@ func killed(t *testing.T, kind store.Kind, aside bool) {
 			}
 		}
 	}
-	node := exec.CommandContext(t.Context(), os.Args[0])
-	node.Env = append(os.Environ(), childEnv+"="+url, keysetEnv+"="+keyset)
-	node.Stderr = os.Stderr
+	node := storetest.Child(t, url, keysetEnv+"="+keyset)
 	if err := node.Start(); err != nil {
 		t.Fatal(err)
 	}
 	first := <-sent
-	if err := node.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = node.Wait() // it was killed
+	storetest.Kill(t, node)
 	close(over)
 	r.run()
 	arrived := make(map[string]int)

@@ -10,32 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"kunci.dev/kunci/internal/store/storetest"
 	"kunci.dev/kunci/internal/watch"
 )
-
-// clock is a time that the test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 func TestAChangedFilterIsOpenedAgain(t *testing.T) {
 	path, _ := built(t, "letmein\n", BuildOptions{})
 	var logged bytes.Buffer
-	c := &clock{at: time.Unix(1_800_000_000, 0)}
-	w, err := Watch(path, slog.New(slog.NewTextHandler(&logged, nil)), c.now)
+	c := storetest.NewClock()
+	w, err := Watch(path, slog.New(slog.NewTextHandler(&logged, nil)), c.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +39,7 @@ func TestAChangedFilterIsOpenedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	is("sayang", false)
-	c.advance(watch.LookAgain)
+	c.Advance(watch.LookAgain)
 	is("sayang", true)
 	is("letmein", false)
 
@@ -67,7 +50,7 @@ func TestAChangedFilterIsOpenedAgain(t *testing.T) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(watch.LookAgain)
+	c.Advance(watch.LookAgain)
 	is("sayang", true)
 	if !strings.Contains(logged.String(), "the one before stays") {
 		t.Errorf("log: %s", logged.String())
@@ -75,7 +58,7 @@ func TestAChangedFilterIsOpenedAgain(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(watch.LookAgain)
+	c.Advance(watch.LookAgain)
 	is("sayang", true)
 }
 
@@ -107,8 +90,8 @@ func TestWatchRefusesAMissingFile(t *testing.T) {
 // memory of the one before would show what is wrong.
 func TestChecksGoOnWhileTheFileIsExchanged(t *testing.T) {
 	path, _ := built(t, "letmein\n", BuildOptions{})
-	c := &clock{at: time.Unix(1_800_000_000, 0)}
-	w, err := Watch(path, slog.New(slog.DiscardHandler), c.now)
+	c := storetest.NewClock()
+	w, err := Watch(path, slog.New(slog.DiscardHandler), c.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +111,7 @@ func TestChecksGoOnWhileTheFileIsExchanged(t *testing.T) {
 		if _, err := Build(path, strings.NewReader(list), BuildOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		c.advance(watch.LookAgain)
+		c.Advance(watch.LookAgain)
 	}
 	group.Wait()
 	if err := w.Close(); err != nil {
