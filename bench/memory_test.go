@@ -27,7 +27,7 @@ func BenchmarkMemory(b *testing.B) {
 	n := install(b, mail, "", people(memoryFlows))
 	n.serve(b)
 	for range b.N {
-		idle := resident(b, n.pid(), "VmRSS")
+		idle, own := resident(b, n.pid(), "VmRSS"), resident(b, n.pid(), "RssAnon")
 		burst(b, []string{n.public}, mail, memoryFlows, atOnce, reset)
 		peak := resident(b, n.pid(), "VmHWM")
 		after := idle
@@ -35,6 +35,7 @@ func BenchmarkMemory(b *testing.B) {
 			after = resident(b, n.pid(), "VmRSS")
 		}
 		b.ReportMetric(idle, "idle-MiB")
+		b.ReportMetric(own, "idle-own-MiB")
 		b.ReportMetric(peak, "peak-MiB")
 		b.ReportMetric(after, "settled-MiB")
 	}

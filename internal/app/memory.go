@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -26,6 +27,9 @@ const (
 	// roomy is how large the heap may get in a burst before it is collected: some six
 	// hashes, and less than what lives and as much again when 64 resets run at once.
 	roomy = 128 << 20
+	// most bounds what is held in a burst: the collector that finds several hashes
+	// alive would let the heap grow by as many times, until it is told better.
+	most = 192 << 20
 	// usualGrowth is Go's own GOGC, in percent.
 	usualGrowth = 100
 )
@@ -37,12 +41,12 @@ type tidy struct {
 	burst    atomic.Bool
 	// wake is told that a burst begins.
 	wake chan struct{}
-	// decided: an operator set GOGC, and the collector is left as it is.
+	// decided: an operator set GOGC or GOMEMLIMIT, and the collector is left as it is.
 	decided bool
 }
 
 func newTidy() *tidy {
-	return &tidy{wake: make(chan struct{}, 1), decided: os.Getenv("GOGC") != ""}
+	return &tidy{wake: make(chan struct{}, 1), decided: os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != ""}
 }
 
 // count counts the requests of a handler.
@@ -86,13 +90,16 @@ func (t *tidy) widen(collected chan<- struct{}) {
 	if t.decided {
 		return
 	}
-	debug.SetGCPercent(growth(measured("/gc/heap/live:bytes")))
+	live := measured("/gc/heap/live:bytes")
+	debug.SetGCPercent(growth(live))
+	debug.SetMemoryLimit(limit(live))
 	runtime.AddCleanup(new([64]byte), func(to chan<- struct{}) { tell(to) }, collected)
 }
 
 func (t *tidy) endBurst() {
 	if t.burst.Swap(false) && !t.decided {
 		debug.SetGCPercent(usualGrowth)
+		debug.SetMemoryLimit(math.MaxInt64)
 	}
 }
 
@@ -100,6 +107,15 @@ func (t *tidy) endBurst() {
 // when it is roomy, or twice as large.
 func growth(live uint64) int {
 	return max(usualGrowth, int(100*uint64(roomy)/max(live, 1<<20))-100)
+}
+
+// limit is the memory limit in a burst: none where so much lives that the collector
+// would run without end below it.
+func limit(live uint64) int64 {
+	if live > most/2 {
+		return math.MaxInt64
+	}
+	return most
 }
 
 // tell wakes who waits at a channel of one; who was told already is not told again.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -67,6 +68,7 @@ func TestHeldSeesWhatIsTakenAndGivenBack(t *testing.T) {
 // soon as the burst is over.
 func TestTheCollectorIsSparedInABurst(t *testing.T) {
 	growthNow := func() uint64 { return measured("/gc/gogc:percent") }
+	limitNow := func() uint64 { return measured("/gc/gomemlimit:bytes") }
 	usual := growthNow()
 	t.Cleanup(func() { debug.SetGCPercent(int(usual)) })
 	y := newTidy()
@@ -93,30 +95,38 @@ func TestTheCollectorIsSparedInABurst(t *testing.T) {
 	for range quietRequests + 1 {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	}
-	await("in a burst", func() bool { return growthNow() > usualGrowth })
+	await("in a burst", func() bool { return growthNow() > usualGrowth && limitNow() == most })
 	big := make([]byte, roomy) // as much lives as the heap may have: no more than twice
 	runtime.GC()
-	await("when much lives", func() bool { return growthNow() == usualGrowth })
+	await("when much lives", func() bool { return growthNow() == usualGrowth && limitNow() == math.MaxInt64 })
 	runtime.KeepAlive(big)
 	runtime.GC()
-	await("when little lives again", func() bool { return growthNow() > usualGrowth })
+	await("when little lives again", func() bool { return growthNow() > usualGrowth && limitNow() == most })
 	y.requests.Store(0)
 	y.look(0, func() {})
-	if now := growthNow(); now != usualGrowth {
-		t.Errorf("after the burst GOGC is %d", now)
+	if growthNow() != usualGrowth || limitNow() != math.MaxInt64 {
+		t.Errorf("after the burst GOGC is %d, the limit %d", growthNow(), limitNow())
 	}
 	stop()
 	<-ended
 }
 
 func TestAnOperatorsGOGCStays(t *testing.T) {
-	t.Setenv("GOGC", "300")
-	usual := measured("/gc/gogc:percent")
-	y := newTidy()
-	y.burst.Store(true)
-	y.widen(make(chan struct{}, 1))
-	y.look(0, func() {})
-	if now := measured("/gc/gogc:percent"); now != usual || y.burst.Load() {
-		t.Errorf("GOGC was %d and is %d", usual, now)
+	for name, value := range map[string]string{"GOGC": "300", "GOMEMLIMIT": "1GiB"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("GOGC", "")
+			t.Setenv(name, value)
+			growth, limit := measured("/gc/gogc:percent"), measured("/gc/gomemlimit:bytes")
+			y := newTidy()
+			y.burst.Store(true)
+			y.widen(make(chan struct{}, 1))
+			if g, l := measured("/gc/gogc:percent"), measured("/gc/gomemlimit:bytes"); g != growth || l != limit {
+				t.Errorf("GOGC was %d and is %d, the limit was %d and is %d", growth, g, limit, l)
+			}
+			y.look(0, func() {})
+			if g, l := measured("/gc/gogc:percent"), measured("/gc/gomemlimit:bytes"); g != growth || l != limit || y.burst.Load() {
+				t.Errorf("after the burst GOGC was %d and is %d, the limit was %d and is %d", growth, g, limit, l)
+			}
+		})
 	}
 }
