@@ -110,6 +110,24 @@ func (s *Service) Find(ctx context.Context, o *org.Organization, userID string) 
 	return s.byEntry(ctx, o.ID, entry)
 }
 
+// Search asks a directory that cannot be listed whose user ID or name begins with a
+// text: at most limit, and whether there may be more. Nobody gets a row by it.
+// Problems: DirectoryUnavailable, DirectoryRefused.
+func (s *Service) Search(ctx context.Context, o *org.Organization, begins string, limit int) (found []directory.Entry, more bool, err error) {
+	d, err := s.Directory(o)
+	if err != nil {
+		return nil, false, err
+	}
+	searcher, ok := d.(directory.Searcher)
+	if !ok {
+		return nil, false, nil
+	}
+	if found, more, err = searcher.Search(ctx, begins, limit); err != nil {
+		return nil, false, Refusal(err, "search accounts")
+	}
+	return found, more, nil
+}
+
 // ByKey is Find by the directory's stable key.
 func (s *Service) ByKey(ctx context.Context, o *org.Organization, key string) (Account, error) {
 	d, err := s.Directory(o)

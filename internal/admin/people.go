@@ -25,7 +25,7 @@ const (
 
 // Query picks people.
 type Query struct {
-	Prefix string // how the user ID begins
+	Prefix string // how the user ID begins; in a directory that cannot be listed, or the name
 	Show   Show
 	Kind   method.Kind // who has a usable method of it; empty: any
 	After  string      // the last user ID of the page before
@@ -49,14 +49,18 @@ type List struct {
 	People []Listed
 	// Next continues after this page; empty: there are no more.
 	Next string
-	// Exact tells that the directory cannot be listed: only a whole user ID finds somebody.
-	Exact bool
+	// Exact tells that the directory cannot be listed: only those are here who were
+	// searched for. More: there may be others whom the text finds.
+	Exact, More bool
 }
 
 const (
 	pageOfPeople = 50
 	// most is how many accounts are looked at for one page that is filtered.
 	most = 5000
+	// mostFound is how many a directory that cannot be listed is asked for: the groups
+	// of each are more questions.
+	mostFound = 20
 )
 
 // People lists people by user ID. A page may hold fewer than asked for, or none,
@@ -75,7 +79,7 @@ func (s *Service) People(ctx context.Context, as Authority, o *org.Organization,
 	}
 	lister, ok := d.(directory.Lister)
 	if !ok {
-		return s.exact(ctx, as, o, q, d.Capabilities())
+		return s.search(ctx, o, q, d.Capabilities())
 	}
 	list := List{Next: q.After}
 	filtered := q.Show != ShowAll || q.Kind != "" || q.Match != nil
@@ -180,20 +184,26 @@ func (l Listed) matches(q Query) bool {
 	return true
 }
 
-// exact finds the one person whose whole user ID was typed.
-func (s *Service) exact(ctx context.Context, _ Authority, o *org.Organization, q Query, can directory.Capabilities) (List, error) {
+// search finds, in a directory that cannot be listed, the person whose whole user ID
+// was typed, else those whose user ID or name begins so.
+func (s *Service) search(ctx context.Context, o *org.Organization, q Query, can directory.Capabilities) (List, error) {
 	list := List{Exact: true}
 	if strings.TrimSpace(q.Prefix) == "" {
 		return list, nil
 	}
+	var found []directory.Entry
 	a, err := s.d.Accounts.Find(ctx, o, q.Prefix)
-	if problem.Has(err, problem.NotFound) {
-		return list, nil
+	switch {
+	case err == nil:
+		found = []directory.Entry{a.Entry}
+	case problem.Has(err, problem.NotFound):
+		found, list.More, err = s.d.Accounts.Search(ctx, o, q.Prefix, mostFound)
 	}
 	if err != nil {
 		return list, err
 	}
-	_, err = s.take(ctx, o, &list, Query{Limit: 1, Match: q.Match}, []directory.Entry{a.Entry}, can)
+	q.Limit = mostFound
+	_, err = s.take(ctx, o, &list, q, found, can)
 	list.Next = ""
 	return list, err
 }

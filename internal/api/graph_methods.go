@@ -18,7 +18,7 @@ const (
 	graphAlternate = "b6332ec1-7057-4abe-9331-3d72feddfe41"
 	graphOffice    = "e37fc753-ff3b-4958-9484-eaa9425c82bc"
 	graphMail      = "3ddfcfc8-9383-446f-83cc-3ab9be4be18f"
-	graphPassword  = "28c10230-6103-485e-b985-444c60001490"
+	graphPassword  = "28c10230-6103-485e-b985-444c60001490" //nolint:gosec // the identifier of a type, the same everywhere
 )
 
 // graphPhoneIDs are the identifiers of the types of phones.

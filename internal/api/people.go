@@ -30,7 +30,7 @@ type listed struct {
 
 type listInput struct {
 	OrgPath
-	Prefix string `query:"prefix" maxLength:"320" doc:"How the user ID begins; a whole one where the directory cannot be listed"`
+	Prefix string `query:"prefix" maxLength:"320" doc:"How the user ID begins; where the directory cannot be listed, how the user ID or the name begins"`
 	Show   string `query:"show" enum:"capable,not-registered,not-enabled" doc:"Only these"`
 	Kind   string `query:"kind" maxLength:"40" doc:"Only who has a usable method of this kind"`
 	Paging

@@ -145,6 +145,14 @@ type Lister interface {
 	Count(ctx context.Context) (int, error)
 }
 
+// Searcher is a directory that cannot be listed and finds whose user ID or name
+// begins with a text.
+type Searcher interface {
+	// Search gives at most limit accounts by their user IDs, and whether there may be
+	// more. A text of spaces finds nobody.
+	Search(ctx context.Context, begins string, limit int) (found []Entry, more bool, err error)
+}
+
 // Rule is one of a directory's own rules for a new password, told before one is
 // chosen. The sentence is "password.rule.<Name>" with Args.
 type Rule struct {

@@ -2,6 +2,7 @@ package org
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/jpeg"
 	"image/png"
@@ -106,8 +107,8 @@ func TestALogoIsDrawnAnew(t *testing.T) {
 		"an svg in a page":     {[]byte(`<html><svg xmlns="http://www.w3.org/2000/svg"></svg></html>`), "logo_svg"},
 	} {
 		_, err := CleanLogo(c.data)
-		faults, ok := err.(config.Faults)
-		if !ok || faults[0].Code != c.code || faults[0].Key != "branding.logo" {
+		var faults config.Faults
+		if !errors.As(err, &faults) || faults[0].Code != c.code || faults[0].Key != "branding.logo" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -88,7 +88,7 @@ func TestSigningOutAtTheProvider(t *testing.T) {
 			query.Get("post_logout_redirect_uri") != "https://kunci.contoso.com/signout/provider/contoso" || strings.Contains(address.String(), cookie) {
 			t.Errorf("sent to %s", address)
 		}
-		if _, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256}); err != nil {
+		if _, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256}); err != nil {
 			t.Errorf("the hint is no ID token: %v", err)
 		}
 		if n, sealed := b.rows(t); n != 1 || token == "" || bytes.Contains(sealed, []byte(token)) || bytes.Contains(sealed, []byte(token[:40])) {

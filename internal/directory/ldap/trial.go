@@ -125,15 +125,15 @@ var usualPorts = []string{"389", "636", "3268", "3269"}
 
 // own tells whether a server is one of the organization's: at the same port, or
 // at another where directories usually answer, for another kind of TLS.
-func (t *server) own(d org.DirectoryConfig) bool {
+func (s *server) own(d org.DirectoryConfig) bool {
 	for _, text := range d.URLs {
 		u, err := url.Parse(text)
-		if err != nil || !strings.EqualFold(u.Hostname(), t.url.Hostname()) {
+		if err != nil || !strings.EqualFold(u.Hostname(), s.url.Hostname()) {
 			continue
 		}
 		configured := server{url: u}
-		_, port, err := net.SplitHostPort(t.address())
-		if err == nil && (strings.EqualFold(configured.address(), t.address()) || slices.Contains(usualPorts, port)) {
+		_, port, err := net.SplitHostPort(s.address())
+		if err == nil && (strings.EqualFold(configured.address(), s.address()) || slices.Contains(usualPorts, port)) {
 			return true
 		}
 	}

@@ -318,7 +318,7 @@ func (p *Provider) end(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	p.ended = q
 	if hint := q.Get("id_token_hint"); hint != "" {
-		token, err := jose.ParseSigned(hint, []jose.SignatureAlgorithm{jose.ES256})
+		token, err := jose.ParseSignedCompact(hint, []jose.SignatureAlgorithm{jose.ES256})
 		if err == nil {
 			_, err = token.Verify(p.key.Public())
 		}

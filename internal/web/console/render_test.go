@@ -57,7 +57,7 @@ func importStories() []story {
 		{"import while one is under way", "console_import", ImportPath, func(lang string) page.Page {
 			v := &importPage{Base: frame("import"), Live: new(account.Bulk)}
 			*v.Live = bulk(account.BulkApplying)
-			v.Base.Refuse(problem.New(problem.ImportLive), lang)
+			v.Refuse(problem.New(problem.ImportLive), lang)
 			for _, state := range account.BulkStates {
 				v.Recent = append(v.Recent, bulk(state))
 			}
@@ -124,7 +124,7 @@ func messageStories(t *testing.T) []story {
 			story{m.Name + " that is wrong", "console_message_edit", path, func(lang string) page.Page {
 				v := edit(true, false)
 				v.WrongSubject, v.WrongText = []string{"Terlalu panjang."}, []string{"Satu.", "Dua."}
-				v.Base.Refuse(problem.New(problem.DocumentWrong).On("text"), lang)
+				v.Refuse(problem.New(problem.DocumentWrong).On("text"), lang)
 				return v
 			}})
 	}
