@@ -31,37 +31,65 @@ type node struct {
 	t       *testing.T
 	program string
 	folder  string
+	config  string // the name of its configuration
 	address string
 	process *exec.Cmd
 }
 
-func newNode(t *testing.T, mail *notifytest.Server) *node {
+// installation is what a first node finds.
+type installation struct {
+	database             string // empty: a file
+	publicURL            string // empty: the node's own address
+	organization, people string
+}
+
+func newNode(t *testing.T, mail *notifytest.Server, in installation) *node {
 	t.Helper()
 	program, err := exec.LookPath("kunci") // TestMain put it there
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, program: program, folder: t.TempDir()}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.address = free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
+	n := &node{t: t, program: program, folder: t.TempDir(), config: "kunci.yaml", address: freeAddress(t)}
+	if in.publicURL == "" {
+		in.publicURL = "http://" + n.address
 	}
 	smtp := mail.Config()
-	n.command("init", "--listen", n.address, "--public-url", "http://"+n.address, "--smtp", net.JoinHostPort(smtp.Host, strconv.Itoa(smtp.Port)))
-	n.write("contoso.yaml", kuncitest.Contoso)
-	n.write("people.csv", kuncitest.People)
+	n.command("init", "--listen", n.address, "--public-url", in.publicURL, "--database", in.database, "--smtp", net.JoinHostPort(smtp.Host, strconv.Itoa(smtp.Port)))
+	n.write("contoso.yaml", in.organization)
+	n.write("people.csv", in.people)
 	n.command("org", "apply", "-f", n.path("contoso.yaml"))
 	n.command("account", "import", "--org", "contoso", "-f", n.path("people.csv"))
 	return n
 }
 
+// beside is another node of the same installation.
+func (n *node) beside() *node {
+	n.t.Helper()
+	text, err := os.ReadFile(n.path(n.config))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	other := *n
+	other.config, other.address, other.process = "second.yaml", freeAddress(n.t), nil
+	n.write(other.config, strings.Replace(string(text), strconv.Quote(n.address), strconv.Quote(other.address), 1))
+	return &other
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return free.Addr().String()
+}
+
 func (n *node) command(args ...string) string {
 	n.t.Helper()
-	cmd := exec.CommandContext(n.t.Context(), n.program, append(args, "--config", n.path("kunci.yaml"))...)
+	cmd := exec.CommandContext(n.t.Context(), n.program, append(args, "--config", n.path(n.config))...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		n.t.Fatalf("kunci %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -81,7 +109,7 @@ func (n *node) write(name, text string) {
 // start runs "kunci serve" until it says that it serves.
 func (n *node) start() {
 	n.t.Helper()
-	n.process = exec.CommandContext(context.WithoutCancel(n.t.Context()), n.program, "serve", "--config", n.path("kunci.yaml"))
+	n.process = exec.CommandContext(context.WithoutCancel(n.t.Context()), n.program, "serve", "--config", n.path(n.config))
 	log, err := n.process.StderrPipe()
 	if err != nil {
 		n.t.Fatal(err)
@@ -112,11 +140,17 @@ func (n *node) stop(signal os.Signal) error {
 
 func (n *node) kill() {
 	n.t.Helper()
+	n.end()
+	n.start()
+}
+
+// end is a power cut.
+func (n *node) end() {
+	n.t.Helper()
 	var exit *exec.ExitError
 	if err := n.stop(syscall.SIGKILL); !errors.As(err, &exit) {
 		n.t.Fatalf("killing: %v", err)
 	}
-	n.start()
 }
 
 // A node is killed in the middle of everything; the person just goes on, and
@@ -124,7 +158,7 @@ func (n *node) kill() {
 func TestKillTheNodeDuringAReset(t *testing.T) {
 	const pw = "tujuh kuda minum kopi"
 	mail := notifytest.Start(t, notifytest.Options{})
-	n := newNode(t, mail)
+	n := newNode(t, mail, installation{organization: kuncitest.Contoso, people: kuncitest.People})
 	n.start()
 	b := kuncitest.NewBrowser(t, "http://"+n.address)
 	b.Get("/reset").Want(http.StatusOK, "reset-identify")
@@ -133,13 +167,7 @@ func TestKillTheNodeDuringAReset(t *testing.T) {
 	b.Post("/reset/verify", "method", choose.Choices("method")[0], "action", "send").Want(http.StatusOK, "reset-verify")
 	n.kill() // perhaps before the mail left: the queue sends it within a minute, and the person asks again
 	b.Post("/reset/verify", "action", "resend").Want(http.StatusOK, "reset-verify")
-	code := ""
-	for _, word := range strings.Fields(mail.Wait(t, 1)[0].Parse(t).Text) {
-		if len(strings.Trim(word, ".")) == 8 && strings.Trim(word, "0123456789.") == "" {
-			code = strings.Trim(word, ".")
-		}
-	}
-	b.Post("/reset/verify", "code", code, "action", "verify").Want(http.StatusOK, "reset-password")
+	b.Post("/reset/verify", "code", codeIn(mail.Wait(t, 1)[0].Parse(t).Text), "action", "verify").Want(http.StatusOK, "reset-password")
 	n.kill()
 	// The write is cut at some point of its own choosing.
 	written := make(chan struct{})
@@ -176,10 +204,21 @@ func TestKillTheNodeDuringAReset(t *testing.T) {
 	}
 }
 
+// codeIn finds the code in a mail.
+func codeIn(text string) string {
+	code := ""
+	for _, word := range strings.Fields(text) {
+		if len(strings.Trim(word, ".")) == 8 && strings.Trim(word, "0123456789.") == "" {
+			code = strings.Trim(word, ".")
+		}
+	}
+	return code
+}
+
 // check signs in against the node's own database.
 func (n *node) check(userID, pw string) directory.CheckResult {
 	n.t.Helper()
-	settings, err := config.Load(n.path("kunci.yaml"), nil)
+	settings, err := config.Load(n.path(n.config), nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}

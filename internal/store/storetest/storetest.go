@@ -145,8 +145,21 @@ func postgresURL(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("making the PostgreSQL template: %v (is the cluster running? make parts)", err)
 	}
+	return create(t, cluster, " TEMPLATE "+from)
+}
+
+// EmptyURL gives the address of a PostgreSQL database without a table, as
+// "kunci init" expects it.
+func EmptyURL(t testing.TB) string {
+	t.Helper()
+	return create(t, Cluster(t), "")
+}
+
+// create makes a database that goes with the test.
+func create(t testing.TB, cluster, how string) string {
+	t.Helper()
 	name := "t_" + strings.ReplaceAll(store.NewID(), "-", "")
-	if err := admin(cluster, fmt.Sprintf(`CREATE DATABASE %s TEMPLATE %s`, name, from)); err != nil {
+	if err := admin(cluster, `CREATE DATABASE `+name+how); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
