@@ -72,7 +72,9 @@ func (c *program) do(method, path, body string, header ...string) answer {
 	if err != nil {
 		c.t.Error(err)
 	}
-	return answer{response.StatusCode, response.Header, string(data)}
+	got := answer{response.StatusCode, response.Header, string(data)}
+	asDocumented(c.t, method, path, got)
+	return got
 }
 
 const api = "/api/v1/orgs/contoso"
