@@ -182,7 +182,8 @@ func rateHeaders(h http.Header, v throttle.Verdict) {
 	h.Set("RateLimit", `"key";r=`+strconv.Itoa(max(v.Left, 0))+`;t=`+seconds(v.Renews))
 }
 
-// describeHeaders notes in the document what every answer carries.
+// describeHeaders notes in the document what every answer carries, and which
+// operations take a body.
 func (a *API) describeHeaders() {
 	a.doc.OpenAPI().Components.Headers = map[string]*huma.Header{
 		"RateLimit":        {Schema: &huma.Schema{Type: huma.TypeString}, Description: "Requests left of the key, and the seconds until all are there again"},
@@ -195,6 +196,7 @@ func (a *API) describeHeaders() {
 			if op == nil {
 				continue
 			}
+			a.bodies[op.Method+" "+op.Path] = op.RequestBody != nil
 			for _, answer := range op.Responses {
 				if answer.Headers == nil {
 					answer.Headers = make(map[string]*huma.Param)
