@@ -321,7 +321,8 @@ func TestEveryIdentifierIsOfOneOrganization(t *testing.T) {
 		Accounts: consolePeople, DNS: domaintest.Start(t),
 		Organization: strings.Replace(consoleOrganization, "contractors]}}", "contractors]}, phone: {countries: [ID]}, captcha: off}", 1),
 	})
-	p.Import("fabrikam", "user_id,password\nowner@fabrikam.com,teapot harbour violin\n")
+	p.Import("fabrikam", "user_id,password\nowner@fabrikam.com,teapot harbour violin\nx@fabrikam.com,teapot harbour violin\n")
+	theirOwn := keyIn(t, p, "fabrikam", "x@fabrikam.com")
 	h := &holdings{surface: &surface{t: t, p: p, keys: make(map[org.Role]string)}, theirs: make(map[org.Role]string), mail: mailOf(t, p, "alain@contoso.com")}
 	usual := strings.NewReplacer("{language}", "en", "{message}", "sms.reset", "{page}", "help")
 	probed := 0
@@ -356,6 +357,12 @@ func TestEveryIdentifierIsOfOneOrganization(t *testing.T) {
 			probed++
 			if got := h.ask(o.Method, own, h.theirs[role], s.body, s.header...); got.status != http.StatusNotFound {
 				t.Errorf("%s of another organization: %d %s", name, got.status, got.body)
+			}
+		}
+		if strings.Contains(o.Path, "{session}") || strings.Contains(o.Path, "{method}") || strings.Contains(s.body, h.mail) {
+			mixed := usual.Replace(strings.NewReplacer(append([]string{"{org}", "fabrikam", "{id}", theirOwn}, s.ids...)...).Replace(o.Path))
+			if got := h.ask(o.Method, mixed, h.theirs[role], s.body, s.header...); got.status != http.StatusNotFound && got.code() != "method-not-allowed" {
+				t.Errorf("%s with a person of its own: %d %s", name, got.status, got.body)
 			}
 		}
 		if now := h.recorded(); now != before {
