@@ -78,6 +78,9 @@ func init() {
 		var p *Problem
 		if errors.As(err, &p) {
 			p.Detail = words(ctx.Context()).T("problem." + p.Code)
+			for i, one := range p.Errors {
+				p.Errors[i].Message = faultOf(one.Message).In(words(ctx.Context()))
+			}
 			ctx.SetHeader("Content-Language", words(ctx.Context()).Lang())
 		}
 		if u := ctx.URL(); inGraph(u.Path) && p != nil {

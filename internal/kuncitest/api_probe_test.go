@@ -157,8 +157,8 @@ func (s sent) with(body string) sent { s.body = body; return s }
 
 func (s sent) put(h *holdings) sent { s.header = append(s.header, h.version()...); return s }
 
-func (h *holdings) version() []string {
-	return []string{"If-Match", `"` + strconv.FormatInt(h.p.Organization().Version, 10) + `"`}
+func (s *surface) version() []string {
+	return []string{"If-Match", `"` + strconv.FormatInt(s.p.Organization().Version, 10) + `"`}
 }
 
 // get reads something of Contoso's.
