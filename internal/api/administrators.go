@@ -28,8 +28,8 @@ type administratorsOutput struct {
 
 type grantInput struct {
 	OrgPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is changed" required:"true"`
-	Body    struct {
+	IfMatch
+	Body struct {
 		UserID string   `json:"user_id,omitempty" maxLength:"256" doc:"Either a person …"`
 		Group  string   `json:"group,omitempty" maxLength:"256" doc:"… or a group of the directory"`
 		Role   org.Role `json:"role" doc:"owner, policy_admin, authentication_admin, helpdesk or auditor; a key names no owners"`
@@ -37,9 +37,8 @@ type grantInput struct {
 }
 
 type revokeInput struct {
-	OrgPath
-	ID      string `path:"id" maxLength:"40"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is changed" required:"true"`
+	ItemPath
+	IfMatch
 }
 
 func (a *API) administratorOperations() {
@@ -53,7 +52,7 @@ func (a *API) administratorOperations() {
 		OperationID: "put-administrator", Method: http.MethodPut, Path: "/administrators", Summary: "Give a person or a group a role, in place of the one it has",
 		Description: "A key gives and takes every role but owner.",
 	}, admin.ManageAdministrators, func(ctx context.Context, in *grantInput) (*administratorsOutput, error) {
-		return a.changeAdministrators(ctx, in.IfMatch, func(version int64) error {
+		return a.changeAdministrators(ctx, in.IfMatch.Tag, func(version int64) error {
 			return a.d.Admin.Grant(ctx, authority(ctx), organization(ctx), org.Administrator{UserID: in.Body.UserID, Group: in.Body.Group, Role: in.Body.Role}, version)
 		})
 	})
@@ -61,7 +60,7 @@ func (a *API) administratorOperations() {
 		OperationID: "delete-administrator", Method: http.MethodDelete, Path: "/administrators/{id}", Summary: "Take a role away",
 		Description: "A key gives and takes every role but owner.", DefaultStatus: http.StatusOK,
 	}, admin.ManageAdministrators, func(ctx context.Context, in *revokeInput) (*administratorsOutput, error) {
-		return a.changeAdministrators(ctx, in.IfMatch, func(version int64) error {
+		return a.changeAdministrators(ctx, in.IfMatch.Tag, func(version int64) error {
 			return a.d.Admin.Revoke(ctx, authority(ctx), organization(ctx), in.ID, version)
 		})
 	})

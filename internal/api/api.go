@@ -72,6 +72,7 @@ type API struct {
 	operations []Operation
 	needs      map[string]admin.Action // by pattern
 	repeat     map[string]repeat       // by pattern
+	bodies     map[string]bool         // by pattern: the operation takes one
 	undecided  error                   // operations of POST that repeats says nothing of
 }
 
@@ -90,7 +91,7 @@ func New(d Deps) (*API, error) {
 
 // build adds every operation.
 func (a *API) build() {
-	a.mux, a.needs, a.repeat = http.NewServeMux(), make(map[string]admin.Action), make(map[string]repeat)
+	a.mux, a.needs, a.repeat, a.bodies = http.NewServeMux(), make(map[string]admin.Action), make(map[string]repeat), make(map[string]bool)
 	c := huma.DefaultConfig("Kunci", "1")
 	c.Info.Description = "What administrators of an organization do, and resets for front ends, for programs. Send the key as: Authorization: Bearer KEY"
 	// No page of scripts from elsewhere, and no address made from the Host header.
@@ -194,7 +195,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !authority(ctx).May(a.needs[pattern]):
 		err = problem.New(problem.Forbidden)
 	default:
-		err = strict(r)
+		err = strict(r, a.bodies[pattern])
 	}
 	if err != nil {
 		a.Refuse(w, r, err)
@@ -307,8 +308,9 @@ func slugIn(path string) string {
 }
 
 // strict refuses a body whose objects hold a name twice, or the same name in
-// another spelling: readers differ in which of them counts.
-func strict(r *http.Request) error {
+// another spelling: readers differ in which of them counts. Where no body is taken
+// every name is unknown.
+func strict(r *http.Request, takesBody bool) error {
 	if r.Body == nil || TakesFiles(r) || TakesPicture(r) || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
@@ -322,6 +324,9 @@ func strict(r *http.Request) error {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
+	}
+	if !takesBody && strings.Join(strings.Fields(string(body)), "") != "{}" {
+		return problem.New(problem.BadInput).On("body")
 	}
 	return oneOfEachName(body, inGraph(r.URL.Path))
 }

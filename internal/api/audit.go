@@ -51,11 +51,6 @@ type findEventsInput struct {
 	}
 }
 
-type proofInput struct {
-	OrgPath
-	ID string `path:"id" maxLength:"40"`
-}
-
 type proofOutput struct {
 	Body struct {
 		Leaf       int64    `json:"leaf_index"`
@@ -86,17 +81,19 @@ func (a *API) auditOperations() {
 	})
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
 	get(a, "/audit/events", "list-events", "What was recorded, the newest first", admin.SeeAudit, a.events)
-	get(a, "/audit/checkpoint", "get-checkpoint", "The newest signed head of the log (C2SP tlog-checkpoint)", admin.SeeAudit,
-		func(ctx context.Context, _ *OrgPath) (*checkpointOutput, error) {
-			text, err := a.d.Audit.Checkpoint(ctx)
-			if err == nil && text == "" {
-				err = problem.New(problem.NotFound)
-			}
-			if err != nil {
-				return nil, err
-			}
-			return &checkpointOutput{"text/plain; charset=utf-8", []byte(text)}, nil
-		})
+	register(a, huma.Operation{
+		OperationID: "get-checkpoint", Method: http.MethodGet, Path: "/audit/checkpoint", Summary: "The newest signed head of the log (C2SP tlog-checkpoint)",
+		Responses: answeredAs("text/plain"),
+	}, admin.SeeAudit, func(ctx context.Context, _ *OrgPath) (*checkpointOutput, error) {
+		text, err := a.d.Audit.Checkpoint(ctx)
+		if err == nil && text == "" {
+			err = problem.New(problem.NotFound)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &checkpointOutput{"text/plain; charset=utf-8", []byte(text)}, nil
+	})
 }
 
 // usualEvents is how many events a page holds when nobody says.
@@ -129,7 +126,7 @@ func (a *API) listEvents(ctx context.Context, list, cursor string, q audit.Query
 }
 
 // proof is not there for an event that waits for its place, a second at most.
-func (a *API) proof(ctx context.Context, in *proofInput) (*proofOutput, error) {
+func (a *API) proof(ctx context.Context, in *ItemPath) (*proofOutput, error) {
 	p, err := a.d.Audit.ProveFor(ctx, organization(ctx).ID, in.ID)
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, problem.New(problem.NotFound)

@@ -13,8 +13,8 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-// branding is what people recognize their organization by, with the keys of its file.
-type branding struct {
+// Branding is what people recognize their organization by, with the keys of its file.
+type Branding struct {
 	Name      string `json:"name,omitempty" maxLength:"400" doc:"Never empty"`
 	Color     string `json:"color,omitempty" maxLength:"7" doc:"On light pages, like #0f6cbd; empty: the product's"`
 	ColorDark string `json:"color_dark,omitempty" maxLength:"7" doc:"On dark pages; empty: color, lightened"`
@@ -33,7 +33,7 @@ type branding struct {
 type brandingOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body struct {
-		branding
+		Branding
 		Logo     *logoInfo    `json:"logo,omitempty" doc:"Absent: there is none"`
 		Contrast *contrastOut `json:"contrast,omitempty" doc:"Of the colors as pages show them (WCAG 2.2, 1.4.3)"`
 	}
@@ -52,19 +52,19 @@ type contrastOut struct {
 
 type brandingInput struct {
 	OrgPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
-	Body    branding
+	IfMatch
+	Body Branding
 }
 
 type logoInput struct {
 	OrgPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	IfMatch
 	RawBody []byte `contentType:"application/octet-stream"`
 }
 
 type logoRemoval struct {
 	OrgPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	IfMatch
 }
 
 func (a *API) brandingOperations() {
@@ -75,7 +75,7 @@ func (a *API) brandingOperations() {
 		OperationID: "put-branding", Method: http.MethodPut, Path: "/branding", Summary: "Replace name, colors, contacts and links",
 		Description: "A color in which text cannot be read is refused, with the nearest one that can. The logo stays.",
 	}, admin.ChangeBranding, func(ctx context.Context, in *brandingInput) (*brandingOutput, error) {
-		return a.setAppearance(ctx, in.IfMatch, func(look *org.Appearance) {
+		return a.setAppearance(ctx, in.IfMatch.Tag, func(look *org.Appearance) {
 			look.Name, look.Branding.Color, look.Branding.ColorDark = in.Body.Name, in.Body.Color, in.Body.ColorDark
 			look.Support = org.Support{Email: in.Body.Support.Email, URL: in.Body.Support.URL, Phone: in.Body.Support.Phone}
 			if len(in.Body.Support.Text) > 0 {
@@ -96,14 +96,14 @@ func (a *API) brandingOperations() {
 		if err != nil {
 			return nil, err
 		}
-		return a.setAppearance(ctx, in.IfMatch, func(look *org.Appearance) {
+		return a.setAppearance(ctx, in.IfMatch.Tag, func(look *org.Appearance) {
 			look.Branding.Logo, look.Branding.LogoType = clean.Logo, clean.LogoType
 		})
 	})
 	register(a, huma.Operation{
 		OperationID: "delete-logo", Method: http.MethodDelete, Path: "/branding/logo", Summary: "Have no logo", DefaultStatus: http.StatusOK,
 	}, admin.ChangeBranding, func(ctx context.Context, in *logoRemoval) (*brandingOutput, error) {
-		return a.setAppearance(ctx, in.IfMatch, func(look *org.Appearance) {
+		return a.setAppearance(ctx, in.IfMatch.Tag, func(look *org.Appearance) {
 			look.Branding.Logo, look.Branding.LogoType = nil, ""
 		})
 	})

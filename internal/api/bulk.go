@@ -73,22 +73,15 @@ type importedOutput struct {
 	Body     imported
 }
 
-type oneImport struct {
-	OrgPath
-	ID string `path:"id" maxLength:"40"`
-}
-
 type applyInput struct {
-	OrgPath
-	ID   string `path:"id" maxLength:"40"`
+	ItemPath
 	Body struct {
 		SkipBad bool `json:"skip_bad,omitempty" doc:"Leave the bad rows out"`
 	}
 }
 
 type badRowsInput struct {
-	OrgPath
-	ID string `path:"id" maxLength:"40"`
+	ItemPath
 	Paging
 }
 
@@ -122,7 +115,7 @@ func (a *API) bulkOperations() {
 			"application/x-ndjson": {Schema: &huma.Schema{Type: "string"}},
 		}},
 	}, admin.ImportPeople, a.importPeople)
-	get(a, "/imports/{id}", "get-import", "How far an import is", admin.ImportPeople, func(ctx context.Context, in *oneImport) (*importedOutput, error) {
+	get(a, "/imports/{id}", "get-import", "How far an import is", admin.ImportPeople, func(ctx context.Context, in *ItemPath) (*importedOutput, error) {
 		return a.importState(ctx, in.ID)
 	})
 	get(a, "/imports/{id}/bad", "get-bad-rows", "The bad rows of an import", admin.ImportPeople, a.badRows)
@@ -138,7 +131,7 @@ func (a *API) bulkOperations() {
 	register(a, huma.Operation{
 		OperationID: "cancel-import", Method: http.MethodPost, Path: "/imports/{id}/cancel", DefaultStatus: http.StatusOK,
 		Summary: "Stop an import", Description: "What was stored stays; the file is erased.",
-	}, admin.ImportPeople, func(ctx context.Context, in *oneImport) (*importedOutput, error) {
+	}, admin.ImportPeople, func(ctx context.Context, in *ItemPath) (*importedOutput, error) {
 		if err := a.d.Admin.CancelImport(ctx, authority(ctx), organization(ctx), in.ID); err != nil {
 			return nil, err
 		}
@@ -147,6 +140,7 @@ func (a *API) bulkOperations() {
 	register(a, huma.Operation{
 		OperationID: "export-people", Method: http.MethodPost, Path: "/exports", DefaultStatus: http.StatusOK,
 		Summary: "Everyone, with the state of their registration", Description: "Addresses and numbers are masked. A POST, because it is recorded.",
+		Responses: answeredAs("application/x-ndjson", "text/csv"),
 	}, admin.ExportPeople, a.exportPeople)
 }
 

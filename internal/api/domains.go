@@ -12,8 +12,8 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-// ownedDomain is a domain, with what proves it.
-type ownedDomain struct {
+// OwnedDomain is a domain, with what proves it.
+type OwnedDomain struct {
 	Domain     string        `json:"domain"`
 	State      domain.State  `json:"state" enum:"pending,verified,failed" doc:"User IDs of a verified domain lead to the organization, no others"`
 	ByOperator bool          `json:"by_operator" doc:"The organization's file names it; it needs no record"`
@@ -28,19 +28,19 @@ type ownedDomain struct {
 type domainsOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body struct {
-		Domains []ownedDomain `json:"domains"`
+		Domains []OwnedDomain `json:"domains"`
 		Next    string        `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
 type domainOutput struct {
-	Body ownedDomain
+	Body OwnedDomain
 }
 
 type domainEffectOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body struct {
-		ownedDomain
+		OwnedDomain
 		People *int `json:"people,omitempty" doc:"How many could no longer sign in or reset without it; absent: the directory cannot be counted"`
 	}
 }
@@ -59,14 +59,14 @@ type domainInput struct {
 
 type domainRemoval struct {
 	OrgPath
-	Domain  string `path:"domain" maxLength:"260"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	Domain string `path:"domain" maxLength:"260"`
+	IfMatch
 }
 
 func (a *API) domainOperations() {
 	get(a, "/domains", "list-domains", "The domains, and those that wait for their proof", admin.SeeSettings, func(ctx context.Context, in *pagedInput) (*domainsOutput, error) {
 		o, out := organization(ctx), &domainsOutput{}
-		out.ETag, out.Body.Domains = etag(o), []ownedDomain{}
+		out.ETag, out.Body.Domains = etag(o), []OwnedDomain{}
 		return out, a.d.DB.Read(ctx, func(tx *store.Tx) error {
 			all, err := a.d.Domains.List(ctx, tx, o)
 			if err == nil {
@@ -104,7 +104,7 @@ func (a *API) domainOperations() {
 		OperationID: "delete-domain", Method: http.MethodDelete, Path: "/domains/{domain}", DefaultStatus: http.StatusNoContent,
 		Summary: "Remove a domain, or stop waiting for it", Description: "People whose user IDs are in it can no longer sign in or reset.",
 	}, admin.ManageDomains, func(ctx context.Context, in *domainRemoval) (*struct{}, error) {
-		version, err := versionIn(in.IfMatch)
+		version, err := versionIn(in.IfMatch.Tag)
 		if err != nil {
 			return nil, err
 		}
@@ -128,12 +128,12 @@ func (a *API) domain(ctx context.Context, in *domainPath) (*domainEffectOutput, 
 	if known {
 		out.Body.People = &n
 	}
-	out.ETag, out.Body.ownedDomain = etag(o), owned(d)
+	out.ETag, out.Body.OwnedDomain = etag(o), owned(d)
 	return out, err
 }
 
-func owned(d domain.Domain) ownedDomain {
-	return ownedDomain{
+func owned(d domain.Domain) OwnedDomain {
+	return OwnedDomain{
 		Domain: d.Name, State: d.State, ByOperator: d.ByOperator, Record: d.Record, Value: d.Value, Reason: d.Reason,
 		CheckedAt: some(d.CheckedAt), VerifiedAt: some(d.VerifiedAt), GoneAt: some(d.GoneAt),
 	}

@@ -78,6 +78,9 @@ func init() {
 		var p *Problem
 		if errors.As(err, &p) {
 			p.Detail = words(ctx.Context()).T("problem." + p.Code)
+			for i, one := range p.Errors {
+				p.Errors[i].Message = faultOf(one.Message).In(words(ctx.Context()))
+			}
 			ctx.SetHeader("Content-Language", words(ctx.Context()).Lang())
 		}
 		if u := ctx.URL(); inGraph(u.Path) && p != nil {
@@ -182,7 +185,8 @@ func rateHeaders(h http.Header, v throttle.Verdict) {
 	h.Set("RateLimit", `"key";r=`+strconv.Itoa(max(v.Left, 0))+`;t=`+seconds(v.Renews))
 }
 
-// describeHeaders notes in the document what every answer carries.
+// describeHeaders notes in the document what every answer carries, and which
+// operations take a body.
 func (a *API) describeHeaders() {
 	a.doc.OpenAPI().Components.Headers = map[string]*huma.Header{
 		"RateLimit":        {Schema: &huma.Schema{Type: huma.TypeString}, Description: "Requests left of the key, and the seconds until all are there again"},
@@ -195,6 +199,7 @@ func (a *API) describeHeaders() {
 			if op == nil {
 				continue
 			}
+			a.bodies[op.Method+" "+op.Path] = op.RequestBody != nil
 			for _, answer := range op.Responses {
 				if answer.Headers == nil {
 					answer.Headers = make(map[string]*huma.Param)

@@ -23,8 +23,7 @@ type heldSession struct {
 }
 
 type sessionsInput struct {
-	OrgPath
-	Key string `path:"id" maxLength:"200"`
+	PersonPath
 	Paging
 }
 
@@ -36,14 +35,12 @@ type sessionsOutput struct {
 }
 
 type sessionInput struct {
-	OrgPath
-	Key     string `path:"id" maxLength:"200"`
+	PersonPath
 	Session string `path:"session" maxLength:"40"`
 }
 
 type heldMethodInput struct {
-	OrgPath
-	Key    string `path:"id" maxLength:"200"`
+	PersonPath
 	Method string `path:"method" maxLength:"40"`
 }
 

@@ -12,8 +12,7 @@ import (
 )
 
 type passInput struct {
-	OrgPath
-	Key  string `path:"id" maxLength:"200"`
+	PersonPath
 	Body struct {
 		Minutes  int       `json:"minutes,omitempty" minimum:"0" maximum:"100000" doc:"How long it counts; as the policy says when absent"`
 		Starts   time.Time `json:"starts,omitempty" doc:"When it begins to count; now when absent"`
@@ -32,8 +31,7 @@ type passOutput struct {
 }
 
 type methodInput struct {
-	OrgPath
-	Key  string `path:"id" maxLength:"200"`
+	PersonPath
 	Body struct {
 		MethodID string `json:"method_id,omitempty" maxLength:"40"`
 	}
@@ -47,8 +45,7 @@ type valueOutput struct {
 }
 
 type codeInput struct {
-	OrgPath
-	Key  string `path:"id" maxLength:"200"`
+	PersonPath
 	Body struct {
 		Code string `json:"code,omitempty" maxLength:"64" doc:"What the person read out"`
 	}

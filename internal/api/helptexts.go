@@ -37,34 +37,28 @@ type helpTextOutput struct {
 	Body helpText
 }
 
-type helpTextPath struct {
+type HelpTextPath struct {
 	OrgPath
 	Page     string `path:"page" maxLength:"40"`
 	Language string `path:"language" maxLength:"10"`
 }
 
 type helpTextInput struct {
-	OrgPath
-	Page     string `path:"page" maxLength:"40"`
-	Language string `path:"language" maxLength:"10"`
-	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
-	Body     struct {
+	HelpTextPath
+	IfMatch
+	Body struct {
 		Text string `json:"text,omitempty" maxLength:"6000" doc:"Paragraphs, lines of a list that begin with a hyphen, **strong words** and the variables {{org}}, {{support_email}}, {{support_phone}}, {{support_url}}"`
 	}
 }
 
 type helpTextReset struct {
-	OrgPath
-	Page     string `path:"page" maxLength:"40"`
-	Language string `path:"language" maxLength:"10"`
-	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	HelpTextPath
+	IfMatch
 }
 
 type helpTextTry struct {
-	OrgPath
-	Page     string `path:"page" maxLength:"40"`
-	Language string `path:"language" maxLength:"10"`
-	Body     struct {
+	HelpTextPath
+	Body struct {
 		Text string `json:"text,omitempty" maxLength:"6000" doc:"As for put-help-text"`
 	}
 }
@@ -104,14 +98,14 @@ func (a *API) helpTextOperations() {
 		out.Body.Texts, out.Body.Next, err = pageOf(ctx, a, "list-help-texts", in.Paging, out.Body.Texts, func(t helpText) string { return t.Page + " " + t.Language })
 		return out, err
 	})
-	get(a, "/help-texts/{page}/{language}", "get-help-text", "What a page says in a language", admin.SeeMessages, func(ctx context.Context, in *helpTextPath) (*helpTextOutput, error) {
+	get(a, "/help-texts/{page}/{language}", "get-help-text", "What a page says in a language", admin.SeeMessages, func(ctx context.Context, in *HelpTextPath) (*helpTextOutput, error) {
 		text, err := helpTextOf(organization(ctx), in.Page, in.Language)
 		return &helpTextOutput{etag(organization(ctx)), text}, err
 	})
 	register(a, huma.Operation{
 		OperationID: "put-help-text", Method: http.MethodPut, Path: "/help-texts/{page}/{language}", Summary: "Write a page in the organization's own words",
 	}, admin.ChangeMessages, func(ctx context.Context, in *helpTextInput) (*helpTextOutput, error) {
-		return a.editHelpText(ctx, in.Page, in.Language, in.IfMatch, func(tx *store.Tx, version int64) error {
+		return a.editHelpText(ctx, in.Page, in.Language, in.IfMatch.Tag, func(tx *store.Tx, version int64) error {
 			text := wording.PageText{Page: in.Page, Language: in.Language, Text: strings.ReplaceAll(in.Body.Text, "\r\n", "\n")}
 			return a.d.Orgs.SetHelpText(ctx, tx, authority(ctx).By, organization(ctx).ID, text, version)
 		})
@@ -122,7 +116,7 @@ func (a *API) helpTextOperations() {
 	register(a, huma.Operation{
 		OperationID: "reset-help-text", Method: http.MethodPost, Path: "/help-texts/{page}/{language}/reset", DefaultStatus: http.StatusOK, Summary: "Give a page the product's text again",
 	}, admin.ChangeMessages, func(ctx context.Context, in *helpTextReset) (*helpTextOutput, error) {
-		return a.editHelpText(ctx, in.Page, in.Language, in.IfMatch, func(tx *store.Tx, version int64) error {
+		return a.editHelpText(ctx, in.Page, in.Language, in.IfMatch.Tag, func(tx *store.Tx, version int64) error {
 			return a.d.Orgs.ResetHelpText(ctx, tx, authority(ctx).By, organization(ctx).ID, in.Page, in.Language, version)
 		})
 	})

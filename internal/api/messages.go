@@ -46,7 +46,7 @@ type messageOutput struct {
 	Body messageText
 }
 
-type messagePath struct {
+type MessagePath struct {
 	OrgPath
 	Message  string `path:"message" maxLength:"40"`
 	Language string `path:"language" maxLength:"10"`
@@ -58,25 +58,19 @@ type messageBody struct {
 }
 
 type messageInput struct {
-	OrgPath
-	Message  string `path:"message" maxLength:"40"`
-	Language string `path:"language" maxLength:"10"`
-	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
-	Body     messageBody
+	MessagePath
+	IfMatch
+	Body messageBody
 }
 
 type messageReset struct {
-	OrgPath
-	Message  string `path:"message" maxLength:"40"`
-	Language string `path:"language" maxLength:"10"`
-	IfMatch  string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	MessagePath
+	IfMatch
 }
 
 type messageTry struct {
-	OrgPath
-	Message  string `path:"message" maxLength:"40"`
-	Language string `path:"language" maxLength:"10"`
-	Body     messageBody
+	MessagePath
+	Body messageBody
 }
 
 type previewOutput struct {
@@ -106,7 +100,7 @@ func (a *API) messageOperations() {
 		out.Body.Messages, out.Body.Next, err = pageOf(ctx, a, "list-messages", in.Paging, out.Body.Messages, func(m messageText) string { return m.Message + " " + m.Language })
 		return out, err
 	})
-	get(a, "/messages/{message}/{language}", "get-message", "What a message says in a language", admin.SeeMessages, func(ctx context.Context, in *messagePath) (*messageOutput, error) {
+	get(a, "/messages/{message}/{language}", "get-message", "What a message says in a language", admin.SeeMessages, func(ctx context.Context, in *MessagePath) (*messageOutput, error) {
 		o := organization(ctx)
 		text, err := textOf(o, in.Message, in.Language)
 		return &messageOutput{ETag: etag(o), Body: text}, err
@@ -118,14 +112,14 @@ func (a *API) messageOperations() {
 		if _, err := textOf(organization(ctx), in.Message, in.Language); err != nil {
 			return nil, err
 		}
-		return a.editMessage(ctx, in.Message, in.Language, in.IfMatch, func(tx *store.Tx, version int64) error {
+		return a.editMessage(ctx, in.Message, in.Language, in.IfMatch.Tag, func(tx *store.Tx, version int64) error {
 			return a.d.Orgs.SetMessage(ctx, tx, authority(ctx).By, organization(ctx).ID, written(in.Message, in.Language, in.Body), version)
 		})
 	})
 	register(a, huma.Operation{
 		OperationID: "reset-message", Method: http.MethodPost, Path: "/messages/{message}/{language}/reset", Summary: "Give a message the product's text again",
 	}, admin.ChangeMessages, func(ctx context.Context, in *messageReset) (*messageOutput, error) {
-		return a.editMessage(ctx, in.Message, in.Language, in.IfMatch, func(tx *store.Tx, version int64) error {
+		return a.editMessage(ctx, in.Message, in.Language, in.IfMatch.Tag, func(tx *store.Tx, version int64) error {
 			return a.d.Orgs.ResetMessage(ctx, tx, authority(ctx).By, organization(ctx).ID, in.Message, in.Language, version)
 		})
 	})

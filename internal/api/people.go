@@ -15,9 +15,9 @@ import (
 	"kunci.dev/kunci/internal/securityinfo"
 )
 
-// listed is one person in a list. The words are those of Entra's registration
+// Listed is one person in a list. The words are those of Entra's registration
 // report, so that scripts find what they know.
-type listed struct {
+type Listed struct {
 	ID         string        `json:"id" doc:"The directory's stable key"`
 	UserID     string        `json:"user_id"`
 	Name       string        `json:"display_name,omitempty"`
@@ -38,19 +38,13 @@ type listInput struct {
 
 type listOutput struct {
 	Body struct {
-		People []listed `json:"people"`
+		People []Listed `json:"people"`
 		Next   string   `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 	}
 }
 
-type personInput struct {
-	OrgPath
-	Key string `path:"id" maxLength:"200"`
-}
-
 type actInput struct {
-	OrgPath
-	Key string `path:"id" maxLength:"200"`
+	PersonPath
 	Act string `path:"act" enum:"unlock,clear_limits,require_registration,revoke_sessions,freeze,unfreeze,revoke_pass,unlink"`
 }
 
@@ -63,7 +57,7 @@ type findInput struct {
 
 // person is one person.
 type person struct {
-	listed
+	Listed
 	Disabled     bool         `json:"disabled"`
 	LockedUntil  *time.Time   `json:"locked_until,omitempty"`
 	FrozenSince  *time.Time   `json:"frozen_since,omitempty"`
@@ -106,7 +100,7 @@ type personOutput struct{ Body person }
 
 func (a *API) peopleOperations() {
 	get(a, "/people", "list-people", "People, by user ID", admin.SeePeople, a.listPeople)
-	get(a, "/people/{id}", "get-person", "One person", admin.SeePeople, func(ctx context.Context, in *personInput) (*personOutput, error) {
+	get(a, "/people/{id}", "get-person", "One person", admin.SeePeople, func(ctx context.Context, in *PersonPath) (*personOutput, error) {
 		p, err := a.d.Admin.ByKey(ctx, authority(ctx), organization(ctx), in.Key)
 		if err != nil {
 			return nil, err
@@ -132,7 +126,7 @@ func (a *API) peopleOperations() {
 	register(a, huma.Operation{
 		OperationID: "export-person", Method: http.MethodPost, Path: "/people/{id}/export", Summary: "Everything that is kept of one person",
 		Description: "With whole addresses and numbers, for the person to see; never a secret. A POST, because it is recorded.",
-	}, admin.ExportPerson, func(ctx context.Context, in *personInput) (*exportOutput, error) {
+	}, admin.ExportPerson, func(ctx context.Context, in *PersonPath) (*exportOutput, error) {
 		o, as := organization(ctx), authority(ctx)
 		p, err := a.d.Admin.ByKey(ctx, as, o, in.Key)
 		if err != nil {
@@ -158,8 +152,7 @@ func (a *API) peopleOperations() {
 type exportOutput struct{ Body privacy.PersonData }
 
 type eraseInput struct {
-	OrgPath
-	Key  string `path:"id" maxLength:"200"`
+	PersonPath
 	Body struct {
 		Confirm string `json:"confirm,omitempty" maxLength:"320" doc:"The person's user ID"`
 	}
@@ -181,7 +174,7 @@ func (a *API) listPeople(ctx context.Context, in *listInput) (*listOutput, error
 		return nil, err
 	}
 	out := &listOutput{}
-	out.Body.People = make([]listed, 0, len(list.People))
+	out.Body.People = make([]Listed, 0, len(list.People))
 	for _, l := range list.People {
 		out.Body.People = append(out.Body.People, listedOf(l))
 	}
@@ -196,12 +189,12 @@ func kindIf(k method.Kind, ok bool) method.Kind {
 	return k
 }
 
-func listedOf(l admin.Listed) listed {
+func listedOf(l admin.Listed) Listed {
 	kinds := l.Kinds
 	if kinds == nil {
 		kinds = []method.Kind{}
 	}
-	return listed{
+	return Listed{
 		ID: l.Entry.Key, UserID: l.Entry.UserID, Name: l.Entry.DisplayName, Role: l.Role,
 		Enabled: l.Enabled, Registered: l.Registered, Capable: l.Enabled && l.Registered, Methods: kinds,
 	}
@@ -225,7 +218,7 @@ func (a *API) act(ctx context.Context, in *actInput) (*personOutput, error) {
 func (a *API) person(ctx context.Context, p admin.Person) *personOutput {
 	e := p.Account.Entry
 	out := &personOutput{Body: person{
-		listed: listedOf(p.Listed(organization(ctx))), Disabled: e.Disabled,
+		Listed: listedOf(p.Listed(organization(ctx))), Disabled: e.Disabled,
 		LockedUntil: some(e.LockedUntil), FrozenSince: some(p.Account.FrozenAt), LastReset: some(p.Account.LastResetAt),
 		MustRegister: p.Account.MustRegister, Details: []registered{}, Deleted: []deleted{}, CanReset: p.CanReset(),
 	}}

@@ -16,12 +16,6 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-// OrgPath is the organization in the address. It is exported because the library
-// passes over embedded structs that are not.
-type OrgPath struct {
-	Org string `path:"org" doc:"The organization's short name"`
-}
-
 type policyOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
 	Body json.RawMessage
@@ -29,7 +23,7 @@ type policyOutput struct {
 
 type policyInput struct {
 	OrgPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the version that is replaced" required:"true"`
+	IfMatch
 	RawBody []byte `contentType:"application/json"`
 }
 
@@ -84,7 +78,7 @@ func etag(o *org.Organization) string { return `"` + strconv.FormatInt(o.Version
 
 func (a *API) putPolicy(ctx context.Context, in *policyInput) (*changesOutput, error) {
 	o := organization(ctx)
-	version, err := strconv.ParseInt(strings.Trim(in.IfMatch, `"`), 10, 64)
+	version, err := strconv.ParseInt(strings.Trim(in.IfMatch.Tag, `"`), 10, 64)
 	if err != nil {
 		return nil, problem.New(problem.Conflict).On("If-Match")
 	}

@@ -68,3 +68,12 @@ func joined(first, second string) string {
 func get[I, O any](a *API, path, id, summary string, needs admin.Action, do func(context.Context, *I) (*O, error)) {
 	register(a, huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary}, needs, do)
 }
+
+// answeredAs documents an answer that is no JSON, by the kinds it comes as.
+func answeredAs(kinds ...string) map[string]*huma.Response {
+	content := make(map[string]*huma.MediaType)
+	for _, kind := range kinds {
+		content[kind] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	return map[string]*huma.Response{"200": {Description: "OK", Content: content}}
+}

@@ -51,22 +51,15 @@ type requestsOutput struct {
 	}
 }
 
-type requestInput struct {
-	OrgPath
-	ID string `path:"id" maxLength:"40"`
-}
-
 type resolveInput struct {
-	OrgPath
-	ID   string `path:"id" maxLength:"40"`
+	ItemPath
 	Body struct {
 		Note string `json:"note,omitempty" maxLength:"1000" doc:"What was done; for colleagues"`
 	}
 }
 
 type answerInput struct {
-	OrgPath
-	ID   string `path:"id" maxLength:"40"`
+	ItemPath
 	Body struct {
 		MethodID string `json:"method_id,omitempty" maxLength:"40" doc:"A registered address of the person; their first when absent"`
 		Text     string `json:"text,omitempty" maxLength:"1000" doc:"Words only: no link, no address"`
@@ -81,7 +74,7 @@ type requestOutput struct {
 
 func (a *API) requestOperations() {
 	get(a, "/requests", "list-requests", "Requests for help, the newest first", admin.SeeRequests, a.listRequests)
-	get(a, "/requests/{id}", "get-request", "One request", admin.SeeRequests, func(ctx context.Context, in *requestInput) (*requestOutput, error) {
+	get(a, "/requests/{id}", "get-request", "One request", admin.SeeRequests, func(ctx context.Context, in *ItemPath) (*requestOutput, error) {
 		return a.request(ctx, in.ID)
 	})
 	register(a, huma.Operation{
@@ -111,7 +104,7 @@ func (a *API) requestOperations() {
 func (a *API) work(name, summary string, do func(context.Context, *store.Tx, audit.Actor, string, string) error) {
 	register(a, huma.Operation{
 		OperationID: name + "-request", Method: http.MethodPost, Path: "/requests/{id}/" + name, Summary: summary,
-	}, admin.ResolveRequest, func(ctx context.Context, in *requestInput) (*requestOutput, error) {
+	}, admin.ResolveRequest, func(ctx context.Context, in *ItemPath) (*requestOutput, error) {
 		err := a.d.DB.Write(ctx, func(tx *store.Tx) error { return do(ctx, tx, authority(ctx).By, organization(ctx).ID, in.ID) })
 		if err != nil {
 			return nil, err

@@ -15,8 +15,8 @@ import (
 	"kunci.dev/kunci/internal/webhook"
 )
 
-// receiver is a webhook as it is shown: neither its address nor its secret.
-type receiver struct {
+// Receiver is a webhook as it is shown: neither its address nor its secret.
+type Receiver struct {
 	ID           string        `json:"id"`
 	Host         string        `json:"host"`
 	People       bool          `json:"people" doc:"With user IDs, internet addresses and browsers"`
@@ -30,8 +30,8 @@ type receiver struct {
 	CreatedAt    time.Time     `json:"created_at"`
 }
 
-func receiverOf(h webhook.Hook) receiver {
-	return receiver{
+func receiverOf(h webhook.Hook) Receiver {
+	return Receiver{
 		ID: h.ID, Host: h.Host, People: h.People, State: h.State(), FailingSince: some(h.FailingSince), PausedAt: some(h.PausedAt),
 		PausedFor: h.PausedFor, LastError: h.LastError, DeliveredAt: some(h.DeliveredAt), SetAside: h.SetAside, CreatedAt: h.CreatedAt.UTC(),
 	}
@@ -39,25 +39,20 @@ func receiverOf(h webhook.Hook) receiver {
 
 type receiversOutput struct {
 	Body struct {
-		Webhooks []receiver `json:"webhooks"`
+		Webhooks []Receiver `json:"webhooks"`
 		Next     string     `json:"next,omitempty"`
 	}
 }
 
 type receiverOutput struct {
-	Body receiver
+	Body Receiver
 }
 
 type newReceiverOutput struct {
 	Body struct {
-		receiver
+		Receiver
 		Secret string `json:"secret" doc:"What signs events, as Standard Webhooks writes it; told once"`
 	}
-}
-
-type receiverPath struct {
-	OrgPath
-	ID string `path:"id" maxLength:"40"`
 }
 
 type receiverInput struct {
@@ -88,9 +83,8 @@ type asideEvent struct {
 }
 
 type asideInput struct {
-	OrgPath
+	ItemPath
 	Paging
-	ID string `path:"id" maxLength:"40"`
 }
 
 type asideOutput struct {
@@ -101,8 +95,7 @@ type asideOutput struct {
 }
 
 type againInput struct {
-	OrgPath
-	ID   string `path:"id" maxLength:"40"`
+	ItemPath
 	Body struct {
 		Events []string `json:"events,omitempty" maxItems:"200" doc:"Identifiers of events; without them all that were set aside"`
 	}
@@ -126,7 +119,7 @@ func (a *API) webhookOperations() {
 		}
 		out := &receiversOutput{}
 		page, next, err := pageOf(ctx, a, "list-webhooks", in.Paging, all, func(h webhook.Hook) string { return h.ID })
-		out.Body.Webhooks, out.Body.Next = []receiver{}, next
+		out.Body.Webhooks, out.Body.Next = []Receiver{}, next
 		for _, h := range page {
 			out.Body.Webhooks = append(out.Body.Webhooks, receiverOf(h))
 		}
@@ -143,16 +136,16 @@ func (a *API) webhookOperations() {
 			return nil, err
 		}
 		out := &newReceiverOutput{}
-		out.Body.receiver, out.Body.Secret = receiverOf(h), secret
+		out.Body.Receiver, out.Body.Secret = receiverOf(h), secret
 		return out, nil
 	})
-	a.webhookAct("pause", "Send nothing to a webhook until it is resumed", "What happens meanwhile waits.", func(ctx context.Context, in *receiverPath) (*receiverOutput, error) {
+	a.webhookAct("pause", "Send nothing to a webhook until it is resumed", "What happens meanwhile waits.", func(ctx context.Context, in *ItemPath) (*receiverOutput, error) {
 		if err := a.d.Webhooks.Pause(ctx, authority(ctx).By, organization(ctx), in.ID); err != nil {
 			return nil, err
 		}
 		return a.webhook(ctx, in)
 	})
-	a.webhookAct("resume", "Send to a webhook again, from where it stopped", "One that waits after a failure is asked at once.", func(ctx context.Context, in *receiverPath) (*receiverOutput, error) {
+	a.webhookAct("resume", "Send to a webhook again, from where it stopped", "One that waits after a failure is asked at once.", func(ctx context.Context, in *ItemPath) (*receiverOutput, error) {
 		if err := a.d.Webhooks.Resume(ctx, authority(ctx).By, organization(ctx), in.ID); err != nil {
 			return nil, err
 		}
@@ -161,7 +154,7 @@ func (a *API) webhookOperations() {
 	register(a, huma.Operation{
 		OperationID: "test-webhook", Method: http.MethodPost, Path: "/webhooks/{id}/test", DefaultStatus: http.StatusOK, Summary: "Send a webhook an event that means nothing, now",
 		Description: "One that arrives resumes a webhook that was paused because it failed. One organization has 30 tests in ten minutes.",
-	}, admin.ManageWebhooks, func(ctx context.Context, in *receiverPath) (*triedOutput, error) {
+	}, admin.ManageWebhooks, func(ctx context.Context, in *ItemPath) (*triedOutput, error) {
 		failed, err := a.d.Webhooks.Test(ctx, authority(ctx).By, organization(ctx), in.ID)
 		out := &triedOutput{}
 		out.Body.Arrived, out.Body.Error = err == nil && failed == "", failed
@@ -183,19 +176,19 @@ func (a *API) webhookOperations() {
 	register(a, huma.Operation{
 		OperationID: "delete-webhook", Method: http.MethodDelete, Path: "/webhooks/{id}", DefaultStatus: http.StatusNoContent,
 		Summary: "Send nothing more to a webhook, and forget it", Description: "The audit log keeps every event.",
-	}, admin.ManageWebhooks, func(ctx context.Context, in *receiverPath) (*struct{}, error) {
+	}, admin.ManageWebhooks, func(ctx context.Context, in *ItemPath) (*struct{}, error) {
 		return nil, a.d.Webhooks.Remove(ctx, authority(ctx).By, organization(ctx), in.ID)
 	})
 }
 
-func (a *API) webhookAct(act, summary, description string, do func(context.Context, *receiverPath) (*receiverOutput, error)) {
+func (a *API) webhookAct(act, summary, description string, do func(context.Context, *ItemPath) (*receiverOutput, error)) {
 	register(a, huma.Operation{
 		OperationID: act + "-webhook", Method: http.MethodPost, Path: "/webhooks/{id}/" + act, DefaultStatus: http.StatusOK,
 		Summary: summary, Description: description,
 	}, admin.ManageWebhooks, do)
 }
 
-func (a *API) webhook(ctx context.Context, in *receiverPath) (*receiverOutput, error) {
+func (a *API) webhook(ctx context.Context, in *ItemPath) (*receiverOutput, error) {
 	out := &receiverOutput{}
 	err := a.d.DB.Read(ctx, func(tx *store.Tx) error {
 		h, err := a.d.Webhooks.One(ctx, tx, organization(ctx).ID, in.ID)

@@ -54,7 +54,9 @@ func (s *surface) ask(method, path, key, body string, header ...string) answer {
 	}
 	w := httptest.NewRecorder()
 	s.p.App.Handler.ServeHTTP(w, r)
-	return answer{w.Code, w.Header(), w.Body.String()}
+	got := answer{w.Code, w.Header(), w.Body.String()}
+	asDocumented(s.t, method, path, got)
+	return got
 }
 
 // refused checks that an answer is a problem as the API gives it, with a code.
@@ -248,51 +250,15 @@ var noLists = map[string]string{
 	"graph-list-email-methods": "two at most; Graph has no pages here", "graph-get-registration-details": "kinds of methods of one person",
 }
 
-// document is the part of openapi.json that lists are told by.
-type document struct {
-	Paths      map[string]map[string]documented
-	Components struct {
-		Schemas map[string]schema
-	}
-}
-
-type documented struct {
-	OperationID string
-	Parameters  []struct{ Name string }
-	Responses   map[string]struct {
-		Headers map[string]any
-		Content map[string]struct{ Schema schema }
-	}
-}
-
-type schema struct {
-	Ref        string `json:"$ref"`
-	Type       any
-	Properties map[string]schema
-}
-
 // listIn names the array of an answer, empty where it has none.
 func (d document) listIn(o documented) (list string, properties map[string]schema) {
-	body := o.Responses["200"].Content["application/json"].Schema
-	if body.Ref != "" {
-		body = d.Components.Schemas[body.Ref[strings.LastIndex(body.Ref, "/")+1:]]
-	}
+	body := d.resolved(o.Responses["200"].Content["application/json"].Schema)
 	for name, p := range body.Properties {
-		if p.Type == "array" || slices.Equal(types(p.Type), []string{"array", "null"}) {
+		if slices.Contains(types(p.Type), "array") {
 			list = name
 		}
 	}
 	return list, body.Properties
-}
-
-// types reads the types of a schema that has several.
-func types(v any) (all []string) {
-	list, _ := v.([]any)
-	for _, one := range list {
-		text, _ := one.(string)
-		all = append(all, text)
-	}
-	return all
 }
 
 // Every list goes on with a cursor that says nothing and fits nowhere else; a new

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -72,7 +73,9 @@ func (c *program) do(method, path, body string, header ...string) answer {
 	if err != nil {
 		c.t.Error(err)
 	}
-	return answer{response.StatusCode, response.Header, string(data)}
+	got := answer{response.StatusCode, response.Header, string(data)}
+	asDocumented(c.t, method, path, got)
+	return got
 }
 
 const api = "/api/v1/orgs/contoso"
@@ -261,6 +264,26 @@ func TestWithoutAKeyNothingIsAnswered(t *testing.T) {
 		}
 		if err := p.App.RevokeAPIKey(t.Context(), "contoso", keys[0].ID); err == nil {
 			t.Error("revoked twice")
+		}
+	})
+}
+
+// Of a key its hash is kept and nothing that opens anything: a key that is looked for
+// in database, log and events is not there. None lives longer than 366 days.
+func TestAKeyIsKeptAsItsHashAndEnds(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		c := newProgram(t, p, "contoso", org.Owner)
+		if got := c.do(http.MethodGet, api+"/keys", ""); got.status != http.StatusOK || strings.Contains(got.body, c.key[len(c.key)-20:]) {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+		noSecret(t, p, c.key, c.key[len(c.key)-20:])
+		if !p.Holds("owner@contoso.com") {
+			t.Error("a text that is kept is not found: this test sees nothing")
+		}
+		for _, life := range []time.Duration{-time.Hour, 0, admin.LongestKey + time.Second} {
+			if _, _, err := p.App.NewAPIKey(t.Context(), "contoso", "test", org.Owner, life); !problem.Has(err, problem.BadInput) {
+				t.Errorf("a key for %v: %v", life, err)
+			}
 		}
 	})
 }

@@ -2,6 +2,7 @@ package kuncitest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/store"
 )
@@ -299,6 +301,60 @@ func TestAScriptForGraphReadsRegistrations(t *testing.T) {
 		for _, part := range []string{`"isAdmin":true`, `"isSsprRegistered":true`, `"isMfaRegistered":true`, `"userType":"member"`, `"lastUpdatedDateTime":"2`, `"defaultMfaMethod":"`} {
 			if !strings.Contains(one.body, part) {
 				t.Errorf("one person lacks %s: %s", part, one.body)
+			}
+		}
+	})
+}
+
+// The default is what a sign-in offers first, by Graph's two names, in the list and
+// for one person alike; a passkey has none of the second sort.
+func TestGraphTellsTheDefaultMethod(t *testing.T) {
+	t.Parallel()
+	eachGraph(t, func(t *testing.T, p *kuncitest.Product) {
+		c := newProgram(t, p, "contoso", org.Auditor)
+		o, citra := p.Organization(), find(t, p, "citra@contoso.com").Account
+		told := func() string {
+			t.Helper()
+			one := c.do(http.MethodGet, graphReport+"/citra@contoso.com", "")
+			var alone map[string]any
+			if err := json.Unmarshal([]byte(one.body), &alone); err != nil {
+				t.Fatal(err)
+			}
+			all, _ := graphValue(t, c.do(http.MethodGet, graphReport+"?"+url.Values{"$filter": {"userPrincipalName eq 'citra@contoso.com'"}}.Encode(), ""))
+			if len(all) != 1 || all[0]["defaultMfaMethod"] != alone["defaultMfaMethod"] ||
+				all[0]["userPreferredMethodForSecondaryAuthentication"] != alone["userPreferredMethodForSecondaryAuthentication"] {
+				t.Errorf("in the list %v, alone %v", all, alone)
+			}
+			return fmt.Sprint(alone["defaultMfaMethod"], " ", alone["userPreferredMethodForSecondaryAuthentication"])
+		}
+		if got := told(); got != "none none" {
+			t.Errorf("of nobody's method: %s", got)
+		}
+		seed, err := method.NewSeed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range []struct {
+			m    method.Method
+			want string
+		}{
+			{method.Method{Kind: method.MobilePhone, Value: "+6281234567890"}, "mobilePhone sms"},
+			{method.Method{Kind: method.OfficePhone, Value: "+62215551234"}, "officePhone voiceOffice"},
+			{method.Method{Kind: method.AuthenticatorCode, Secret: seed}, "softwareOneTimePasscode oath"},
+		} {
+			one.m.OrgID, one.m.AccountID, one.m.Proved, one.m.ProvedBy = o.ID, citra.ID, true, method.ByPerson
+			err := p.App.DB.Write(t.Context(), func(tx *store.Tx) error {
+				m, err := p.App.Methods.Add(t.Context(), tx, one.m)
+				if err != nil {
+					return err
+				}
+				return p.App.Methods.SetDefault(t.Context(), tx, o.ID, citra.ID, m.ID)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := told(); got != one.want {
+				t.Errorf("%s: %s", one.m.Kind, got)
 			}
 		}
 	})

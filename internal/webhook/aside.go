@@ -144,11 +144,12 @@ func (s *Service) retryOne(ctx context.Context, h row, t target, a Aside) (more 
 		if f.code == gone {
 			return s.pauseFailing(ctx, tx, h, tx.Now(), f, Gone)
 		}
-		a.Tries, a.TriedAt, a.LastError, a.NextAt = a.Tries+1, tx.Now(), f.code, time.Time{}
-		if a.step++; a.step < len(later) && found {
-			a.NextAt = tx.Now().Add(later[a.step])
+		tried := a
+		tried.TriedAt, tried.LastError, tried.NextAt = tx.Now(), f.code, time.Time{}
+		if tried.step++; tried.step < len(later) && found {
+			tried.NextAt = tx.Now().Add(later[tried.step])
 		}
-		if err := updateTried(ctx, tx, h.ID, a); err != nil {
+		if err := updateTried(ctx, tx, h.ID, a.NextAt, tried); err != nil {
 			return err
 		}
 		if f.blame == theEvent {

@@ -204,6 +204,36 @@ func TestSendingAgainWhatIsStillRefused(t *testing.T) {
 	})
 }
 
+// Somebody has an event sent again while a try of it is under way that fails: it is
+// sent once more.
+func TestSendingAgainDuringATry(t *testing.T) {
+	each(t, func(r *room) {
+		h := r.live(webhook.Order{})
+		r.refuse(audit.ResetStarted)
+		r.happen(r.org, audit.ResetStarted)
+		r.run()
+		r.pass(13*time.Minute, 10*time.Second)
+		again := func() {
+			if n, err := r.SendAgain(t.Context(), operator, r.org, h.ID); n != 1 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		}
+		r.clock.Advance(31 * time.Minute)
+		for tries := 9; tries <= 11; tries++ { // one by itself, the others by hand, in the same moment
+			r.to.while.Store(&again)
+			r.run()
+			if all := r.aside(h.ID); len(all) != 1 || all[0].Tries != tries || all[0].NextAt.IsZero() || all[0].NextAt.After(r.clock.Now()) {
+				t.Fatalf("%+v", all)
+			}
+		}
+		r.refuse("nothing")
+		r.run()
+		if all := r.aside(h.ID); len(all) != 0 {
+			t.Errorf("%+v", all)
+		}
+	})
+}
+
 // That an event was set aside is an event; a receiver that refuses that one, too,
 // does not bring another.
 func TestSettingAsideFeedsNothing(t *testing.T) {

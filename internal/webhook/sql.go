@@ -172,9 +172,12 @@ func insertAside(ctx context.Context, tx *store.Tx, id string, a Aside) error {
 	return err
 }
 
-func updateTried(ctx context.Context, tx *store.Tx, id string, a Aside) error {
-	_, err := tx.Exec(ctx, `UPDATE webhook_aside SET tries = $3, step = $4, last_error = $5, tried_at = $6, next_at = $7 WHERE webhook_id = $1 AND leaf = $2`,
-		id, a.Leaf, a.Tries, a.step, a.LastError, store.Micros(a.TriedAt), store.Micros(a.NextAt))
+// updateTried notes a try of an event that was due at a time. Where it is due at
+// another one by now, somebody had it sent again meanwhile: that stands.
+func updateTried(ctx context.Context, tx *store.Tx, id string, due time.Time, a Aside) error {
+	_, err := tx.Exec(ctx, `UPDATE webhook_aside SET tries = tries + 1, last_error = $3, tried_at = $4,
+ step = CASE WHEN next_at = $5 THEN $6 ELSE step END, next_at = CASE WHEN next_at = $5 THEN $7 ELSE next_at END WHERE webhook_id = $1 AND leaf = $2`,
+		id, a.Leaf, a.LastError, store.Micros(a.TriedAt), store.Micros(due), a.step, store.Micros(a.NextAt))
 	return err
 }
 
@@ -186,8 +189,9 @@ func postponeAside(ctx context.Context, tx *store.Tx, id string, until time.Time
 }
 
 // updateAgain makes one try due, the last one by itself: of these events, or of all.
+// It is due at another time than before, for updateTried.
 func updateAgain(ctx context.Context, tx *store.Tx, id string, events []string) (n int64, err error) {
-	const again = `UPDATE webhook_aside SET next_at = $2, step = $3 WHERE webhook_id = $1`
+	const again = `UPDATE webhook_aside SET next_at = CASE WHEN next_at = $2 THEN $2 - 1 ELSE $2 END, step = $3 WHERE webhook_id = $1`
 	now, last := store.Micros(tx.Now()), len(later)
 	if len(events) == 0 {
 		return tx.Exec(ctx, again, id, now, last)
