@@ -152,6 +152,8 @@ POST /webhooks/{id}/resume      + - - - -
 POST /webhooks/{id}/test        + - - - -
 GET /webhooks/{id}/set-aside    + + - - +
 POST /webhooks/{id}/send-again  + - - - -
+DELETE /webhooks/{id}/set-aside + - - - -
+DELETE /webhooks/{id}/set-aside/{event} + - - - -
 DELETE /webhooks/{id}           + - - - -
 GET /help-texts                 + + + - +
 GET /help-texts/{page}/{language}         + + + - +

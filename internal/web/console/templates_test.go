@@ -93,7 +93,7 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, act := range []string{addDomain, verifyDomain, removeDomain} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
-	for _, act := range []string{pauseWebhook, resumeWebhook, testWebhook, sendAgain, sendAllAgain, removeWebhook} {
+	for _, act := range []string{pauseWebhook, resumeWebhook, testWebhook, sendAgain, sendAllAgain, discard, discardAll, removeWebhook} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
 	for _, why := range webhook.Pauses {
