@@ -166,7 +166,7 @@ func TestMethodsOfAPersonAtTheConsole(t *testing.T) {
 		id, address := mailOf(t, p, alain), "/console/people/"+keyOf(t, p, alain)
 		b := atDesk(t, p, "authentication_admin@contoso.com", true)
 		post := func(act, id string) *kuncitest.Page { return b.Post(address, "act", act, "method", id) }
-		undo := func() *kuncitest.Page { return me.Post("/security-info/"+id+"/undo") }
+		undo := func() *kuncitest.Page { return me.Post("/security-info/" + id + "/undo") }
 		deleted := post("delete_method", id).Want(http.StatusOK, "console-person")
 		if !slices.Equal(onPage(deleted, "deleted"), []string{id}) || len(onPage(deleted, "method")) != 0 || len(me.methods()) != 0 ||
 			slices.Contains(deleted.Choices("act"), "bar_method") || !strings.Contains(deleted.Text(), "by an administrator") {
@@ -179,7 +179,7 @@ func TestMethodsOfAPersonAtTheConsole(t *testing.T) {
 			t.Errorf("brought back: %s", page.Text())
 		}
 		// What the person deleted they could bring back, until that is made final.
-		me.Post("/security-info/" + id + "/delete").Want(http.StatusOK, "security-info")
+		me.Post("/security-info/"+id+"/delete").Want(http.StatusOK, "security-info")
 		if page := b.Get(address); !slices.Contains(page.Choices("act"), "bar_method") || !strings.Contains(page.Text(), "The person can bring it back as well") {
 			t.Errorf("deleted by the person: %s", page.Text())
 		}
