@@ -318,6 +318,7 @@ func TestEveryListGoesOnWithACursor(t *testing.T) {
 		atDesk(t, p, "alain@contoso.com", false)
 		newProgram(t, p, "contoso", org.Auditor)
 	}
+	lostMessages(t, p, p.Organization().ID, 4)
 	var hook string
 	for range 3 { // paused: nothing is sent
 		hook = setAside(t, p, 4).ID

@@ -146,6 +146,7 @@ POST /domains/{domain}/verify   + - - - -
 DELETE /domains/{domain}        + - - - -
 GET /webhooks                   + + - - +
 GET /webhooks/{id}              + + - - +
+GET /messages/undelivered       + + + - +
 POST /webhooks                  + - - - -
 POST /webhooks/{id}/pause       + - - - -
 POST /webhooks/{id}/resume      + - - - -

@@ -162,3 +162,44 @@ func TestWhatAWebhookRefusedIsWalkedAndGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// lostMessages are messages of an organization that were given up.
+func lostMessages(t *testing.T, p *kuncitest.Product, orgID string, n int) {
+	t.Helper()
+	err := p.App.DB.Write(t.Context(), func(tx *store.Tx) error {
+		for i := range n {
+			_, err := tx.Exec(t.Context(), `INSERT INTO notify_message (id, org_id, kind, message_key, state, reason, queued_at, done_at)
+ VALUES ($1, $2, 'code.reset', $1, 'failed', 'the mail server refused the message for good (550)', $3, $3)`, fmt.Sprint(orgID, " lost ", i), orgID, store.Micros(tx.Now()))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// That messages did not arrive is a warning, which leads to which ones and why.
+func TestMessagesThatDidNotArrive(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		b := atDesk(t, p, "auditor@contoso.com", true)
+		lostMessages(t, p, "somebody else", 2)
+		if page := b.Get("/console/messages").Want(http.StatusOK, "console-messages"); strings.Contains(page.Body, "data-lost") {
+			t.Errorf("another organization's: %s", page.Text())
+		}
+		lostMessages(t, p, p.Organization().ID, 23)
+		if page := b.Get("/console"); !strings.Contains(page.Text(), "23 messages could not be delivered") || !page.Has("/console/messages") {
+			t.Errorf("the first page: %s", page.Text())
+		}
+		page := b.Get("/console/messages")
+		if n := strings.Count(page.Body, "<li data-lost="); n != 20 || !strings.Contains(page.Text(), "by mail: the mail server refused the message for good (550)") {
+			t.Errorf("%d are shown: %s", n, page.Text())
+		}
+		c := newProgram(t, p, "contoso", org.Auditor)
+		if got := c.do(http.MethodGet, api+"/messages/undelivered?limit=200", ""); strings.Count(got.body, `"state":"failed"`) != 23 {
+			t.Errorf("by API: %d %s", got.status, got.body)
+		}
+	})
+}

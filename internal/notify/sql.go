@@ -75,11 +75,12 @@ func updateUndelivered(ctx context.Context, tx *store.Tx, id, reason string) (bo
 	return n == 1, err
 }
 
-// finish closes a queued message and wipes what was sealed in it. A message
+// finish closes a queued message and wipes what was sealed in it; one that ran out of
+// time keeps why its last try failed. A message
 // that is done already stays as it is.
 func finish(ctx context.Context, tx *store.Tx, id string, state State, reason string) (bool, error) {
 	n, err := tx.Exec(ctx, `UPDATE notify_message
-		SET state = $1, reason = $2, recipient = NULL, payload = NULL, done_at = $3, attempts = attempts + 1
+		SET state = $1, reason = CASE WHEN $1 = 'expired' AND reason <> '' THEN reason ELSE $2 END, recipient = NULL, payload = NULL, done_at = $3, attempts = attempts + 1
 		WHERE id = $4 AND state = $5`,
 		string(state), reason, store.Micros(tx.Now()), id, string(Queued))
 	return n == 1, err
@@ -121,6 +122,32 @@ func countByState(ctx context.Context, tx *store.Tx, orgID string, since time.Ti
 		counts[State(state)] = n
 	}
 	return counts, rows.Err()
+}
+
+// undelivered reads each state along its index, and no more of it than is asked for.
+const undelivered = `SELECT id, kind, channel, state, reason, queued_at FROM (
+ SELECT * FROM (SELECT id, kind, channel, state, reason, queued_at FROM notify_message
+  WHERE org_id = $1 AND state = 'failed' AND queued_at >= $2 ORDER BY queued_at DESC LIMIT $3) AS failed
+ UNION ALL SELECT * FROM (SELECT id, kind, channel, state, reason, queued_at FROM notify_message
+  WHERE org_id = $1 AND state = 'expired' AND queued_at >= $2 ORDER BY queued_at DESC LIMIT $3) AS expired
+) AS lost ORDER BY queued_at DESC, id DESC LIMIT $3`
+
+func selectUndelivered(ctx context.Context, tx *store.Tx, orgID string, since time.Time, limit int) (all []Undelivered, err error) {
+	rows, err := tx.Query(ctx, undelivered, orgID, store.Micros(since), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var u Undelivered
+		var queued int64
+		if err := rows.Scan(&u.ID, &u.Kind, &u.Channel, &u.State, &u.Reason, &queued); err != nil {
+			return nil, err
+		}
+		u.Queued = store.Time(queued)
+		all = append(all, u)
+	}
+	return all, rows.Err()
 }
 
 func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
