@@ -55,7 +55,7 @@ func databaseOf(b *testing.B, kind store.Kind) string {
 	if kind == store.SQLite {
 		return ""
 	}
-	return storetest.URL(b, kind)
+	return storetest.EmptyURL(b)
 }
 
 // BenchmarkTwoNodes leads the same flows through one node on PostgreSQL and through

@@ -82,6 +82,7 @@ func TestAnAdministratorsDayInChromium(t *testing.T) {
 			})
 			d.connect()
 			d.signIn(as.desk)
+			d.look()
 			d.raise()
 			d.watch(as.person)
 			person := d.locked(as.person)
@@ -135,6 +136,27 @@ func (d *day) signIn(on device) {
 	if text := d.desk.words("main"); !strings.Contains(text, d.slapd.URL) || strings.Contains(text, "another one") || strings.Contains(text, d.slapd.PasswordFile) {
 		d.t.Errorf("the settings say of the directory: %s", text)
 	}
+}
+
+// look finds at the page of the directory what is wrong with a connection before it is
+// anybody's, and that the one that stands finds people.
+func (d *day) look() {
+	d.t.Helper()
+	b := d.desk
+	try := func(base string, want bool) {
+		d.t.Helper()
+		b.visit("/console/directory", "console-directory")
+		settingsWrite(b, "base_dn", base)
+		b.fill("sample", "alain@contoso.com").leave().click(`form[action="/console/directory"] button.primary`).to("console-directory")
+		said := b.html("main")
+		if found := strings.Contains(said, `data-finding="directory.finding.sample.ok"`); found != want || strings.Contains(said, "another one") || strings.Contains(said, d.slapd.PasswordFile) {
+			d.t.Errorf("trying %s says: %s", base, b.words("main"))
+		}
+	}
+	try("ou=nobody,"+ldaptest.People, false)
+	b.shot("02a-wrong")
+	try(ldaptest.People, true)
+	b.shot("02b-right")
 }
 
 // raise has a reset need two proofs, having seen whom that strands.

@@ -43,7 +43,7 @@ func (c *cli) webhookCommand() *cobra.Command {
 			}
 			return say(cmd.OutOrStdout(), "Events are sent to the webhook %s again.", id)
 		}),
-		c.webhookSetAside(), c.webhookSendAgain())
+		c.webhookSetAside(), c.webhookSendAgain(), c.webhookDiscard())
 }
 
 func (c *cli) webhookAdd() *cobra.Command {
@@ -197,6 +197,37 @@ func (c *cli) webhookSendAgain() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&slug, "org", "", "organization")
+	return cmd
+}
+
+func (c *cli) webhookDiscard() *cobra.Command {
+	var slug string
+	var all bool
+	cmd := &cobra.Command{
+		Use: "discard --org ORG ID [EVENT…]", Short: "Give up events that were set aside: these, or with --all every one",
+		Long: `They are not sent to this receiver any more. The audit log keeps them, and that
+they were given up.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case slug == "":
+				return misuse(cmd, "--org is missing")
+			case len(args) == 0:
+				return misuse(cmd, "the ID of a webhook is missing; see: kunci webhook list")
+			case all == (len(args) > 1):
+				return misuse(cmd, "name the events to give up, or all of them with --all; see: kunci webhook set-aside")
+			}
+			return c.open(cmd.Context(), func(a *app.App) error {
+				n, err := a.DiscardWebhookEvents(cmd.Context(), slug, args[0], args[1:]...)
+				if err != nil {
+					return err
+				}
+				return say(cmd.OutOrStdout(), "Given up: %d.", n)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&slug, "org", "", "organization")
+	cmd.Flags().BoolVar(&all, "all", false, "every event that is set aside")
 	return cmd
 }
 

@@ -17,7 +17,7 @@ import (
 // place of the one it has. Only owners may, with a second factor proved moments ago;
 // a key grants and revokes every role but owner (decision 0037). Nobody changes
 // their own role, neither by name nor through a group that they are in. The other
-// owners are told by mail. Problems: Forbidden, StepUp, NotFound, BadInput,
+// owners are told by mail. Problems: Forbidden, StepUp, UserUnknown, BadInput,
 // Conflict, LastOwner, config.Faults, DirectoryUnavailable.
 func (s *Service) Grant(ctx context.Context, as Authority, o *org.Organization, a org.Administrator, version int64) error {
 	a.UserID, a.Group = strings.TrimSpace(a.UserID), strings.TrimSpace(a.Group)
@@ -33,7 +33,7 @@ func (s *Service) Grant(ctx context.Context, as Authority, o *org.Organization, 
 	if a.UserID != "" {
 		found, err := s.d.Accounts.Find(ctx, o, a.UserID)
 		if problem.Has(err, problem.NotFound) {
-			return problem.New(problem.NotFound).On("user_id")
+			return problem.New(problem.UserUnknown).On("user_id")
 		}
 		if err != nil {
 			return err

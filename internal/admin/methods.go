@@ -61,8 +61,8 @@ func (s *Service) ChangeMethod(ctx context.Context, as Authority, o *org.Organiz
 	return s.d.SecurityInfo.Exchange(ctx, as.By, o, p.Account, id, value)
 }
 
-// DeleteMethod takes a method of a person away; RestoreMethod brings it back, and its
-// person does not. Problems: Forbidden, NotFound.
+// DeleteMethod takes a method of a person away, or makes final that the person did;
+// RestoreMethod brings it back, and its person does not. Problems: Forbidden, NotFound.
 func (s *Service) DeleteMethod(ctx context.Context, as Authority, o *org.Organization, p Person, id string) error {
 	if err := s.mayAct(as, o, p, ManageMethods); err != nil {
 		return err

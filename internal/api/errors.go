@@ -99,7 +99,7 @@ func statusOf(code problem.Code) int {
 		return http.StatusForbidden
 	case problem.WrongHost:
 		return http.StatusMisdirectedRequest
-	case problem.NotFound:
+	case problem.NotFound, problem.UserUnknown:
 		return http.StatusNotFound
 	case problem.WrongMethod:
 		return http.StatusMethodNotAllowed

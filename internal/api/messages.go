@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -31,6 +32,23 @@ type variable struct {
 	Name     string `json:"name" doc:"Written as {{name}}"`
 	Required bool   `json:"required,omitempty"`
 	Alone    bool   `json:"alone,omitempty" doc:"Stands on a line of its own"`
+}
+
+// undelivered is a message that was given up, without whom it was for and what it said.
+type undelivered struct {
+	ID       string         `json:"id"`
+	Message  string         `json:"message"`
+	Channel  notify.Channel `json:"channel" enum:"email,sms,call"`
+	State    notify.State   `json:"state" enum:"failed,expired"`
+	Reason   string         `json:"reason,omitempty" doc:"What the far end said, in English"`
+	QueuedAt time.Time      `json:"queued_at"`
+}
+
+type undeliveredOutput struct {
+	Body struct {
+		Messages []undelivered `json:"messages"`
+		Next     string        `json:"next,omitempty"`
+	}
 }
 
 type messagesOutput struct {
@@ -98,6 +116,23 @@ func (a *API) messageOperations() {
 			}
 		}
 		out.Body.Messages, out.Body.Next, err = pageOf(ctx, a, "list-messages", in.Paging, out.Body.Messages, func(m messageText) string { return m.Message + " " + m.Language })
+		return out, err
+	})
+	get(a, "/messages/undelivered", "list-undelivered", "The newest messages of the last 30 days that did not arrive, 200 at most", admin.SeeMessages, func(ctx context.Context, in *pagedInput) (*undeliveredOutput, error) {
+		var all []notify.Undelivered
+		err := a.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+			all, err = a.d.Messages.Undelivered(ctx, tx, organization(ctx).ID, tx.Now().AddDate(0, 0, -30), notify.MostUndelivered)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		out := &undeliveredOutput{}
+		page, next, err := pageOf(ctx, a, "list-undelivered", in.Paging, all, func(u notify.Undelivered) string { return u.ID })
+		out.Body.Messages, out.Body.Next = []undelivered{}, next
+		for _, u := range page {
+			out.Body.Messages = append(out.Body.Messages, undelivered{u.ID, u.Kind, u.Channel, u.State, u.Reason, u.Queued.UTC()})
+		}
 		return out, err
 	})
 	get(a, "/messages/{message}/{language}", "get-message", "What a message says in a language", admin.SeeMessages, func(ctx context.Context, in *MessagePath) (*messageOutput, error) {

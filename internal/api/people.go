@@ -86,7 +86,7 @@ type deleted struct {
 	Kind   method.Kind `json:"kind"`
 	Masked string      `json:"masked,omitempty"`
 	At     time.Time   `json:"deleted_at"`
-	By     string      `json:"deleted_by,omitempty" enum:"person,administrator" doc:"What an administrator deleted its person cannot bring back"`
+	By     string      `json:"deleted_by,omitempty" enum:"person,administrator" doc:"What an administrator deleted or made final its person cannot bring back"`
 	Until  time.Time   `json:"until" doc:"Then it is gone"`
 }
 

@@ -94,6 +94,18 @@ type asideOutput struct {
 	}
 }
 
+type asidePath struct {
+	OrgPath
+	ID    string `path:"id" maxLength:"40"`
+	Event string `path:"event" minLength:"1" maxLength:"40"`
+}
+
+type discardedOutput struct {
+	Body struct {
+		Events int64 `json:"events" doc:"How many were given up"`
+	}
+}
+
 type againInput struct {
 	ItemPath
 	Body struct {
@@ -170,6 +182,25 @@ func (a *API) webhookOperations() {
 			return nil, err
 		}
 		out := &againOutput{}
+		out.Body.Events = n
+		return out, nil
+	})
+	register(a, huma.Operation{
+		OperationID: "discard-set-aside", Method: http.MethodDelete, Path: "/webhooks/{id}/set-aside/{event}", DefaultStatus: http.StatusNoContent,
+		Summary: "Give up an event that was set aside", Description: "It is not sent to this webhook any more. The audit log keeps it.",
+	}, admin.ManageWebhooks, func(ctx context.Context, in *asidePath) (*struct{}, error) {
+		_, err := a.d.Webhooks.Discard(ctx, authority(ctx).By, organization(ctx), in.ID, in.Event)
+		return nil, err
+	})
+	register(a, huma.Operation{
+		OperationID: "discard-all-set-aside", Method: http.MethodDelete, Path: "/webhooks/{id}/set-aside", DefaultStatus: http.StatusOK,
+		Summary: "Give up all events that were set aside", Description: "They are not sent to this webhook any more. The audit log keeps them.",
+	}, admin.ManageWebhooks, func(ctx context.Context, in *ItemPath) (*discardedOutput, error) {
+		n, err := a.d.Webhooks.Discard(ctx, authority(ctx).By, organization(ctx), in.ID, "")
+		if err != nil {
+			return nil, err
+		}
+		out := &discardedOutput{}
 		out.Body.Events = n
 		return out, nil
 	})

@@ -114,3 +114,21 @@ func (a *App) SendWebhookAgain(ctx context.Context, slug, id string, events ...s
 	})
 	return n, err
 }
+
+// DiscardWebhookEvents gives up events that were set aside, all of them where none is
+// named. One that is not set aside ends it, after those before.
+func (a *App) DiscardWebhookEvents(ctx context.Context, slug, id string, events ...string) (n int64, err error) {
+	if len(events) == 0 {
+		events = []string{""}
+	}
+	err = a.withWebhook(ctx, slug, func(o *org.Organization) error {
+		for _, event := range events {
+			one, err := a.Webhooks.Discard(ctx, operator, o, id, event)
+			if n += one; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
+}

@@ -2,6 +2,7 @@ package helpdesk
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,11 +32,26 @@ func selectOne(ctx context.Context, tx *store.Tx, orgID, id string) (row, error)
 }
 
 func selectMany(ctx context.Context, tx *store.Tx, q Query) ([]row, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request
-		WHERE org_id = $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR id < $3)
-		AND ($4 = '' OR assigned_to = $5) AND ($6 = '' OR problem = $6) ORDER BY id DESC LIMIT $7`,
-		q.OrgID, string(q.State), q.Before, q.AssignedTo, strings.TrimPrefix(q.AssignedTo, Nobody), string(q.Problem), q.Limit)
-	return scanAll(rows, err)
+	statement, args := manyStatement(q)
+	return scanAll(tx.Query(ctx, statement, args...))
+}
+
+// manyStatement holds only the conditions that are asked for, so that each filter
+// reads along its index.
+func manyStatement(q Query) (string, []any) {
+	statement, args := `SELECT `+columns+` FROM helpdesk_request WHERE org_id = $1`, []any{q.OrgID}
+	add := func(asked bool, condition, value string) {
+		if asked {
+			args = append(args, value)
+			statement += ` AND ` + condition + ` $` + strconv.Itoa(len(args))
+		}
+	}
+	add(q.State != "", "state =", string(q.State))
+	add(q.Problem != "", "problem =", string(q.Problem))
+	add(q.AssignedTo != "", "assigned_to =", strings.TrimPrefix(q.AssignedTo, Nobody))
+	add(q.Before != "", "id <", q.Before)
+	args = append(args, q.Limit)
+	return statement + ` ORDER BY id DESC LIMIT $` + strconv.Itoa(len(args)), args
 }
 
 // scanAll reads the rows of a query to the end.

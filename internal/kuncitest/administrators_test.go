@@ -69,6 +69,12 @@ func TestAnOwnerGivesAndTakesRoles(t *testing.T) {
 				t.Errorf("%s: %d", name, refused.Status)
 			}
 		}
+		// Which user ID nobody has is said at the field, and what was typed is kept.
+		unknown := grant("person", "alian@contoso.com", "helpdesk")
+		if typed, _ := unknown.Field("name"); unknown.Alert() != string(problem.UserUnknown) || unknown.Status != http.StatusNotFound || typed != "alian@contoso.com" ||
+			!strings.Contains(unknown.Text(), "Nobody has the user ID “alian@contoso.com”") {
+			t.Errorf("an unknown user ID: %d %q %s", unknown.Status, unknown.Alert(), unknown.Text())
+		}
 		if role("owner@contoso.com") != org.Owner || role("citra@contoso.com") != "" {
 			t.Errorf("a refusal changed something: %+v", p.Organization().Administrators)
 		}
@@ -159,6 +165,9 @@ func TestAdministratorsOverTheAPI(t *testing.T) {
 			if got := c.do(http.MethodPut, api+"/administrators", body, "If-Match", tag); got.status != status {
 				t.Errorf("%s: %d %s", body, got.status, got.body)
 			}
+		}
+		if got := c.do(http.MethodPut, api+"/administrators", `{"user_id":"alian@contoso.com","role":"auditor"}`, "If-Match", tag); got.code() != string(problem.UserUnknown) || !strings.Contains(got.body, `"user_id"`) || strings.Contains(got.body, "alian") {
+			t.Errorf("an unknown user ID: %d %s", got.status, got.body)
 		}
 		made := c.do(http.MethodPut, api+"/administrators", `{"user_id":"citra@contoso.com","role":"helpdesk"}`, "If-Match", tag)
 		if made.status != http.StatusOK || made.header.Get("ETag") == tag {

@@ -149,12 +149,15 @@ POST /domains/{domain}/verify   + - - - -
 DELETE /domains/{domain}        + - - - -
 GET /webhooks                   + + - - +
 GET /webhooks/{id}              + + - - +
+GET /messages/undelivered       + + + - +
 POST /webhooks                  + - - - -
 POST /webhooks/{id}/pause       + - - - -
 POST /webhooks/{id}/resume      + - - - -
 POST /webhooks/{id}/test        + - - - -
 GET /webhooks/{id}/set-aside    + + - - +
 POST /webhooks/{id}/send-again  + - - - -
+DELETE /webhooks/{id}/set-aside + - - - -
+DELETE /webhooks/{id}/set-aside/{event} + - - - -
 DELETE /webhooks/{id}           + - - - -
 GET /help-texts                 + + + - +
 GET /help-texts/{page}/{language}         + + + - +

@@ -277,6 +277,26 @@ func (s *Service) delete(ctx context.Context, tx *store.Tx, orgID, accountID, id
 	return m, nil
 }
 
+// Bar is Withdraw for a method that its person deleted and could still bring back.
+// changed tells whether it could. Problem NotFound: none such is kept.
+func (s *Service) Bar(ctx context.Context, tx *store.Tx, orgID, accountID, id string) (m Method, changed bool, err error) {
+	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
+		return Method{}, false, err
+	}
+	r, err := selectUndeletable(ctx, tx, orgID, accountID, id)
+	if err != nil {
+		return Method{}, false, found(err, "bar method")
+	}
+	if m, err = s.open(tx, r); err != nil {
+		return Method{}, false, err
+	}
+	n, err := updateBarred(ctx, tx, id)
+	if err != nil {
+		return Method{}, false, fmt.Errorf("bar method: %w", err)
+	}
+	return m, n == 1, nil
+}
+
 // Drop gives up a method that waits for its proof. Nothing is kept of it.
 // Problem NotFound: there is none such.
 func (s *Service) Drop(ctx context.Context, tx *store.Tx, orgID, accountID, id string) error {

@@ -186,6 +186,10 @@ func updateDeleted(ctx context.Context, tx *store.Tx, id, by string) (int64, err
 		id, store.Micros(tx.Now()), by)
 }
 
+func updateBarred(ctx context.Context, tx *store.Tx, id string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE method SET deleted_by = $3 WHERE id = $1 AND deleted_at > $2 AND deleted_by <> $3`, id, undoSince(tx), ByAdministrator)
+}
+
 func updateUndeleted(ctx context.Context, tx *store.Tx, id string) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET deleted_at = 0, deleted_by = '' WHERE id = $1 AND deleted_at > $2`, id, undoSince(tx))
 }

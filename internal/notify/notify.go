@@ -226,6 +226,28 @@ func (s *Service) CountFor(ctx context.Context, tx *store.Tx, orgID string, sinc
 	return counts, nil
 }
 
+// Undelivered is a message that was given up, without whom it was for and what it said.
+type Undelivered struct {
+	ID, Kind string
+	Channel  Channel
+	State    State  // Failed or Expired
+	Reason   string // what the far end said, in English; it names nobody
+	Queued   time.Time
+}
+
+// MostUndelivered is how many messages that were given up are listed.
+const MostUndelivered = 200
+
+// Undelivered lists an organization's messages that were given up since a time, the
+// newest first, at most so many.
+func (s *Service) Undelivered(ctx context.Context, tx *store.Tx, orgID string, since time.Time, limit int) ([]Undelivered, error) {
+	all, err := selectUndelivered(ctx, tx, orgID, since, limit)
+	if err != nil {
+		return nil, fmt.Errorf("undelivered messages: %w", err)
+	}
+	return all, nil
+}
+
 // messageID is the same at every try of a message and tells nothing about it.
 func (s *Service) messageID(r row) string {
 	sum := s.keys.Derive("notify message id", []byte(r.orgID), []byte(r.key))

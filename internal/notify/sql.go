@@ -75,11 +75,12 @@ func updateUndelivered(ctx context.Context, tx *store.Tx, id, reason string) (bo
 	return n == 1, err
 }
 
-// finish closes a queued message and wipes what was sealed in it. A message
+// finish closes a queued message and wipes what was sealed in it; one that ran out of
+// time keeps why its last try failed. A message
 // that is done already stays as it is.
 func finish(ctx context.Context, tx *store.Tx, id string, state State, reason string) (bool, error) {
 	n, err := tx.Exec(ctx, `UPDATE notify_message
-		SET state = $1, reason = $2, recipient = NULL, payload = NULL, done_at = $3, attempts = attempts + 1
+		SET state = $1, reason = CASE WHEN $1 = 'expired' AND reason <> '' THEN reason ELSE $2 END, recipient = NULL, payload = NULL, done_at = $3, attempts = attempts + 1
 		WHERE id = $4 AND state = $5`,
 		string(state), reason, store.Micros(tx.Now()), id, string(Queued))
 	return n == 1, err
@@ -96,9 +97,17 @@ func deleteDoneBefore(ctx context.Context, tx *store.Tx, t time.Time) (int64, er
 	return tx.Exec(ctx, `DELETE FROM notify_message WHERE done_at > 0 AND done_at < $1`, store.Micros(t))
 }
 
+// countOf names every state so that the index of states is read from a time on, in
+// each, and nothing else is.
+const countOf = `SELECT state, COUNT(*) FROM notify_message
+ WHERE queued_at >= $1 AND org_id = $2 AND state IN ('queued', 'sent', 'failed', 'expired') GROUP BY state`
+
 func countByState(ctx context.Context, tx *store.Tx, orgID string, since time.Time) (map[State]int, error) {
-	rows, err := tx.Query(ctx, `SELECT state, COUNT(*) FROM notify_message
- WHERE queued_at >= $1 AND ($2 = '' OR org_id = $2) GROUP BY state`, store.Micros(since), orgID)
+	statement, args := `SELECT state, COUNT(*) FROM notify_message WHERE queued_at >= $1 GROUP BY state`, []any{store.Micros(since)}
+	if orgID != "" {
+		statement, args = countOf, append(args, orgID)
+	}
+	rows, err := tx.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +122,32 @@ func countByState(ctx context.Context, tx *store.Tx, orgID string, since time.Ti
 		counts[State(state)] = n
 	}
 	return counts, rows.Err()
+}
+
+// undelivered reads each state along its index, and no more of it than is asked for.
+const undelivered = `SELECT id, kind, channel, state, reason, queued_at FROM (
+ SELECT * FROM (SELECT id, kind, channel, state, reason, queued_at FROM notify_message
+  WHERE org_id = $1 AND state = 'failed' AND queued_at >= $2 ORDER BY queued_at DESC LIMIT $3) AS failed
+ UNION ALL SELECT * FROM (SELECT id, kind, channel, state, reason, queued_at FROM notify_message
+  WHERE org_id = $1 AND state = 'expired' AND queued_at >= $2 ORDER BY queued_at DESC LIMIT $3) AS expired
+) AS lost ORDER BY queued_at DESC, id DESC LIMIT $3`
+
+func selectUndelivered(ctx context.Context, tx *store.Tx, orgID string, since time.Time, limit int) (all []Undelivered, err error) {
+	rows, err := tx.Query(ctx, undelivered, orgID, store.Micros(since), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var u Undelivered
+		var queued int64
+		if err := rows.Scan(&u.ID, &u.Kind, &u.Channel, &u.State, &u.Reason, &queued); err != nil {
+			return nil, err
+		}
+		u.Queued = store.Time(queued)
+		all = append(all, u)
+	}
+	return all, rows.Err()
 }
 
 func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {

@@ -100,6 +100,7 @@ const (
 	// Helpdesk.
 	CallerUnverified Code = "caller-unverified" // who calls has to be verified first
 	AnswerLink       Code = "answer-link"       // an answer by mail holds an address or a link
+	UserUnknown      Code = "user-unknown"      // nobody has the user ID that a role is for
 	LastOwner        Code = "last-owner"        // an organization keeps an owner who is named
 	NoOwnEmail       Code = "no-own-email"      // an administrator without a confirmed address asks for a test
 	NoCallerCode     Code = "no-caller-code"    // no code was sent that could be read out

@@ -68,11 +68,15 @@ func (s *Service) Exchange(ctx context.Context, by audit.Actor, o *org.Organizat
 }
 
 // Withdraw deletes a method of any kind for an administrator, who alone brings it
-// back: what was lost or stolen must not come back by whoever has it. A pass is
-// revoked instead, with what it let in. Problem NotFound.
+// back: what was lost or stolen must not come back by whoever has it. What its
+// person deleted becomes final in the same way. A pass is revoked instead, with
+// what it let in. Problem NotFound.
 func (s *Service) Withdraw(ctx context.Context, by audit.Actor, o *org.Organization, a account.Account, id string) error {
 	return s.administer(ctx, o, a, func(tx *store.Tx, f facts) error {
 		m, err := f.proved(id)
+		if problem.Has(err, problem.NotFound) {
+			return s.bar(ctx, tx, by, f, id)
+		}
 		if err == nil && m.Kind.Class() == method.Pass {
 			err = problem.New(problem.NotFound)
 		}
@@ -90,6 +94,22 @@ func (s *Service) Withdraw(ctx context.Context, by audit.Actor, o *org.Organizat
 		}
 		return s.tell(ctx, tx, unseen(by), f, notice{action: deletedAction, about: m, to: addresses(f.methods, m.ID), also: m, final: true})
 	})
+}
+
+// bar keeps a person from bringing back what they deleted, or what somebody deleted
+// in their name to bring it back later.
+func (s *Service) bar(ctx context.Context, tx *store.Tx, by audit.Actor, f facts, id string) error {
+	m, changed, err := s.d.Methods.Bar(ctx, tx, f.org.ID, f.account.ID, id)
+	if err == nil && !changed {
+		err = problem.New(problem.NotFound)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.record(ctx, tx, by, f, m, audit.MethodDeleted, "made-final", nil); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, unseen(by), f, notice{action: deletedAction, about: m, to: addresses(f.methods, m.ID), also: m, final: true})
 }
 
 // Restore brings a deleted method back for an administrator, whoever deleted it. One

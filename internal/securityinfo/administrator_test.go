@@ -52,6 +52,18 @@ func TestOnlyAnAdministratorBringsBackWhatOneDeleted(t *testing.T) {
 		same(t, "events", w.events(), []string{
 			"method.deleted administrator", "method.added undone", "method.deleted", "method.added undone", "method.deleted", "method.added undone",
 		})
+		// What the person deleted an administrator makes final: it is told, once, and only
+		// an administrator brings it back.
+		_, err = w.s.Delete(t.Context(), by(me), me, lost.ID)
+		do(err)
+		w.out.notices()
+		do(w.s.Withdraw(t.Context(), admin, w.org, me.Account, lost.ID))
+		wantCode(t, "made final twice", w.s.Withdraw(t.Context(), admin, w.org, me.Account, lost.ID), problem.NotFound)
+		same(t, "told", w.out.notices(), []string{"deleted authenticator_code alain@example.net for good"})
+		_, err = w.s.Undo(t.Context(), by(me), me, lost.ID)
+		wantCode(t, "undone after it was made final", err, problem.UndoForbidden)
+		same(t, "last event", w.events()[len(w.events())-1:], []string{"method.deleted made-final"})
+		do(w.s.Restore(t.Context(), admin, w.org, me.Account, lost.ID))
 		// A number that an administrator exchanged is gone in the same way.
 		w.out.notices()
 		fresh, err := w.s.Exchange(t.Context(), admin, w.org, me.Account, email.ID, "new@example.net")
@@ -72,7 +84,12 @@ func TestOnlyAnAdministratorBringsBackWhatOneDeleted(t *testing.T) {
 		do(w.s.Withdraw(t.Context(), admin, w.org, me.Account, fresh.ID))
 		other := w.who("citra@contoso.com", "")
 		wantCode(t, "of another account", w.s.Restore(t.Context(), admin, w.org, other.Account, fresh.ID), problem.NotFound)
+		wantCode(t, "made final for another account", w.s.Withdraw(t.Context(), admin, w.org, other.Account, fresh.ID), problem.NotFound)
+		me = w.who("alain@contoso.com", app.ID)
+		_, err = w.s.Delete(t.Context(), by(me), me, lost.ID)
+		do(err)
 		clock.Advance(method.UndoFor)
+		wantCode(t, "made final after seven days", w.s.Withdraw(t.Context(), admin, w.org, me.Account, lost.ID), problem.NotFound)
 		wantCode(t, "after seven days", w.s.Restore(t.Context(), admin, w.org, me.Account, fresh.ID), problem.UndoExpired)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"kunci.dev/kunci/internal/audit"
@@ -70,6 +71,36 @@ func (s *Service) SendAgain(ctx context.Context, by audit.Actor, o *org.Organiza
 			return nil
 		}
 		return s.record(ctx, tx, by, h.Hook, "webhook-sent-again")
+	})
+	return n, err
+}
+
+// Discard gives up an event that was set aside, or with an empty identifier all of
+// them: they are not sent to this receiver any more. The log keeps them, and that
+// somebody gave them up. n is how many. Problem NotFound: no such receiver, or an
+// event that is not set aside.
+func (s *Service) Discard(ctx context.Context, by audit.Actor, o *org.Organization, id, event string) (n int64, err error) {
+	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		h, err := s.one(ctx, tx, o.ID, id)
+		if err != nil {
+			return err
+		}
+		if n, err = discardAside(ctx, tx, id, event); err != nil {
+			return fmt.Errorf("discard events set aside: %w", err)
+		}
+		if n == 0 {
+			if event == "" {
+				return nil
+			}
+			return problem.New(problem.NotFound).On("event")
+		}
+		detail := map[string]string{"webhook": h.ID, "host": h.Host, "events": strconv.FormatInt(n, 10)}
+		if event != "" {
+			detail["event"] = event
+		}
+		return s.d.Audit.Record(ctx, tx, by, audit.Event{
+			Kind: audit.AdministratorChanged, Org: o.ID, Outcome: audit.Success, Reason: "webhook-discarded", Detail: detail,
+		})
 	})
 	return n, err
 }

@@ -234,6 +234,82 @@ func TestSendingAgainDuringATry(t *testing.T) {
 	})
 }
 
+// What somebody gives up is not sent any more, whatever the receiver says later; the
+// log keeps the event, and who gave it up.
+func TestGivingUpWhatWasSetAside(t *testing.T) {
+	each(t, func(r *room) {
+		h := r.live(webhook.Order{})
+		r.refuse(audit.ResetStarted)
+		r.happen(r.org, audit.ResetStarted, audit.ResetStarted, audit.ResetStarted)
+		r.run()
+		r.pass(50*time.Minute, 20*time.Second)
+		all := r.aside(h.ID)
+		if len(all) != 3 {
+			t.Fatalf("%d set aside", len(all))
+		}
+		for what, try := range map[string]func() (int64, error){
+			"no such event":        func() (int64, error) { return r.Discard(t.Context(), operator, r.org, h.ID, "no such event") },
+			"no such receiver":     func() (int64, error) { return r.Discard(t.Context(), operator, r.org, "none", "") },
+			"another organization": func() (int64, error) { return r.Discard(t.Context(), operator, fabrikam, h.ID, all[0].EventID) },
+		} {
+			if n, err := try(); n != 0 || !problem.Has(err, problem.NotFound) {
+				t.Errorf("%s: %d, %v", what, n, err)
+			}
+		}
+		if n, err := r.Discard(t.Context(), operator, r.org, h.ID, all[1].EventID); n != 1 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		if left := r.aside(h.ID); len(left) != 2 || left[0].Leaf != all[0].Leaf || left[1].Leaf != all[2].Leaf {
+			t.Errorf("left: %+v", left)
+		}
+		if n, err := r.Discard(t.Context(), operator, r.org, h.ID, ""); n != 2 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		if n, err := r.Discard(t.Context(), operator, r.org, h.ID, ""); n != 0 || err != nil {
+			t.Errorf("nothing is left: %d, %v", n, err)
+		}
+		r.to.refuses.Store(nil)
+		before := len(r.to.seen())
+		r.pass(48*time.Hour, 4*time.Hour)
+		for _, c := range r.to.seen()[before:] {
+			if strings.Contains(c.body, `"type":"reset.started"`) {
+				t.Fatal("what was given up is sent")
+			}
+		}
+		var given []string
+		kept := 0
+		for _, e := range audittest.Events(t, r.db, r.audit) {
+			switch {
+			case e.Reason == "webhook-discarded":
+				given = append(given, e.Detail["events"]+" "+e.Detail["event"])
+				if e.Actor.Kind != operator.Kind || e.Detail["webhook"] != h.ID {
+					t.Errorf("recorded: %+v", e)
+				}
+			case e.Kind == audit.ResetStarted:
+				kept++
+			}
+		}
+		if !slices.Equal(given, []string{"1 " + all[1].EventID, "2 "}) || kept != 3 {
+			t.Errorf("recorded: %q; %d events kept", given, kept)
+		}
+	})
+}
+
+// Who is told that a receiver is paused: owners who are named and whose user ID is a
+// mailbox; where none is, the support address.
+func TestWhoIsToldWhereNoOwnerHasAMailbox(t *testing.T) {
+	each(t, func(r *room) {
+		r.live(webhook.Order{})
+		r.mail.none = "adele@contoso.com"
+		r.to.status.Store(http.StatusGone)
+		r.happen(r.org, audit.ResetStarted)
+		r.run()
+		if to, _ := r.mail.told(); !slices.Equal(to, []string{r.org.Support.Email + " en"}) || r.org.Support.Email == "" {
+			t.Errorf("told: %v", to)
+		}
+	})
+}
+
 // That an event was set aside is an event; a receiver that refuses that one, too,
 // does not bring another.
 func TestSettingAsideFeedsNothing(t *testing.T) {

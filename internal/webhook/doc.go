@@ -9,7 +9,7 @@
 //   - a receiver that fails is asked again with growing pauses, up to an hour. An
 //     event that it refuses for long enough is set aside (a dead letter), and the
 //     next one follows; what was set aside is tried again by itself for a day, then
-//     waits for somebody who sends it again. It is a place in the log: what is sent
+//     waits for somebody who sends it again or gives it up. It is a place in the log: what is sent
 //     is read from there each time, so that who was erased stays erased;
 //   - a receiver to which nothing goes through for five days, or which answers 410,
 //     is paused, and the owners are told by mail. What happens meanwhile waits;

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -231,26 +230,31 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, h Hook, since time.Tim
 	if err != nil {
 		return err
 	}
-	var to []string
-	for _, a := range o.Administrators {
-		if a.Role == org.Owner && strings.Contains(a.UserID, "@") {
-			to = append(to, a.UserID)
-		}
-	}
-	if len(to) == 0 && o.Support.Email != "" {
-		to = append(to, o.Support.Email)
-	}
-	for _, address := range to {
+	write := func(address string) (bool, error) {
 		_, err := s.d.Messages.Queue(ctx, tx, notify.Message{
 			Org: o, To: address, Lang: o.Language,
 			Body: notify.WebhookNotice{Host: h.Host, Gone: why == Gone, Code: f.code, Since: since, At: tx.Now()},
 		})
-		// A user ID that is no mailbox is no reason to go on sending.
-		if err != nil && !errors.Is(err, problem.New(problem.EmailInvalid)) {
+		if errors.Is(err, problem.New(problem.EmailInvalid)) {
+			return false, nil // a user ID that is no mailbox is no reason to go on sending
+		}
+		return err == nil, err
+	}
+	told := false
+	for _, a := range o.Administrators {
+		if a.Role != org.Owner || a.UserID == "" {
+			continue
+		}
+		one, err := write(a.UserID)
+		if err != nil {
 			return err
 		}
+		told = told || one
 	}
-	return nil
+	if !told && o.Support.Email != "" {
+		_, err = write(o.Support.Email)
+	}
+	return err
 }
 
 // pause is how long to wait after so many failures before: twice as long each time,

@@ -206,6 +206,11 @@ func updateAgain(ctx context.Context, tx *store.Tx, id string, events []string) 
 	return n, nil
 }
 
+// discardAside gives up one event, or all.
+func discardAside(ctx context.Context, tx *store.Tx, id, event string) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM webhook_aside WHERE webhook_id = $1 AND ($2 = '' OR event_id = $2)`, id, event)
+}
+
 func deleteAside(ctx context.Context, tx *store.Tx, id string, leaf int64) error {
 	_, err := tx.Exec(ctx, `DELETE FROM webhook_aside WHERE webhook_id = $1 AND leaf = $2`, id, leaf)
 	return err

@@ -47,13 +47,17 @@ type receiver struct {
 
 // mailbox keeps what was to be mailed.
 type mailbox struct {
-	mu  sync.Mutex
-	all []notify.Message
+	mu   sync.Mutex
+	all  []notify.Message
+	none string // is no mailbox
 }
 
 func (m *mailbox) Queue(_ context.Context, _ *store.Tx, one notify.Message) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if one.To == m.none {
+		return "", problem.New(problem.EmailInvalid).On("email")
+	}
 	m.all = append(m.all, one)
 	return "", nil
 }

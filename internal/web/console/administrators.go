@@ -32,6 +32,7 @@ type administratorsPage struct {
 	// What was typed for a role that was refused.
 	ToGroup bool
 	Typed   string
+	Unknown bool // nobody has the user ID Typed
 	Role    org.Role
 }
 
@@ -68,7 +69,7 @@ func (c *Console) postAdministrators(w http.ResponseWriter, r *http.Request, d d
 	if problem.Has(err, problem.StepUp) {
 		return page.See(w, r, "/signin/verify?"+url.Values{"next": {administratorsPath}}.Encode())
 	}
-	view.ToGroup, view.Typed = form["to"] == "group", form["name"]
+	view.ToGroup, view.Typed, view.Unknown = form["to"] == "group", form["name"], problem.Has(err, problem.UserUnknown)
 	if role := org.Role(form["role"]); slices.Contains(org.Roles, role) {
 		view.Role = role
 	}

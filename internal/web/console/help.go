@@ -20,6 +20,7 @@ const (
 	endSession    admin.Action = "end_session"
 	deleteMethod  admin.Action = "delete_method"
 	restoreMethod admin.Action = "restore_method"
+	barMethod     admin.Action = "bar_method"
 )
 
 // helpView is what helps a person on the phone: who calls, a pass, a whole address.
@@ -57,7 +58,7 @@ func (c *Console) act(r *http.Request, d desk, view *personPage, what admin.Acti
 		return false, c.Admin.VerifyCaller(ctx, d.as, d.Org, view.Person, form["code"])
 	case endSession:
 		return false, c.Admin.EndSession(ctx, d.as, d.Org, view.Person, form["session"])
-	case deleteMethod:
+	case deleteMethod, barMethod:
 		return false, c.Admin.DeleteMethod(ctx, d.as, d.Org, view.Person, form["method"])
 	case restoreMethod:
 		return false, c.Admin.RestoreMethod(ctx, d.as, d.Org, view.Person, form["method"])

@@ -22,8 +22,12 @@ type messagesPage struct {
 	page.Base
 	Days   int
 	Counts []messageCount
+	Lost   []notify.Undelivered // the newest
 	Groups []messageGroup
 }
+
+// shownLost is how many messages that did not arrive the page shows.
+const shownLost = 20
 
 type messageCount struct {
 	State notify.State
@@ -68,6 +72,10 @@ func (c *Console) getMessages(w http.ResponseWriter, r *http.Request, d desk) er
 		for _, state := range []notify.State{notify.Queued, notify.Sent, notify.Failed, notify.Expired} {
 			view.Counts = append(view.Counts, messageCount{state, counts[state]})
 		}
+		if err != nil {
+			return err
+		}
+		view.Lost, err = c.Notify.Undelivered(r.Context(), tx, d.Org.ID, tx.Now().AddDate(0, 0, -view.Days), shownLost)
 		return err
 	})
 	if err != nil {

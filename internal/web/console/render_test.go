@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
+	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/problem"
@@ -82,6 +84,16 @@ func importStories() []story {
 	return append(all, one("import with bad rows", few, bad), one("import of bad rows alone", many, bad), refused)
 }
 
+// peopleStories are the pages on which nobody is found: at all, or not yet.
+func peopleStories() []story {
+	one := func(name, next string) story {
+		return story{name, "console_people", "/console/people", func(string) page.Page {
+			return &peoplePage{Base: frame("people"), Shows: shows, Show: admin.ShowNotEnabled, List: admin.List{Next: next}}
+		}}
+	}
+	return []story{one("people, nobody", ""), one("people, nobody yet", "m@contoso.com")}
+}
+
 // messageStories are the states of the pages of messages, for every message.
 func messageStories(t *testing.T) []story {
 	t.Helper()
@@ -148,7 +160,7 @@ func TestEveryStateSpeaksEveryLanguage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lang := range i18n.Languages() {
-		for _, s := range append(importStories(), messageStories(t)...) {
+		for _, s := range slices.Concat(importStories(), peopleStories(), messageStories(t)) {
 			r := httptest.NewRequest("GET", s.path, nil)
 			r = r.WithContext(page.WithRequest(r.Context(), lang, "supportcode1", "192.0.2.1"))
 			w := httptest.NewRecorder()
@@ -172,6 +184,9 @@ func TestEveryStateSpeaksEveryLanguage(t *testing.T) {
 			}
 			if strings.Contains(s.name, "that is wrong") && strings.Count(string(body), `aria-invalid="true"`) == 0 {
 				t.Errorf("%s, %s: no field is marked", lang, s.name)
+			}
+			if nobody := i18n.For(lang).T("console.people.none"); strings.Contains(string(body), nobody) != (s.name == "people, nobody") {
+				t.Errorf("%s, %s: whether anybody matches is said wrongly", lang, s.name)
 			}
 			if strings.Contains(s.name, "to read only") && strings.Contains(string(body), `name="action"`) {
 				t.Errorf("%s, %s: it can be changed", lang, s.name)

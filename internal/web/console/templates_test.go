@@ -93,7 +93,7 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, act := range []string{addDomain, verifyDomain, removeDomain} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
-	for _, act := range []string{pauseWebhook, resumeWebhook, testWebhook, sendAgain, sendAllAgain, removeWebhook} {
+	for _, act := range []string{pauseWebhook, resumeWebhook, testWebhook, sendAgain, sendAllAgain, discard, discardAll, removeWebhook} {
 		keys = append(keys, "console.act."+act, "console.done."+act)
 	}
 	for _, why := range webhook.Pauses {
@@ -119,6 +119,9 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	}
 	for _, s := range []notify.State{notify.Queued, notify.Sent, notify.Failed, notify.Expired} {
 		keys = append(keys, "console.message."+string(s))
+	}
+	for _, c := range []notify.Channel{notify.ByMail, notify.ByText, notify.ByCall} {
+		keys = append(keys, "console.message.by."+string(c))
 	}
 	for _, c := range strings.Fields("not-enabled not-verified not-managed blocked directory-unavailable directory-refused expired cookies update-browser " + string(helpdesk.ProblemDispute) + " " + string(helpdesk.ProblemErasure)) {
 		keys = append(keys, "console.problem."+c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/problem"
@@ -22,17 +23,19 @@ const (
 	testWebhook   = "test_webhook"
 	sendAgain     = "send_again"
 	sendAllAgain  = "send_all_again"
+	discard       = "discard_event"
+	discardAll    = "discard_all_events"
 	removeWebhook = "remove_webhook"
 )
 
-// mostAside is how many events that were set aside the page shows of a receiver.
-const mostAside = 50
+// pageOfAside is how many events that were set aside the page shows of a receiver.
+const pageOfAside = 50
 
 type webhooksPage struct {
 	page.Base
 	May  bool
 	Rows []webhookRow
-	Most int
+	Part bool // of one receiver, what follows on a page before
 	// What was typed for a receiver that was refused.
 	Typed  string
 	People bool
@@ -45,23 +48,37 @@ type webhooksPage struct {
 type webhookRow struct {
 	webhook.Hook
 	Aside []webhook.Aside
+	Next  string // the address of the next page of them; empty: there is none
 }
 
-func (c *Console) webhooks(r *http.Request, d desk) (*webhooksPage, error) {
-	view := &webhooksPage{Base: d.base(r, "hooks", "settings"), May: d.as.May(admin.ManageWebhooks), Most: mostAside}
-	err := c.DB.Read(r.Context(), func(tx *store.Tx) error {
-		all, err := c.Webhooks.List(r.Context(), tx, d.Org.ID)
+// webhooks reads every receiver; with the identifier of one it alone, and what was
+// set aside for it after a place in the log.
+func (c *Console) webhooks(r *http.Request, d desk, id string, after int64) (*webhooksPage, error) {
+	view := &webhooksPage{Base: d.base(r, "hooks", "settings"), May: d.as.May(admin.ManageWebhooks), Part: id != ""}
+	err := c.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		var all []webhook.Hook
+		if view.Part {
+			all = make([]webhook.Hook, 1)
+			all[0], err = c.Webhooks.One(r.Context(), tx, d.Org.ID, id)
+		} else {
+			all, err = c.Webhooks.List(r.Context(), tx, d.Org.ID)
+		}
 		if err != nil {
 			return err
 		}
 		view.Rows = make([]webhookRow, len(all))
 		for i, h := range all {
-			view.Rows[i].Hook = h
+			row := &view.Rows[i]
+			row.Hook = h
 			if h.SetAside == 0 {
 				continue
 			}
-			if view.Rows[i].Aside, err = c.Webhooks.SetAside(r.Context(), tx, d.Org.ID, h.ID, -1, mostAside); err != nil {
+			if row.Aside, err = c.Webhooks.SetAside(r.Context(), tx, d.Org.ID, h.ID, after, pageOfAside+1); err != nil {
 				return err
+			}
+			if len(row.Aside) > pageOfAside {
+				row.Aside = row.Aside[:pageOfAside]
+				row.Next = webhooksPath + "?" + url.Values{"webhook": {h.ID}, "after": {strconv.FormatInt(row.Aside[pageOfAside-1].Leaf, 10)}}.Encode()
 			}
 		}
 		return nil
@@ -70,7 +87,15 @@ func (c *Console) webhooks(r *http.Request, d desk) (*webhooksPage, error) {
 }
 
 func (c *Console) getWebhooks(w http.ResponseWriter, r *http.Request, d desk) error {
-	view, err := c.webhooks(r, d)
+	id, after := r.URL.Query().Get("webhook"), int64(-1)
+	if id != "" {
+		place, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
+		if err != nil {
+			return problem.New(problem.BadInput).On("after").Because(err)
+		}
+		after = place
+	}
+	view, err := c.webhooks(r, d, id, after)
 	if err != nil {
 		return err
 	}
@@ -94,7 +119,7 @@ func (c *Console) postWebhooks(w http.ResponseWriter, r *http.Request, d desk) e
 	if problem.Has(err, problem.StepUp) {
 		return page.See(w, r, "/signin/verify?"+url.Values{"next": {webhooksPath}}.Encode())
 	}
-	view, viewErr := c.webhooks(r, d)
+	view, viewErr := c.webhooks(r, d, "", -1)
 	if viewErr != nil {
 		return viewErr
 	}
@@ -135,6 +160,15 @@ func (c *Console) changeWebhook(ctx context.Context, d desk, form page.Form) (fa
 		return "", err
 	case sendAllAgain:
 		_, err = c.Webhooks.SendAgain(ctx, d.as.By, d.Org, id)
+		return "", err
+	case discard:
+		if form["event"] == "" { // which would be all
+			return "", problem.New(problem.BadInput).On("event")
+		}
+		_, err = c.Webhooks.Discard(ctx, d.as.By, d.Org, id, form["event"])
+		return "", err
+	case discardAll:
+		_, err = c.Webhooks.Discard(ctx, d.as.By, d.Org, id, "")
 		return "", err
 	case removeWebhook:
 		return "", c.Webhooks.Remove(ctx, d.as.By, d.Org, id)

@@ -150,7 +150,7 @@ func Status(code problem.Code) int {
 		return http.StatusBadRequest
 	case problem.TooLong:
 		return http.StatusRequestEntityTooLarge
-	case problem.NotFound:
+	case problem.NotFound, problem.UserUnknown:
 		return http.StatusNotFound
 	case problem.Forbidden, problem.CrossOrigin, problem.UndoForbidden:
 		return http.StatusForbidden

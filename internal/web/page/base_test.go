@@ -1,6 +1,10 @@
 package page
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,5 +32,35 @@ func TestARefusalSaysHowLong(t *testing.T) {
 		if text := b.Alert.Text; len(text) < len(want) || text[len(text)-len(want):] != want {
 			t.Errorf("%v: %q", d, text)
 		}
+	}
+}
+
+// A field of a sort that has no style is small and cannot be read on a phone.
+func TestEverySortOfFieldHasItsStyle(t *testing.T) {
+	style, err := os.ReadFile(filepath.Join("static", "kunci.css"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := map[string]bool{"hidden": true, "submit": true, "button": true, "checkbox": true, "radio": true}
+	sorts := 0
+	for _, folder := range []string{"templates", filepath.Join("..", "portal", "templates"), filepath.Join("..", "console", "templates"), filepath.Join("..", "help", "templates")} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.html"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", folder, len(files), err)
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range regexp.MustCompile(`<input[^>]* type="([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
+				if sorts++; !plain[found[1]] && !strings.Contains(string(style), "input[type="+found[1]+"]") {
+					t.Errorf("%s: a field of the sort %s has no style", name, found[1])
+				}
+			}
+		}
+	}
+	if sorts < 20 {
+		t.Errorf("only %d fields were found", sorts)
 	}
 }
