@@ -16,7 +16,7 @@ import (
 )
 
 func (c *cli) auditCommand() *cobra.Command {
-	return group("audit", "The log of what happened", c.auditVerify(), c.auditExport(), c.auditCheckpoint(), c.auditProof(), c.auditKey())
+	return group("audit", "The log of what happened", c.auditVerify(), c.auditExport(), c.auditCheckpoint(), c.auditProof(), c.auditConsistency(), c.auditKey())
 }
 
 func (c *cli) auditVerify() *cobra.Command {
@@ -191,6 +191,29 @@ checkpoint. docs/audit-log.md says how to check it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.open(cmd.Context(), func(a *app.App) error {
 				proof, err := a.Proof(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), proof)
+			})
+		},
+	}
+}
+
+func (c *cli) auditConsistency() *cobra.Command {
+	return &cobra.Command{
+		Use: "consistency CHECKPOINT_FILE", Short: "Print the proof that the log continues a checkpoint that was kept, as JSON",
+		Long: `Prints what shows to somebody without this program, and without the records, that
+the log of now continues the one that a kept checkpoint covers: nothing of that was
+changed or cut off. docs/audit-log.md says how to check it.`,
+		Args: arguments(1, "CHECKPOINT_FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			older, err := os.ReadFile(args[0])
+			if err != nil {
+				return fmt.Errorf("the checkpoint cannot be read: %w", err)
+			}
+			return c.open(cmd.Context(), func(a *app.App) error {
+				proof, err := a.Continues(cmd.Context(), string(older))
 				if err != nil {
 					return err
 				}

@@ -67,6 +67,20 @@ type proofOutput struct {
 	}
 }
 
+type consistencyInput struct {
+	OrgPath
+	Size int64 `query:"size" minimum:"0" required:"true" doc:"How many records the older checkpoint covers: its second line"`
+}
+
+type consistencyOutput struct {
+	Body struct {
+		Older      int64    `json:"older_size"`
+		Hashes     [][]byte `json:"hashes" doc:"The consistency proof (RFC 6962, 2.1.2)"`
+		Checkpoint string   `json:"checkpoint" doc:"The newest signed head"`
+		PublicKey  string   `json:"public_key" doc:"Checks the checkpoint; keep one of your own"`
+	}
+}
+
 func (a *API) auditOperations() {
 	register(a, huma.Operation{
 		OperationID: "find-events", Method: http.MethodPost, Path: "/audit/events/find", Summary: "What happened to one person, the newest first",
@@ -85,6 +99,17 @@ func (a *API) auditOperations() {
 		})
 	})
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
+	get(a, "/audit/consistency", "get-consistency", "Proof that the log continues an older checkpoint", admin.SeeAudit,
+		func(ctx context.Context, in *consistencyInput) (*consistencyOutput, error) {
+			c, err := a.d.Audit.Continues(ctx, in.Size)
+			if err != nil {
+				return nil, err
+			}
+			out := &consistencyOutput{}
+			out.Body.Older, out.Body.Hashes, out.Body.Checkpoint = c.Older, c.Hashes, c.Checkpoint
+			out.Body.PublicKey, err = a.d.Audit.PublicKey()
+			return out, err
+		})
 	get(a, "/audit/events", "list-events", "What was recorded, the newest first", admin.SeeAudit, a.events)
 	get(a, "/audit/checkpoint", "get-checkpoint", "The newest signed head of the log (C2SP tlog-checkpoint)", admin.SeeAudit,
 		func(ctx context.Context, _ *OrgPath) (*checkpointOutput, error) {
