@@ -42,6 +42,7 @@ type findEventsInput struct {
 	OrgPath
 	Body struct {
 		UserID string    `json:"user_id" minLength:"1" maxLength:"320" doc:"Whose events"`
+		As     string    `json:"as,omitempty" enum:"target,administrator" doc:"What happened to them (target, when absent), or what they did as an administrator"`
 		Kind   string    `json:"kind,omitempty" maxLength:"40"`
 		Result string    `json:"outcome,omitempty" enum:"success,failure,denied"`
 		From   time.Time `json:"from,omitempty"`
@@ -83,7 +84,7 @@ type consistencyOutput struct {
 
 func (a *API) auditOperations() {
 	register(a, huma.Operation{
-		OperationID: "find-events", Method: http.MethodPost, Path: "/audit/events/find", Summary: "What happened to one person, the newest first",
+		OperationID: "find-events", Method: http.MethodPost, Path: "/audit/events/find", Summary: "What happened to one person, or what they did as an administrator, the newest first",
 		Description: "A POST, so that user IDs stand in no address.",
 	}, admin.SeeAudit, func(ctx context.Context, in *findEventsInput) (*eventsOutput, error) {
 		person, err := a.d.Accounts.Find(ctx, organization(ctx), in.Body.UserID)
@@ -94,9 +95,14 @@ func (a *API) auditOperations() {
 		if limit == 0 {
 			limit = usualEvents
 		}
-		return a.listEvents(ctx, "find-events "+person.ID, in.Body.Cursor, audit.Query{
-			Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Limit: limit, Target: person.ID,
-		})
+		q := audit.Query{Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Limit: limit}
+		list := "find-events " + person.ID
+		if in.Body.As == "administrator" {
+			q.By, list = person.ID, "find-events by "+person.ID
+		} else {
+			q.Target = person.ID
+		}
+		return a.listEvents(ctx, list, in.Body.Cursor, q)
 	})
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
 	get(a, "/audit/consistency", "get-consistency", "Proof that the log continues an older checkpoint", admin.SeeAudit,
