@@ -465,9 +465,6 @@ func TestReportsAndTheLog(t *testing.T) {
 		if page := b.Get("/console/reports.csv"); !strings.Contains(page.Body, today+",1,0,0,0,0,0,0,0,0,") {
 			t.Errorf("CSV: %s", page.Body)
 		}
-		if page := b.Get("/console/reports?from=2026-13-40"); page.Status != http.StatusBadRequest {
-			t.Errorf("a day that is none: %d", page.Status)
-		}
 		if page := b.Get("/console/audit?kind=reset.completed").Want(http.StatusOK, "console-audit"); !strings.Contains(page.Text(), "alain@contoso.com") {
 			t.Error(page.Text())
 		}
