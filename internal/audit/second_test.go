@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/audit/audittest"
@@ -402,4 +403,39 @@ func TestBothImplementationsSeeWhoWasErased(t *testing.T) {
 		t.Errorf("ours finds %v", got)
 	}
 	x.says("is shown as erased, and no record says that its person was", false, "log", x.records(), x.file("checkpoint", x.checkpoint()), x.key, x.file("events", after))
+}
+
+// What identifies people in old events goes by its age; one record tells the day.
+func TestBothImplementationsSeeThatOldPeopleWereForgotten(t *testing.T) {
+	storetest.EachClock(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		x := &second{t: t, dir: t.TempDir(), db: db, s: audittest.New(t, db)}
+		var err error
+		if x.key, err = x.s.PublicKey(); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, db, x.s, 3)
+		clock.Advance(100 * 24 * time.Hour)
+		fill(t, db, x.s, 2)
+		err = db.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := x.s.EraseBefore(t.Context(), tx, audit.Actor{Kind: audit.System}, clock.Now().AddDate(0, 0, -50), 10)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sequence(t, x.s)
+		events := x.export()
+		sequence(t, x.s)
+		if strings.Count(events, `"erased":true`) != 3 {
+			t.Fatal(events)
+		}
+		audittest.CheckLog(t, x.s)
+		records, checkpoint := x.records(), x.file("checkpoint", x.checkpoint())
+		x.says("none is missing", true, "log", records, checkpoint, x.key, x.file("events", events))
+		early := strings.Replace(events, `"n":"1"}}`, `"n":"1"},"erased":true}`, 1)
+		if early == events {
+			t.Fatal("no newer event to bend")
+		}
+		x.says("is shown as erased, and no record says that its person was", false, "log", records, checkpoint, x.key, x.file("events", early))
+	})
 }
