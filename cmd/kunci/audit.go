@@ -16,7 +16,7 @@ import (
 )
 
 func (c *cli) auditCommand() *cobra.Command {
-	return group("audit", "The log of what happened", c.auditVerify(), c.auditExport(), c.auditCheckpoint(), c.auditProof(), c.auditKey())
+	return group("audit", "The log of what happened", c.auditVerify(), c.auditExport(), c.auditCheckpoint(), c.auditProof(), c.auditConsistency(), c.auditKey())
 }
 
 func (c *cli) auditVerify() *cobra.Command {
@@ -80,7 +80,7 @@ func (c *cli) printReport(cmd *cobra.Command, r audit.Report) error {
 }
 
 func (c *cli) auditExport() *cobra.Command {
-	var slug, from, to, file, kind, outcome, user, format string
+	var slug, from, to, file, kind, outcome, user, by, format string
 	var sealed bool
 	var q audit.Query
 	cmd := &cobra.Command{
@@ -99,7 +99,7 @@ sealed in it.`,
 				return misuse(cmd, "--outcome: expected success, failure or denied")
 			case q.Format != audit.Lines && q.Format != audit.CSV:
 				return misuse(cmd, "--format: expected json or csv")
-			case sealed && (slug+from+to+kind+outcome+user+q.Correlation != "" || q.Format == audit.CSV):
+			case sealed && (slug+from+to+kind+outcome+user+by+q.Correlation != "" || q.Format == audit.CSV):
 				return misuse(cmd, "--sealed writes the whole log as JSON lines; leave the other flags out")
 			}
 			for _, moment := range []struct {
@@ -114,13 +114,20 @@ sealed in it.`,
 				if sealed {
 					return exportSealed(cmd, a, file)
 				}
-				if user != "" {
-					p, err := a.Person(cmd.Context(), slug, user)
+				for _, who := range []struct {
+					userID string
+					into   *string
+				}{{user, &q.Target}, {by, &q.By}} {
+					if who.userID == "" {
+						continue
+					}
+					p, err := a.Person(cmd.Context(), slug, who.userID)
 					if err != nil {
 						return err
 					}
-					q.Org, q.Target = p.Org.ID, p.Account.ID
-				} else if slug != "" {
+					q.Org, *who.into = p.Org.ID, p.Account.ID
+				}
+				if q.Org == "" && slug != "" {
 					o, err := a.Organization(cmd.Context(), slug)
 					if err != nil {
 						return err
@@ -137,6 +144,7 @@ sealed in it.`,
 	cmd.Flags().StringVar(&kind, "kind", "", "only this kind of event, such as reset.completed")
 	cmd.Flags().StringVar(&outcome, "outcome", "", "only these: success, failure or denied")
 	cmd.Flags().StringVar(&user, "user", "", "only what happened to this user ID")
+	cmd.Flags().StringVar(&by, "by", "", "only what this user ID did as an administrator")
 	cmd.Flags().StringVar(&q.Correlation, "support-code", "", "only the events of the request that showed this code")
 	cmd.Flags().StringVar(&format, "format", string(audit.Lines), "json (one object a line) or csv")
 	cmd.Flags().BoolVar(&sealed, "sealed", false, "the whole log as it is hashed, to verify it elsewhere")
@@ -191,6 +199,29 @@ checkpoint. docs/audit-log.md says how to check it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.open(cmd.Context(), func(a *app.App) error {
 				proof, err := a.Proof(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), proof)
+			})
+		},
+	}
+}
+
+func (c *cli) auditConsistency() *cobra.Command {
+	return &cobra.Command{
+		Use: "consistency CHECKPOINT_FILE", Short: "Print the proof that the log continues a checkpoint that was kept, as JSON",
+		Long: `Prints what shows to somebody without this program, and without the records, that
+the log of now continues the one that a kept checkpoint covers: nothing of that was
+changed or cut off. docs/audit-log.md says how to check it.`,
+		Args: arguments(1, "CHECKPOINT_FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			older, err := os.ReadFile(args[0])
+			if err != nil {
+				return fmt.Errorf("the checkpoint cannot be read: %w", err)
+			}
+			return c.open(cmd.Context(), func(a *app.App) error {
+				proof, err := a.Continues(cmd.Context(), string(older))
 				if err != nil {
 					return err
 				}

@@ -42,6 +42,7 @@ type findEventsInput struct {
 	OrgPath
 	Body struct {
 		UserID string    `json:"user_id" minLength:"1" maxLength:"320" doc:"Whose events"`
+		As     string    `json:"as,omitempty" enum:"target,administrator" doc:"What happened to them (target, when absent), or what they did as an administrator"`
 		Kind   string    `json:"kind,omitempty" maxLength:"40"`
 		Result string    `json:"outcome,omitempty" enum:"success,failure,denied"`
 		From   time.Time `json:"from,omitempty"`
@@ -62,9 +63,23 @@ type proofOutput struct {
 	}
 }
 
+type consistencyInput struct {
+	OrgPath
+	Size int64 `query:"size" minimum:"0" required:"true" doc:"How many records the older checkpoint covers: its second line"`
+}
+
+type consistencyOutput struct {
+	Body struct {
+		Older      int64    `json:"older_size"`
+		Hashes     [][]byte `json:"hashes" doc:"The consistency proof (RFC 6962, 2.1.2)"`
+		Checkpoint string   `json:"checkpoint" doc:"The newest signed head"`
+		PublicKey  string   `json:"public_key" doc:"Checks the checkpoint; keep one of your own"`
+	}
+}
+
 func (a *API) auditOperations() {
 	register(a, huma.Operation{
-		OperationID: "find-events", Method: http.MethodPost, Path: "/audit/events/find", Summary: "What happened to one person, the newest first",
+		OperationID: "find-events", Method: http.MethodPost, Path: "/audit/events/find", Summary: "What happened to one person, or what they did as an administrator, the newest first",
 		Description: "A POST, so that user IDs stand in no address.",
 	}, admin.SeeAudit, func(ctx context.Context, in *findEventsInput) (*eventsOutput, error) {
 		person, err := a.d.Accounts.Find(ctx, organization(ctx), in.Body.UserID)
@@ -75,11 +90,27 @@ func (a *API) auditOperations() {
 		if limit == 0 {
 			limit = usualEvents
 		}
-		return a.listEvents(ctx, "find-events "+person.ID, in.Body.Cursor, audit.Query{
-			Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Limit: limit, Target: person.ID,
-		})
+		q := audit.Query{Kind: audit.Kind(in.Body.Kind), Outcome: audit.Outcome(in.Body.Result), From: in.Body.From, To: in.Body.To, Limit: limit}
+		list := "find-events " + person.ID
+		if in.Body.As == "administrator" {
+			q.By, list = person.ID, "find-events by "+person.ID
+		} else {
+			q.Target = person.ID
+		}
+		return a.listEvents(ctx, list, in.Body.Cursor, q)
 	})
 	get(a, "/audit/events/{id}/proof", "get-proof", "Proof that an event is in the log", admin.SeeAudit, a.proof)
+	get(a, "/audit/consistency", "get-consistency", "Proof that the log continues an older checkpoint", admin.SeeAudit,
+		func(ctx context.Context, in *consistencyInput) (*consistencyOutput, error) {
+			c, err := a.d.Audit.Continues(ctx, in.Size)
+			if err != nil {
+				return nil, err
+			}
+			out := &consistencyOutput{}
+			out.Body.Older, out.Body.Hashes, out.Body.Checkpoint = c.Older, c.Hashes, c.Checkpoint
+			out.Body.PublicKey, err = a.d.Audit.PublicKey()
+			return out, err
+		})
 	get(a, "/audit/events", "list-events", "What was recorded, the newest first", admin.SeeAudit, a.events)
 	register(a, huma.Operation{
 		OperationID: "get-checkpoint", Method: http.MethodGet, Path: "/audit/checkpoint", Summary: "The newest signed head of the log (C2SP tlog-checkpoint)",

@@ -335,6 +335,14 @@ func TestListAndExport(t *testing.T) {
 			}
 			return len(records)
 		}
+		adele := audit.Actor{Kind: audit.Admin, Account: "account-9", UserID: "adele@contoso.com"}
+		record(t, db, s, adele, audit.Event{Kind: audit.TapIssued, Org: "northwind", Target: "account-4", Outcome: audit.Success})
+		for q, want := range map[audit.Query]int{{By: "account-9"}: 1, {By: "account-9", Org: "contoso"}: 0, {By: "account-1"}: 0, {Target: "account-9"}: 0} {
+			if got := list(q); got != want {
+				t.Errorf("%+v gave %d events, want %d", q, got, want)
+			}
+		}
+		exec(t, db, `DELETE FROM audit_event WHERE org_id = 'northwind'`)
 		newest := audittest.Events(t, db, s)[3]
 		for want, queries := range map[int][]audit.Query{
 			4: {{}}, 3: {{Org: "contoso"}, {Kind: audit.ResetStarted}, {Before: newest.ID}, {To: clock.Now()}},

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -110,4 +111,79 @@ func (s *Service) ProveFor(ctx context.Context, orgID, id string) (Proof, error)
 		return Proof{}, fmt.Errorf("audit: proof: %w", err)
 	}
 	return s.Prove(ctx, id)
+}
+
+// Consistency shows that the log continues what an older checkpoint covers: nothing
+// of that was changed, and it is all still there (RFC 6962, 2.1.2). Somebody with two
+// checkpoints needs no record for it.
+type Consistency struct {
+	Older      int64    `json:"older_size"`
+	Hashes     [][]byte `json:"hashes"`
+	Checkpoint string   `json:"checkpoint"`
+}
+
+var errConsistency = errors.New("the log does not continue the older checkpoint: what it covers was changed, or the proof was")
+
+// Check holds it against the log's public key and the older checkpoint.
+func (c Consistency) Check(publicKey, older string) error {
+	verifier, err := note.NewVerifier(publicKey)
+	if err != nil {
+		return fmt.Errorf("the log's public key: %w", err)
+	}
+	was, err := openHead(verifier, older)
+	if err != nil {
+		return fmt.Errorf("the older one: %w", err)
+	}
+	is, err := openHead(verifier, c.Checkpoint)
+	if err != nil {
+		return err
+	}
+	proof := make(tlog.TreeProof, len(c.Hashes))
+	for i, hash := range c.Hashes {
+		if len(hash) != tlog.HashSize {
+			return errConsistency
+		}
+		proof[i] = tlog.Hash(hash)
+	}
+	if was.size == 0 && len(proof) == 0 {
+		return nil // everything continues nothing
+	}
+	if was.size > is.size || tlog.CheckTree(proof, is.size, is.root, was.size, was.root) != nil {
+		return errConsistency
+	}
+	return nil
+}
+
+// Continues makes the proof that the log of now continues its first so many records.
+// Problem LogShorter where it has fewer.
+func (s *Service) Continues(ctx context.Context, older int64) (Consistency, error) {
+	c := Consistency{Older: older, Hashes: [][]byte{}}
+	err := s.deps.DB.Read(ctx, func(tx *store.Tx) error {
+		newest, err := newestCheckpoint(ctx, tx)
+		if err != nil {
+			return err
+		}
+		c.Checkpoint = newest.text
+		if older < 0 || older > newest.size || newest.size == 0 {
+			return problem.New(problem.LogShorter).On("size")
+		}
+		if older == 0 {
+			return nil
+		}
+		proof, err := tlog.ProveTree(newest.size, older, &storedHashes{ctx: ctx, tx: tx, blocks: make(map[int64][]byte)})
+		for _, hash := range proof {
+			c.Hashes = append(c.Hashes, hash[:])
+		}
+		return err
+	})
+	if err != nil {
+		return Consistency{}, fmt.Errorf("audit: consistency: %w", err)
+	}
+	return c, nil
+}
+
+// SizeOf is how many records a checkpoint covers that this log's key signed.
+func (s *Service) SizeOf(checkpoint string) (int64, error) {
+	h, err := s.openCheckpoint(checkpoint)
+	return h.size, err
 }

@@ -13,8 +13,10 @@ import (
 // Query picks events; empty fields pick all.
 type Query struct {
 	Org, Target string
-	Kind        Kind
-	Outcome     Outcome
+	// By is the account of an administrator, or a program's key: what they did.
+	By      string
+	Kind    Kind
+	Outcome Outcome
 	// Correlation is the support code of one request.
 	Correlation string
 	From, To    time.Time

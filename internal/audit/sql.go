@@ -292,6 +292,9 @@ func (q Query) where() (string, []any) {
 	if q.Target != "" {
 		add("target = $%d", q.Target)
 	}
+	if q.By != "" {
+		add("actor = $%d AND actor_kind = 'admin'", q.By)
+	}
 	if q.Kind != "" {
 		add("kind"+few+" = $%d", string(q.Kind))
 	}

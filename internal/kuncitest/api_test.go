@@ -118,6 +118,7 @@ GET /reports/registration/history + + + - +
 GET /audit/events               + + + - +
 POST /audit/events/find         + + + - +
 GET /audit/events/{id}/proof    + + + - +
+GET /audit/consistency          + + + - +
 GET /audit/checkpoint           + + + - +
 GET /keys                       + + - - +
 GET /directory                  + + - - +

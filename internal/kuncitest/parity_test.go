@@ -37,6 +37,7 @@ GET /console/audit = GET /audit/events
 POST /console/audit = POST /audit/events/find
 GET /console/audit/events/{id}/proof = GET /audit/events/{id}/proof
 POST /console/audit/export = GET /audit/events
+GET /console/audit/consistency = GET /audit/consistency
 GET /console/audit/checkpoint = GET /audit/checkpoint
 GET /console/messages = GET /messages, GET /messages/undelivered
 GET /console/messages/{name}/{language} = GET /messages/{message}/{language}

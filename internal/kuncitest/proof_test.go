@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/org"
 )
@@ -179,6 +180,68 @@ func TestTheLogIsSearchedByPerson(t *testing.T) {
 		c := newProgram(t, p, "contoso", org.Auditor)
 		if got := c.do(http.MethodPost, api+"/audit/events/find", `{"user_id":"citra@contoso.com"}`); !strings.Contains(got.body, "throttle.cleared") || strings.Contains(got.body, "frozen") {
 			t.Errorf("Citra's: %d %s", got.status, got.body)
+		}
+	})
+}
+
+// An auditor who kept a checkpoint sees in the console, without the operator, that the
+// log continues it; days and sizes that are none are said at their field.
+func TestTheLogContinuesAKeptCheckpoint(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		owner := atDesk(t, p, "owner@contoso.com", true)
+		act := func(what string) {
+			t.Helper()
+			owner.Post("/console/people/"+keyOf(t, p, "alain@contoso.com"), "act", what)
+			if err := p.App.Audit.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		act("freeze")
+		b := atDesk(t, p, "auditor@contoso.com", true)
+		kept := b.Get("/console/audit/checkpoint").Body
+		size := strings.Split(kept, "\n")[1]
+		act("unfreeze")
+		c := newProgram(t, p, "contoso", org.Auditor)
+		for where, body := range map[string]string{
+			"the console": b.Get("/console/audit/consistency?size=" + size).Body, "the API": c.do(http.MethodGet, api+"/audit/consistency?size="+size, "").body,
+		} {
+			var proof struct {
+				audit.Consistency
+				PublicKey string `json:"public_key"`
+			}
+			if err := json.Unmarshal([]byte(body), &proof); err != nil {
+				t.Fatalf("%s: %s", where, body)
+			}
+			if err := proof.Check(proof.PublicKey, kept); err != nil || proof.Checkpoint == kept || len(proof.Hashes) == 0 {
+				t.Errorf("%s: %v, %s", where, err, body)
+			}
+		}
+		for query, code := range map[string]string{"consistency?size=999999": "log-shorter", "consistency?size=banyak": "log-shorter"} {
+			page := b.Get("/console/audit/"+query).Want(http.StatusUnprocessableEntity, "console-audit")
+			if typed, _ := page.Field("size"); page.Alert() != code || typed != strings.TrimPrefix(query, "consistency?size=") {
+				t.Errorf("%s: %q, typed %q", query, page.Alert(), typed)
+			}
+		}
+		if got := c.do(http.MethodGet, api+"/audit/consistency?size=999999", ""); got.status != http.StatusUnprocessableEntity || got.code() != "log-shorter" {
+			t.Errorf("more than there are: %d %s", got.status, got.body)
+		}
+		page := b.Post("/console/audit", "user_id", "alain@contoso.com", "from", "2026-11-02", "to", "2026-11-01").Want(http.StatusUnprocessableEntity, "console-audit")
+		if from, _ := page.Field("from"); page.Alert() != "days-wrong" || from != "2026-11-02" || !strings.Contains(page.Body, `value="alain@contoso.com"`) {
+			t.Errorf("days that are none: %q, typed %q", page.Alert(), from)
+		}
+		// What the owner did as an administrator, and nobody else's.
+		page = b.Post("/console/audit", "user_id", "owner@contoso.com", "as", "administrator").Want(http.StatusOK, "console-audit")
+		if n := len(page.Links("/console/audit/events/")); n != 2 || !strings.Contains(page.Text(), "frozen") {
+			t.Errorf("the owner did %d things: %s", n, page.Text())
+		}
+		if page := b.Post("/console/audit", "user_id", "alain@contoso.com", "as", "administrator"); len(page.Links("/console/audit/events/")) != 0 {
+			t.Errorf("Alain is no administrator: %s", page.Text())
+		}
+		if got := c.do(http.MethodPost, api+"/audit/events/find", `{"user_id":"owner@contoso.com","as":"administrator"}`); strings.Count(got.body, `"leaf"`) != 2 {
+			t.Errorf("in the API: %d %s", got.status, got.body)
+		}
+		if export := b.Post("/console/audit/export", "user_id", "owner@contoso.com", "as", "administrator"); strings.Count(export.Body, "\n") != 2 {
+			t.Errorf("exported: %s", export.Body)
 		}
 	})
 }

@@ -25,6 +25,8 @@ const (
 	DomainInvalid Code = "domain-invalid" // not the name of a domain
 	DomainLimit   Code = "domain-limit"   // as many domains wait for their proof as may
 	CursorWrong   Code = "cursor-wrong"   // a list does not go on there: of another list, another organization, or none
+	DaysWrong     Code = "days-wrong"     // not days, the last one before the first, or too many
+	LogShorter    Code = "log-shorter"    // the audit log has fewer records than that
 	BadRows       Code = "bad-rows"       // a file has rows that cannot be used, and nobody said to leave them out
 
 	// Webhooks.

@@ -102,7 +102,7 @@ const longestPeriod = 3660
 const usual = 30
 
 // Days reads the first and the last day of a report, written like 2026-11-25;
-// empty ones are thirty days up to now. Problem BadInput.
+// empty ones are thirty days up to now. Problem DaysWrong.
 func Days(from, to string, now time.Time) (first, last Day, err error) {
 	last = DayOf(now)
 	if to != "" {
@@ -117,7 +117,7 @@ func Days(from, to string, now time.Time) (first, last Day, err error) {
 		}
 	}
 	if first > last || last-first >= longestPeriod {
-		return 0, 0, problem.New(problem.BadInput).On("from")
+		return 0, 0, problem.New(problem.DaysWrong).On("from")
 	}
 	return first, last, nil
 }
@@ -125,7 +125,7 @@ func Days(from, to string, now time.Time) (first, last Day, err error) {
 func parseDay(text, field string) (Day, error) {
 	at, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		return 0, problem.New(problem.BadInput).On(field)
+		return 0, problem.New(problem.DaysWrong).On(field)
 	}
 	return DayOf(at), nil
 }

@@ -159,6 +159,13 @@ func (s *Service) Expire(ctx context.Context) error {
 			}
 			e := s.event(Flow{OrgID: r.OrgID, AccountID: r.AccountID}, audit.ResetAbandoned, audit.Failure, string(r.State))
 			e.MethodKind = kind
+			again, err := begunAgain(ctx, tx, id)
+			if err != nil {
+				return fmt.Errorf("expire resets: %w", err)
+			}
+			if again {
+				e.Outcome, e.Reason = audit.Denied, "replaced"
+			}
 			if err := s.d.Audit.Record(ctx, tx, by, e); err != nil {
 				return err
 			}

@@ -85,6 +85,8 @@ type StartInput struct {
 	// Within is the only organization whose people the caller may lead, empty:
 	// any. Those of another are nobody.
 	Within string
+	// Instead is the token of the flow that the same browser held, empty: none.
+	Instead string
 }
 
 // Choice is one method on the choose page.

@@ -28,13 +28,20 @@ func scan(from interface{ Scan(...any) error }) (row, error) {
 	return r, err
 }
 
-func insertFlow(ctx context.Context, tx *store.Tx, f Flow, tokenHash, typed []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO reset_flow (token_hash, `+columns+`)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
-		tokenHash, f.ID, f.OrgID, f.AccountID, typed, string(f.Reason), f.Lang, string(f.State), string(f.Problem), f.MethodID,
+// insertFlow stores a new one; instead is the hash of the token that its browser held, or nil.
+func insertFlow(ctx context.Context, tx *store.Tx, f Flow, tokenHash, instead, typed []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO reset_flow (instead_of, token_hash, `+columns+`)
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+		instead, tokenHash, f.ID, f.OrgID, f.AccountID, typed, string(f.Reason), f.Lang, string(f.State), string(f.Problem), f.MethodID,
 		f.counted, f.failed, f.attempt, store.Micros(f.writingAt), store.Micros(f.RetryAt), store.Micros(f.StartedAt), store.Micros(f.ExpiresAt),
 		f.hidden, []byte{}, int64(0))
 	return err
+}
+
+// begunAgain tells whether the browser that held a flow began another one.
+func begunAgain(ctx context.Context, tx *store.Tx, id string) (again bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM reset_flow WHERE instead_of = (SELECT token_hash FROM reset_flow WHERE id = $1))`, id).Scan(&again)
+	return again, err
 }
 
 func selectByToken(ctx context.Context, tx *store.Tx, hash []byte) (row, error) {

@@ -67,16 +67,20 @@ func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flo
 	} else if flow.Problem == problem.Blocked {
 		flow.RetryAt = s.d.DB.Now().Add(f.wait())
 	}
-	token, err := s.keep(ctx, by, &flow, f, rule)
+	token, err := s.keep(ctx, by, &flow, f, rule, in.Instead)
 	return flow, token, err
 }
 
 // keep writes a new flow. Unknown accounts get a row of the same size.
-func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, rule string) (string, error) {
+func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, rule, instead string) (string, error) {
 	token := store.NewToken()
 	typed, err := s.d.Keys.Seal([]byte(f.UserID), "reset|"+f.ID)
 	if err != nil {
 		return "", fmt.Errorf("start reset: %w", err)
+	}
+	var before []byte
+	if instead != "" {
+		before = s.tokenHash(instead)
 	}
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		f.StartedAt, f.ExpiresAt = tx.Now(), tx.Now().Add(Life)
@@ -85,7 +89,7 @@ func (s *Service) keep(ctx context.Context, by audit.Actor, f *Flow, now facts, 
 			return err
 		}
 		f.AccountID = kept.ID
-		if err := insertFlow(ctx, tx, *f, s.tokenHash(token), typed); err != nil {
+		if err := insertFlow(ctx, tx, *f, s.tokenHash(token), before, typed); err != nil {
 			return fmt.Errorf("start reset: %w", err)
 		}
 		if f.Problem == problem.Blocked {

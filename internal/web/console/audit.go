@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type auditPage struct {
 	Code      string // the support code that is looked for
 	From, To  string
 	Person    string // whose events; empty: everybody's
+	As        string // what happened to them, or what they did
+	Size      string // of an older checkpoint, as it was typed
 	Events    []audit.Record
 	Next      string
 	MayExport bool
@@ -47,19 +50,25 @@ func (c *Console) postAudit(w http.ResponseWriter, r *http.Request, d desk) erro
 
 func (c *Console) audit(w http.ResponseWriter, r *http.Request, d desk, get func(string) string) error {
 	q, err := auditQuery(get, d)
-	if err != nil {
-		return err
-	}
 	q.Before, q.Limit = get("before"), pageOfEvents
 	view := &auditPage{
 		Base: d.base(r, "audit", "audit"), Kind: q.Kind, Kinds: audit.Kinds,
 		Outcome: q.Outcome, Outcomes: audit.Outcomes, Code: q.Correlation,
-		From: dateText(q.From), To: dateText(q.To.AddDate(0, 0, -1)), MayExport: d.as.May(admin.ExportAudit),
+		From: get("from"), To: get("to"), Size: get("size"), MayExport: d.as.May(admin.ExportAudit), As: asTarget,
+	}
+	if get("as") == asAdministrator {
+		view.As = asAdministrator
 	}
 	if r.Method == http.MethodPost {
 		view.Person = strings.TrimSpace(get("user_id"))
 	}
-	err = c.pick(r, d, &q, view.Person)
+	if refusal, ok := problem.As(err); ok && refusal.Code == problem.DaysWrong {
+		return c.refuse(w, r, "console_audit", view, &view.Base, refusal)
+	}
+	if err != nil {
+		return err
+	}
+	err = c.pick(r, d, &q, view.Person, view.As)
 	if problem.Has(err, problem.NotFound) {
 		return c.Pages.Write(w, r, http.StatusOK, "console_audit", view)
 	}
@@ -79,15 +88,62 @@ func (c *Console) audit(w http.ResponseWriter, r *http.Request, d desk, get func
 	return c.Pages.Write(w, r, http.StatusOK, "console_audit", view)
 }
 
-// pick narrows a query down to what happened to one person; an empty user ID to
-// nobody in particular.
-func (c *Console) pick(r *http.Request, d desk, q *audit.Query, userID string) error {
+// How a person is looked for in the log.
+const (
+	asTarget        = "target"
+	asAdministrator = "administrator"
+)
+
+// pick narrows a query down to what happened to one person, or what they did as an
+// administrator; an empty user ID to nobody in particular.
+func (c *Console) pick(r *http.Request, d desk, q *audit.Query, userID, as string) error {
 	if userID == "" {
 		return nil
 	}
 	a, err := c.Accounts.Find(r.Context(), d.Org, userID)
-	q.Target = a.ID
+	if as == asAdministrator {
+		q.By = a.ID
+	} else {
+		q.Target = a.ID
+	}
 	return err
+}
+
+// getContinues gives what shows that the log continues an older checkpoint.
+func (c *Console) getContinues(w http.ResponseWriter, r *http.Request, d desk) error {
+	size, err := strconv.ParseInt(strings.TrimSpace(r.URL.Query().Get("size")), 10, 64)
+	if err != nil {
+		size = -1 // a number there cannot be so many of
+	}
+	proof, err := c.Audit.Continues(r.Context(), size)
+	if problem.Has(err, problem.LogShorter) {
+		view := &auditPage{
+			Base: d.base(r, "audit", "audit"), Kinds: audit.Kinds, Outcomes: audit.Outcomes, As: asTarget,
+			Size: r.URL.Query().Get("size"), MayExport: d.as.May(admin.ExportAudit),
+		}
+		return c.refuse(w, r, "console_audit", view, &view.Base, problem.New(problem.LogShorter).On("size"))
+	}
+	if err != nil {
+		return err
+	}
+	public, err := c.Audit.PublicKey()
+	if err != nil {
+		return err
+	}
+	writeProof(w, "kunci-consistency.json", struct {
+		audit.Consistency
+		PublicKey string `json:"public_key"`
+	}{proof, public})
+	return nil
+}
+
+// writeProof answers with a file for a program elsewhere.
+func writeProof(w http.ResponseWriter, name string, proof any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(proof) // the client may be gone
 }
 
 // getProof gives what shows, without this program, that an event is in the log.
@@ -103,11 +159,7 @@ func (c *Console) getProof(w http.ResponseWriter, r *http.Request, d desk) error
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Disposition", `attachment; filename="kunci-proof.json"`)
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	_ = e.Encode(struct { // the client may be gone
+	writeProof(w, "kunci-proof.json", struct {
 		audit.Proof
 		PublicKey string `json:"public_key"`
 	}{proof, public})
@@ -123,28 +175,27 @@ func auditQuery(get func(string) string, d desk) (audit.Query, error) {
 	if q.Kind != "" && !slices.Contains(audit.Kinds, q.Kind) {
 		return q, problem.New(problem.BadInput).On("kind")
 	}
-	for name, into := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
-		text := get(name)
+	for _, day := range []struct {
+		name string
+		into *time.Time
+	}{{"from", &q.From}, {"to", &q.To}} {
+		text := get(day.name)
 		if text == "" {
 			continue
 		}
 		at, err := time.Parse(time.DateOnly, text)
 		if err != nil {
-			return q, problem.New(problem.BadInput).On(name)
+			return q, problem.New(problem.DaysWrong).On(day.name)
 		}
-		*into = at
+		*day.into = at
 	}
 	if !q.To.IsZero() {
+		if q.To.Before(q.From) {
+			return q, problem.New(problem.DaysWrong).On("from")
+		}
 		q.To = q.To.AddDate(0, 0, 1)
 	}
 	return q, nil
-}
-
-func dateText(t time.Time) string {
-	if t.Year() < 1970 {
-		return ""
-	}
-	return t.Format(time.DateOnly)
 }
 
 // postExport is a POST: it records that somebody exported.
@@ -157,7 +208,7 @@ func (c *Console) postExport(w http.ResponseWriter, r *http.Request, d desk) err
 	if err != nil {
 		return err
 	}
-	if err := c.pick(r, d, &q, strings.TrimSpace(form["user_id"])); err != nil {
+	if err := c.pick(r, d, &q, strings.TrimSpace(form["user_id"]), form["as"]); err != nil {
 		return err
 	}
 	q.WithoutPeople = form["people"] == ""

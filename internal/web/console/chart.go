@@ -61,7 +61,7 @@ type lines struct {
 	Lines         []line
 	Max           int
 	Width, Height int
-	First, Last   string
+	First, Last   string // the ends of the time, not of what is known of it
 	Empty         bool
 }
 
@@ -74,7 +74,6 @@ type line struct {
 // point is the values of one moment, at a place from 0 to 1 along the time.
 type point struct {
 	At     float64
-	Label  string
 	Values []int
 }
 
@@ -92,7 +91,6 @@ func drawLines(keys []string, points []point) lines {
 	if c.Empty {
 		return c
 	}
-	c.First, c.Last = points[0].Label, points[len(points)-1].Label
 	for i, key := range keys {
 		l := line{Key: key}
 		var text strings.Builder

@@ -30,8 +30,8 @@ func TestBarsFitTheirChart(t *testing.T) {
 }
 
 func TestLinesFitTheirChart(t *testing.T) {
-	c := drawLines([]string{"a", "b"}, []point{{At: .1, Label: "x", Values: []int{0, 10}}, {At: .9, Label: "y", Values: []int{5, 20}}})
-	if c.Empty || c.Max != 20 || c.First != "x" || c.Last != "y" || c.Lines[0].Points != "72,160 648,120" || c.Lines[1].Points != "72,80 648,0" {
+	c := drawLines([]string{"a", "b"}, []point{{At: .1, Values: []int{0, 10}}, {At: .9, Values: []int{5, 20}}})
+	if c.Empty || c.Max != 20 || c.Lines[0].Points != "72,160 648,120" || c.Lines[1].Points != "72,80 648,0" {
 		t.Errorf("%+v", c)
 	}
 	if !drawLines([]string{"a"}, nil).Empty || !drawLines([]string{"a"}, []point{{Values: []int{0}}}).Empty {

@@ -104,6 +104,7 @@ func (c *Console) Routes() []Route {
 		{"POST /console/audit", admin.SeeAudit, c.postAudit},
 		{"GET /console/audit/events/{id}/proof", admin.SeeAudit, c.getProof},
 		{"POST /console/audit/export", admin.ExportAudit, c.postExport},
+		{"GET /console/audit/consistency", admin.SeeAudit, c.getContinues},
 		{"GET /console/audit/checkpoint", admin.SeeAudit, c.getCheckpoint},
 		{"GET /console/messages", admin.SeeMessages, c.getMessages},
 		{"GET /console/messages/{name}/{language}", admin.SeeMessages, c.getMessage},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
@@ -17,7 +16,9 @@ import (
 
 type reportsPage struct {
 	page.Base
-	From, To   string // dates, as the form has them
+	From, To   string // dates that are shown
+	First      string // as the form has them
+	Last       string
 	Spans      []span // ranges that are a click away
 	Step       report.Step
 	Period     report.Period
@@ -51,23 +52,34 @@ type methodRow struct {
 
 func (c *Console) getReports(w http.ResponseWriter, r *http.Request, d desk) error {
 	view := &reportsPage{Base: d.base(r, "reports", "reports")}
-	if err := c.report(r, d, view); err != nil {
+	asked := r.URL.Query()
+	err := c.report(r, d, asked.Get("from"), asked.Get("to"), view)
+	if refusal, ok := problem.As(err); ok && refusal.Code == problem.DaysWrong {
+		// The last days in its place, below what was typed.
+		if err := c.report(r, d, "", "", view); err != nil {
+			return err
+		}
+		view.First, view.Last = asked.Get("from"), asked.Get("to")
+		return c.refuse(w, r, "console_reports", view, &view.Base, refusal)
+	}
+	if err != nil {
 		return err
 	}
 	return c.Pages.Write(w, r, http.StatusOK, "console_reports", view)
 }
 
-func (c *Console) report(r *http.Request, d desk, view *reportsPage) error {
+func (c *Console) report(r *http.Request, d desk, first, last string, view *reportsPage) error {
 	var err error
 	if view.Figures, err = c.Report.Registration(r.Context(), d.Org); err != nil {
 		return err
 	}
 	return c.DB.Read(r.Context(), func(tx *store.Tx) error {
-		from, to, err := report.Days(r.URL.Query().Get("from"), r.URL.Query().Get("to"), tx.Now())
+		from, to, err := report.Days(first, last, tx.Now())
 		if err != nil {
 			return err
 		}
 		view.From, view.To = from.String(), to.String()
+		view.First, view.Last = view.From, view.To
 		for _, days := range []int{30, 90, 365, 1095} {
 			view.Spans = append(view.Spans, span{days, (report.DayOf(tx.Now()) - report.Day(days) + 1).String()})
 		}
@@ -169,18 +181,19 @@ func (v *reportsPage) drawHistory(from, to report.Day, history []report.Registra
 	var points []point
 	for _, h := range v.History {
 		points = append(points, point{
-			At: (float64(report.DayOf(h.At)-from) + .5) / float64(to-from+1), Label: h.At.UTC().Format(time.DateOnly),
+			At:     (float64(report.DayOf(h.At)-from) + .5) / float64(to-from+1),
 			Values: []int{h.Enabled, h.Registered, h.Capable},
 		})
 	}
 	v.Registered = drawLines([]string{"console.figure.enabled", "console.figure.registered", "console.figure.capable"}, points)
+	v.Registered.First, v.Registered.Last = from.String(), to.String()
 }
 
 // getReportsCSV gives one report as a table for spreadsheets: numbers, dates and
 // codes alone, so that nothing in it can be read as a formula.
 func (c *Console) getReportsCSV(w http.ResponseWriter, r *http.Request, d desk) error {
 	view := &reportsPage{}
-	if err := c.report(r, d, view); err != nil {
+	if err := c.report(r, d, r.URL.Query().Get("from"), r.URL.Query().Get("to"), view); err != nil {
 		return err
 	}
 	name := r.URL.Query().Get("table")
@@ -202,7 +215,7 @@ func (c *Console) getReportsCSV(w http.ResponseWriter, r *http.Request, d desk) 
 // getReportsJSON gives every report in one document, under the names of the CSV.
 func (c *Console) getReportsJSON(w http.ResponseWriter, r *http.Request, d desk) error {
 	view := &reportsPage{}
-	if err := c.report(r, d, view); err != nil {
+	if err := c.report(r, d, r.URL.Query().Get("from"), r.URL.Query().Get("to"), view); err != nil {
 		return err
 	}
 	all := map[string]any{"from": view.From, "to": view.To}

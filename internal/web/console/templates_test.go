@@ -114,6 +114,12 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, o := range []audit.Outcome{audit.Success, audit.Failure, audit.Denied} {
 		keys = append(keys, "console.outcome."+string(o))
 	}
+	for _, k := range audit.Kinds {
+		keys = append(keys, "event."+string(k))
+	}
+	for _, as := range []string{asTarget, asAdministrator} {
+		keys = append(keys, "console.audit.as."+as)
+	}
 	for _, k := range []audit.ActorKind{audit.Person, audit.Anonymous, audit.Admin, audit.CLI, audit.System} {
 		keys = append(keys, "console.actor."+string(k))
 	}

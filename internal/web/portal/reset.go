@@ -101,7 +101,7 @@ func (p *Portal) postReset(w http.ResponseWriter, r *http.Request) error {
 		return p.askForWork(w, r, form, refused)
 	}
 	flow, token, err := p.Reset.Start(r.Context(), page.Actor(r), reset.StartInput{
-		UserID: form["user_id"], Reason: reset.Reason(form["reason"]), Lang: page.Lang(r),
+		UserID: form["user_id"], Reason: reset.Reason(form["reason"]), Lang: page.Lang(r), Instead: p.cookie(r, resetCookie),
 	})
 	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
 		view := p.identify(p.onlyOrg(r.Context()), form["user_id"], form["reason"])
