@@ -83,7 +83,7 @@ func (c *cli) auditExport() *cobra.Command {
 	var slug, from, to, file, kind, outcome, user, by, format string
 	var sealed bool
 	var q audit.Query
-	cmd := &cobra.Command{
+	cmd := c.withJSON(&cobra.Command{
 		Use: "export", Short: "Write events as JSON lines or CSV, oldest first",
 		Long: `Writes events, one a line, oldest first, and records that somebody did. With
 --sealed it writes the log as it is hashed, of the whole installation, for a second
@@ -99,6 +99,8 @@ sealed in it.`,
 				return misuse(cmd, "--outcome: expected success, failure or denied")
 			case q.Format != audit.Lines && q.Format != audit.CSV:
 				return misuse(cmd, "--format: expected json or csv")
+			case c.json && q.Format == audit.CSV:
+				return misuse(cmd, "--json and --format csv contradict each other; leave one out")
 			case sealed && (slug+from+to+kind+outcome+user+by+q.Correlation != "" || q.Format == audit.CSV):
 				return misuse(cmd, "--sealed writes the whole log as JSON lines; leave the other flags out")
 			}
@@ -137,7 +139,7 @@ sealed in it.`,
 				return export(cmd, a, q, file)
 			})
 		},
-	}
+	})
 	cmd.Flags().StringVar(&slug, "org", "", "only this organization's events")
 	cmd.Flags().StringVar(&from, "from", "", "only events from this day or time on (2026-11-23 or 2026-11-23T08:00:00Z)")
 	cmd.Flags().StringVar(&to, "to", "", "only events before this day or time")
@@ -190,7 +192,7 @@ func writeTo(cmd *cobra.Command, file string, write func(io.Writer) error) (err 
 }
 
 func (c *cli) auditProof() *cobra.Command {
-	return &cobra.Command{
+	return c.withJSON(&cobra.Command{
 		Use: "proof EVENT_ID", Short: "Print the proof that an event is in the log, as JSON",
 		Long: `Prints what shows to somebody without this program that an event is in the log:
 what is hashed, its place, the hashes that lead to the root, and the signed
@@ -205,11 +207,11 @@ checkpoint. docs/audit-log.md says how to check it.`,
 				return printJSON(cmd.OutOrStdout(), proof)
 			})
 		},
-	}
+	})
 }
 
 func (c *cli) auditConsistency() *cobra.Command {
-	return &cobra.Command{
+	return c.withJSON(&cobra.Command{
 		Use: "consistency CHECKPOINT_FILE", Short: "Print the proof that the log continues a checkpoint that was kept, as JSON",
 		Long: `Prints what shows to somebody without this program, and without the records, that
 the log of now continues the one that a kept checkpoint covers: nothing of that was
@@ -228,11 +230,11 @@ changed or cut off. docs/audit-log.md says how to check it.`,
 				return printJSON(cmd.OutOrStdout(), proof)
 			})
 		},
-	}
+	})
 }
 
 func (c *cli) auditKey() *cobra.Command {
-	return &cobra.Command{
+	return c.withJSON(&cobra.Command{
 		Use: "key", Short: "Print the public key that checks checkpoints and proofs",
 		Args: arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -241,10 +243,13 @@ func (c *cli) auditKey() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if c.json {
+					return printJSON(cmd.OutOrStdout(), map[string]string{"key": key})
+				}
 				return say(cmd.OutOrStdout(), "%s", key)
 			})
 		},
-	}
+	})
 }
 
 func parseTime(text string, into *time.Time) (err error) {
@@ -260,7 +265,7 @@ func parseTime(text string, into *time.Time) (err error) {
 }
 
 func (c *cli) auditCheckpoint() *cobra.Command {
-	return &cobra.Command{
+	return c.withJSON(&cobra.Command{
 		Use: "checkpoint", Short: "Print the newest signed checkpoint, to keep elsewhere",
 		Long: `Gives every waiting event its place in the log and prints the newest signed
 checkpoint (C2SP tlog-checkpoint). Keep it where nobody who can write this
@@ -272,9 +277,13 @@ database can reach it, and give it to "kunci audit verify --checkpoint".`,
 				if err != nil {
 					return err
 				}
-				_, err = io.WriteString(cmd.OutOrStdout(), strings.TrimSuffix(text, "\n")+"\n")
+				text = strings.TrimSuffix(text, "\n") + "\n"
+				if c.json {
+					return printJSON(cmd.OutOrStdout(), map[string]string{"checkpoint": text})
+				}
+				_, err = io.WriteString(cmd.OutOrStdout(), text)
 				return err
 			})
 		},
-	}
+	})
 }

@@ -75,3 +75,29 @@ func TestDocumentsNameNoCommandThatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+// acting are the commands whose answer is that they acted, and those that run
+// until they are stopped; every other one prints data, so it knows --json.
+var acting = map[string]bool{
+	"account erase": true, "account freeze": true, "account require-registration": true, "account unlink": true, "account unlock": true,
+	"api-key revoke": true, "demo": true, "init": true, "keys reseal": true, "keys rotate": true, "serve": true, "tap revoke": true,
+	"token activate": true, "token assign": true, "token drop": true, "token take": true, "webhook pause": true, "webhook remove": true,
+	"webhook resume": true, "webhook send-again": true, "webhook test": true,
+}
+
+func TestEveryCommandThatPrintsDataPrintsJSON(t *testing.T) {
+	var walk func(c *cobra.Command, path string)
+	walk = func(c *cobra.Command, path string) {
+		for _, sub := range c.Commands() {
+			name := strings.TrimSpace(path + " " + sub.Name())
+			switch {
+			case own[sub.Name()]:
+			case sub.HasSubCommands():
+				walk(sub, name)
+			case acting[name] == (sub.Flags().Lookup("json") != nil):
+				t.Errorf("kunci %s prints data and knows no --json, or acts and knows it", name)
+			}
+		}
+	}
+	walk(newRoot(), "")
+}

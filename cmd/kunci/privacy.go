@@ -13,7 +13,7 @@ import (
 
 func (c *cli) accountExport() *cobra.Command {
 	var file string
-	cmd := c.person("export USER_ID", "Print everything that is kept of a person, as JSON", `Prints what is kept of a person and identifies them, with whole addresses and
+	cmd := c.withJSON(c.person("export USER_ID", "Print everything that is kept of a person, as JSON", `Prints what is kept of a person and identifies them, with whole addresses and
 numbers, for the person to see: account, methods, sessions, requests, messages and
 events; never a secret, nor who else had a part in it. It is recorded.`,
 		func(cmd *cobra.Command, a *app.App, p app.Person) error {
@@ -31,7 +31,7 @@ events; never a secret, nor who else had a part in it. It is recorded.`,
 			e := json.NewEncoder(f)
 			e.SetIndent("", "  ")
 			return errors.Join(e.Encode(all), f.Close())
-		})
+		}))
 	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, which must not exist (default: standard output)")
 	return cmd
 }

@@ -32,7 +32,7 @@ func TestLooksGoodDoesNotRegister(t *testing.T) {
 	p := kuncitest.Start(t, officeOptions())
 	b := p.Browser()
 	wantAt(t, signIn(t, b, "citra@contoso.com", "teapot harbour violin"), "/interrupt")
-	if page := b.Post("/interrupt", "action", "looks_good"); page.Status != http.StatusForbidden || page.Alert() != "forbidden" || page.Name() != "interrupt" {
+	if page := b.Post("/interrupt", "action", "looks_good"); page.Status != http.StatusUnprocessableEntity || page.Alert() != "register-now" || page.Name() != "interrupt" {
 		t.Fatalf("status %d, page %q, alert %q", page.Status, page.Name(), page.Alert())
 	}
 	b.Get("/interrupt").Want(http.StatusOK, "interrupt")
@@ -124,4 +124,26 @@ func TestStatusesThatProgramsRead(t *testing.T) {
 	if answer.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("OPTIONS *: %d", answer.StatusCode)
 	}
+}
+
+// TestAnActionThatIsNoneSendsNothing: a word that no form of ours sends is
+// refused on the page where the flow stands.
+func TestAnActionThatIsNoneSendsNothing(t *testing.T) {
+	each(t, kuncitest.Options{}, func(t *testing.T, p *kuncitest.Product) {
+		b := p.Browser()
+		b.Get("/reset")
+		chosen := b.Post("/reset", "user_id", "alain@contoso.com", "reason", "forgot").Want(http.StatusOK, "reset-choose").Choices("method")[0]
+		for _, fields := range [][]string{{"method", chosen, "action", "call"}, {"action", "call"}} {
+			if page := b.Post("/reset/verify", fields...).Want(http.StatusUnprocessableEntity, "reset-choose"); page.Alert() != "bad-input" {
+				t.Errorf("%v: %q", fields, page.Alert())
+			}
+		}
+		b.Post("/reset/verify", "method", chosen).Want(http.StatusOK, "reset-verify") // choosing may go without a word
+		if code := p.Code(1); code == "" {
+			t.Error("no code was sent")
+		}
+		if mails := p.Mail.Mails(); len(mails) != 1 {
+			t.Errorf("%d mails", len(mails))
+		}
+	})
 }

@@ -80,6 +80,11 @@ func TestAResetByText(t *testing.T) {
 		if got := password(t, p, "alain@contoso.com", newPassword); got != directory.OK {
 			t.Errorf("the new password is %v", got)
 		}
+		// No address is registered, so the user ID is told, and can stop what is going on.
+		notice := p.Mail.Wait(t, 1)[0]
+		if notice.To != "alain@contoso.com" || !strings.Contains(notice.Parse(t).Text, "/reset/dispute/") {
+			t.Errorf("to %q:\n%s", notice.To, notice.Parse(t).Text)
+		}
 		noSecret(t, p, sent.Code, "81234567842", "1234567842", "0812")
 	})
 }

@@ -368,6 +368,9 @@ func TestManyStartsAskForWork(t *testing.T) {
 	if typed, _ := page.Field("user_id"); typed != "citra@contoso.com" {
 		t.Errorf("what was typed is lost: %q", typed)
 	}
+	if empty := b.Post("/reset", "user_id", " ", "reason", "forgot"); empty.Alert() != "required" {
+		t.Errorf("work is asked for where nothing was typed: %q", empty.Alert())
+	}
 	wait, _ := page.Field("altcha")
 	early := b.Post("/reset", "user_id", "citra@contoso.com", "reason", "forgot", "altcha", wait)
 	if early.Alert() != "captcha-needed" {

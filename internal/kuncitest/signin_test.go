@@ -395,7 +395,7 @@ func TestRegistrationIsAskedForAtSignIn(t *testing.T) {
 				t.Fatalf("sign-in %d: actions %v, want %v", n+1, got, want)
 			}
 			if n == 3 {
-				if page = b.Post("/interrupt", "action", "skip").Want(http.StatusForbidden, "interrupt"); page.Alert() != "forbidden" {
+				if page = b.Post("/interrupt", "action", "skip").Want(http.StatusUnprocessableEntity, "interrupt"); page.Alert() != "register-now" {
 					t.Errorf("alert %q", page.Alert())
 				}
 				wantAt(t, b.Post("/interrupt", "action", "register"), "/security-info/add")

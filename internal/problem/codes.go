@@ -58,8 +58,9 @@ const (
 	SignInWrong  Code = "signin-wrong"  // user ID or password is wrong
 	SignInLocked Code = "signin-locked" // smart lockout
 	Disabled     Code = "account-disabled"
-	StepUp       Code = "step-up"    // a fresh proof is needed first
-	SignedOut    Code = "signed-out" // no session, or it ended
+	StepUp       Code = "step-up"      // a fresh proof is needed first
+	SignedOut    Code = "signed-out"   // no session, or it ended
+	RegisterNow  Code = "register-now" // a method is to be registered; nothing else does instead
 
 	// Signing in at the organization's identity provider.
 	ProviderUnavailable Code = "provider-unavailable" // it does not answer, or is not set up

@@ -294,8 +294,8 @@ func (s *Service) unwritten(ctx context.Context, by audit.Actor, f Flow, now fac
 	return r, out
 }
 
-// tell writes to every address of the person, with the link that says "this
-// wasn't me", and to the administrators when it was one of them. It is in the
+// tell writes to every address of the person, or to their user ID where none is
+// registered, with the link that says "this wasn't me", and to the administrators when it was one of them. It is in the
 // person's own language: whoever sat at the browser may be somebody else.
 func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow, now facts, what string) error {
 	p := now.org.Policy.Notifications
@@ -320,19 +320,33 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, by audit.Actor, f Flow
 	if err != nil {
 		return err
 	}
-	for _, m := range now.methods {
-		if m.Kind != method.Email || !m.Proved {
-			continue
-		}
-		if _, err := s.d.Messages.Queue(ctx, tx, notify.Message{
-			Org: now.org, AccountID: f.AccountID, To: m.Value, Lang: cmp.Or(now.account.Entry.Language, f.Lang), Key: "reset:" + f.ID + ":" + m.ID,
+	queue := func(to, key string) error {
+		_, err := s.d.Messages.Queue(ctx, tx, notify.Message{
+			Org: now.org, AccountID: f.AccountID, To: to, Lang: cmp.Or(now.account.Entry.Language, f.Lang), Key: "reset:" + f.ID + ":" + key,
 			Body: notify.PasswordNotice{
 				What: what, UserID: now.account.Entry.UserID, IP: by.IP, Browser: by.UserAgent,
 				SupportCode: by.Correlation, At: tx.Now(), DisputeURL: link,
 			},
-		}); err != nil {
+		})
+		return err
+	}
+	told := false
+	for _, m := range now.methods {
+		if m.Kind != method.Email || !m.Proved {
+			continue
+		}
+		if err := queue(m.Value, m.ID); err != nil {
 			return err
 		}
+		told = true
+	}
+	if told || !strings.Contains(now.account.Entry.UserID, "@") {
+		return nil
+	}
+	// Every recovery is told (SP 800-63B-4, 4.2.3), also where no address is
+	// registered: the user ID is the one that is left, and no mailbox for some.
+	if err := queue(now.account.Entry.UserID, "user-id"); err != nil && !errors.Is(err, problem.New(problem.EmailInvalid)) {
+		return err
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func (s *Service) Asked(ctx context.Context, signed Signed) (Interrupt, error) {
 }
 
 // Skip puts registering off once more, once in a session however often it is
-// sent. Problem Forbidden: it cannot be put off any more.
+// sent. Problem RegisterNow: it cannot be put off any more.
 func (s *Service) Skip(ctx context.Context, by audit.Actor, token string, signed Signed) error {
 	return s.answer(ctx, token, signed, func(tx *store.Tx, now Signed) error {
 		i := now.Interrupt()
@@ -126,20 +126,20 @@ func (s *Service) Skip(ctx context.Context, by audit.Actor, token string, signed
 			return nil
 		}
 		if !i.CanSkip {
-			return problem.New(problem.Forbidden)
+			return problem.New(problem.RegisterNow)
 		}
 		_, err := s.d.Accounts.Skip(ctx, tx, by, now.Org.ID, now.Account.ID, now.Org.Policy.Registration.SkipsAllowed)
 		return err
 	})
 }
 
-// LooksGood notes that the methods are still right. Problem Forbidden: what is
+// LooksGood notes that the methods are still right. Problem RegisterNow: what is
 // asked for is to register, which saying so does not do.
 func (s *Service) LooksGood(ctx context.Context, by audit.Actor, token string, signed Signed) error {
 	return s.answer(ctx, token, signed, func(tx *store.Tx, now Signed) error {
 		switch now.Interrupt().Ask {
 		case AskRegister:
-			return problem.New(problem.Forbidden)
+			return problem.New(problem.RegisterNow)
 		case AskNothing:
 			return nil
 		}

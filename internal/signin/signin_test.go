@@ -329,13 +329,13 @@ func TestSkippingIsBoundedAndCountsOnceASession(t *testing.T) {
 			}
 		}
 		in := w.in(alain, right)
-		if err := w.s.Skip(t.Context(), in.Signed.Actor(by), in.Token, in.Signed); !problem.Has(err, problem.Forbidden) {
+		if err := w.s.Skip(t.Context(), in.Signed.Actor(by), in.Token, in.Signed); !problem.Has(err, problem.RegisterNow) {
 			t.Errorf("a third time: %v", err)
 		}
 		if asked, err := w.s.Asked(t.Context(), w.signed(in.Token)); err != nil || asked.Ask != signin.AskRegister {
 			t.Errorf("after a refused skip nothing is asked: %+v, %v", asked, err)
 		}
-		if err := w.s.LooksGood(t.Context(), in.Signed.Actor(by), in.Token, in.Signed); !problem.Has(err, problem.Forbidden) {
+		if err := w.s.LooksGood(t.Context(), in.Signed.Actor(by), in.Token, in.Signed); !problem.Has(err, problem.RegisterNow) {
 			t.Errorf("methods that are not there look good: %v", err)
 		}
 		if asked, err := w.s.Asked(t.Context(), w.signed(in.Token)); err != nil || asked.Ask != signin.AskRegister {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/captcha"
+	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/reset"
@@ -116,7 +117,11 @@ func (p *Portal) postReset(w http.ResponseWriter, r *http.Request) error {
 }
 
 // captcha counts a start and gives the refusal when a proof is needed and missing.
+// A form without a user ID starts nothing, and hears that first.
 func (p *Portal) captcha(r *http.Request, form page.Form) (refused *problem.Error, err error) {
+	if directory.NormalizeUserID(form["user_id"]) == "" {
+		return nil, nil
+	}
 	err = p.DB.Write(r.Context(), func(tx *store.Tx) error {
 		refused = nil
 		o, err := p.Orgs.ForUserID(r.Context(), tx, form["user_id"])

@@ -146,6 +146,8 @@ func (p *Portal) verifyStep(r *http.Request, flow reset.Flow, form page.Form) (r
 			chosen = flow.MethodID
 		}
 		return p.Reset.Answer(r.Context(), by, flow, chosen, answersOf(form))
+	case form["action"] != "" && form["action"] != "send":
+		return reset.Reply{Flow: flow, Code: problem.BadInput}, nil // no word of our forms, and none that sends a message
 	case form["method"] == "" && (flow.State != reset.Verifying || !typed):
 		return reset.Reply{Flow: flow, Code: problem.Required}, nil
 	}
