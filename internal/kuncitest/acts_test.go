@@ -217,3 +217,38 @@ func TestMethodsOfAPersonAtTheConsole(t *testing.T) {
 		}
 	})
 }
+
+// A long list of people is walked page by page, each once, in the order of their user
+// IDs, whoever is looked for; and no page holds more than fifty.
+func TestManyPeopleAreWalked(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		file := "user_id,display_name\n"
+		for i := range 120 {
+			file += fmt.Sprintf("p%03d@contoso.com,Orang %d\n", i, i)
+		}
+		p.Import("contoso", file)
+		b := atDesk(t, p, "auditor@contoso.com", true)
+		for _, c := range []struct {
+			q, show string
+			want    int
+		}{{"", "", 128}, {"p", "", 121}, {"p0", "", 100}, {"", "not-registered", 125}, {"", "capable", 2}} {
+			var walked []string
+			form := []string{"q", c.q, "show", c.show, "kind", ""}
+			for after, more := "", true; more; form = []string{"q", c.q, "show", c.show, "kind", "", "after", after} {
+				page := b.Post("/console/people", form...).Want(http.StatusOK, "console-people")
+				links := page.Links("/console/people/")
+				links = slices.DeleteFunc(links, func(at string) bool { return strings.HasSuffix(at, "/import") || strings.Contains(at, "lang=") })
+				if len(links) > 50 {
+					t.Errorf("%+v: %d on a page", c, len(links))
+				}
+				walked = append(walked, links...)
+				after, more = page.Field("after")
+			}
+			once := slices.Clone(walked)
+			slices.Sort(once)
+			if once = slices.Compact(once); len(once) != len(walked) || len(walked) != c.want {
+				t.Errorf("%+v: %d were walked, %d of them different", c, len(walked), len(once))
+			}
+		}
+	})
+}
