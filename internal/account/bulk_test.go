@@ -171,6 +171,10 @@ func TestAnImportWithBadRows(t *testing.T) {
 		if err != nil || fmt.Sprint(rows) != fmt.Sprint(want) {
 			h.t.Errorf("%v, %v", rows, err)
 		}
+		rest, err := h.BadRowsAfter(h.t.Context(), h.org.ID, b.ID, want[0], 1)
+		if err != nil || fmt.Sprint(rest) != fmt.Sprint(want[1:2]) {
+			h.t.Errorf("after the first: %v, %v", rest, err)
+		}
 		if _, err := h.Bulk(h.t.Context(), "org-2", b.ID); !problem.Has(err, problem.NotFound) {
 			h.t.Errorf("another organization sees it: %v", err)
 		}
