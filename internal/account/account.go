@@ -66,6 +66,7 @@ type Service struct {
 	directories func(o *org.Organization) (directory.Directory, error)
 	keys        Sealer
 	log         *slog.Logger
+	wall        func() time.Time // measures how long a run goes on
 }
 
 // New refuses missing parts.
@@ -83,7 +84,7 @@ func New(d Deps) (*Service, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{d.DB, d.Methods, d.Audit, d.Directories, d.Keys, d.Log}, nil
+	return &Service{d.DB, d.Methods, d.Audit, d.Directories, d.Keys, d.Log, time.Now}, nil
 }
 
 // Directory opens the organization's directory.

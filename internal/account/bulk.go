@@ -309,13 +309,18 @@ func (s *Service) Bulks(ctx context.Context, orgID string, limit int) (all []Bul
 	return all, err
 }
 
-// BadRows gives the bad rows that were kept, by line.
+// BadRows gives the first bad rows that were kept, by line.
 func (s *Service) BadRows(ctx context.Context, orgID, id string, limit int) (all []BadRow, err error) {
+	return s.BadRowsAfter(ctx, orgID, id, BadRow{}, limit)
+}
+
+// BadRowsAfter gives those that follow one.
+func (s *Service) BadRowsAfter(ctx context.Context, orgID, id string, after BadRow, limit int) (all []BadRow, err error) {
 	err = s.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if _, err = selectBulk(ctx, tx, orgID, id); err != nil {
 			return err
 		}
-		all, err = selectBad(ctx, tx, id, limit)
+		all, err = selectBad(ctx, tx, id, after, limit)
 		return err
 	})
 	return all, found(err, "bad rows of an import")

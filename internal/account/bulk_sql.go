@@ -131,8 +131,9 @@ func insertBad(ctx context.Context, tx *store.Tx, id string, rows []BadRow) erro
 	return nil
 }
 
-func selectBad(ctx context.Context, tx *store.Tx, id string, limit int) ([]BadRow, error) {
-	rows, err := tx.Query(ctx, `SELECT line, field, reason FROM bulk_bad WHERE import_id = $1 ORDER BY line, field LIMIT $2`, id, limit)
+func selectBad(ctx context.Context, tx *store.Tx, id string, after BadRow, limit int) ([]BadRow, error) {
+	rows, err := tx.Query(ctx, `SELECT line, field, reason FROM bulk_bad WHERE import_id = $1 AND (line, field) > ($2, $3) ORDER BY line, field LIMIT $4`,
+		id, after.Line, after.Column, limit)
 	if err != nil {
 		return nil, err
 	}

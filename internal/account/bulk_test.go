@@ -153,6 +153,32 @@ func TestAnImportGoesOnWhereItDied(t *testing.T) {
 	}
 }
 
+// Whenever a run ends and rows are left, it has left them to another one: an import
+// that nobody works on would stand still for ever.
+func TestARunLeavesTheRestToAnother(t *testing.T) {
+	const people = 700
+	for _, step := range []time.Duration{900 * time.Millisecond, 1100 * time.Millisecond, 1300 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
+		each(t, func(h house, _ *storetest.Clock) {
+			b := h.receive(crowd(people, account.CSV), account.CSV, anybody)
+			at := time.Unix(0, 0)
+			h.SetWall(func() time.Time { at = at.Add(step); return at })
+			runs := 0
+			for ; h.bulk(b.ID).State.Working() && runs < 20; runs++ {
+				left := 0
+				if err := h.Work(h.t.Context(), h.org, desk, b.ID, anybody, func(*store.Tx) error { left++; return nil }); err != nil {
+					h.t.Fatal(err)
+				}
+				if b = h.bulk(b.ID); b.State.Working() != (left == 1) || left > 1 {
+					h.t.Fatalf("%v a step: after run %d of an import that is %s, it was left to %d others", step, runs, b.State, left)
+				}
+			}
+			if b = h.bulk(b.ID); b.State != account.BulkChecked || b.Created != people || runs < 2 && step > time.Second {
+				h.t.Errorf("%v a step, %d runs: %+v", step, runs, b)
+			}
+		})
+	}
+}
+
 // Bad rows are named by line, and nothing is applied unless somebody says to
 // leave them out; one live import an organization, and another's is not found.
 func TestAnImportWithBadRows(t *testing.T) {
@@ -170,6 +196,10 @@ func TestAnImportWithBadRows(t *testing.T) {
 		want := []account.BadRow{{Line: 3, Column: "user_id", Reason: account.ReasonUserIDTwice}, {Line: 4, Column: "user_id", Reason: account.ReasonDomain}, {Line: 5, Column: "email", Reason: account.ReasonEmail}}
 		if err != nil || fmt.Sprint(rows) != fmt.Sprint(want) {
 			h.t.Errorf("%v, %v", rows, err)
+		}
+		rest, err := h.BadRowsAfter(h.t.Context(), h.org.ID, b.ID, want[0], 1)
+		if err != nil || fmt.Sprint(rest) != fmt.Sprint(want[1:2]) {
+			h.t.Errorf("after the first: %v, %v", rest, err)
 		}
 		if _, err := h.Bulk(h.t.Context(), "org-2", b.ID); !problem.Has(err, problem.NotFound) {
 			h.t.Errorf("another organization sees it: %v", err)

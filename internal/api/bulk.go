@@ -103,9 +103,6 @@ type exportInput struct {
 	Format string `query:"format" enum:"csv,ndjson" default:"ndjson"`
 }
 
-// mostBadRows is how many bad rows of an import are listed.
-const mostBadRows = 10_000
-
 func (a *API) bulkOperations() {
 	register(a, huma.Operation{
 		OperationID: "import-people", Method: http.MethodPost, Path: "/imports", DefaultStatus: http.StatusAccepted,
@@ -182,22 +179,33 @@ func (a *API) badRows(ctx context.Context, in *badRowsInput) (*badRowsOutput, er
 	if err != nil {
 		return nil, err
 	}
-	rows, err := a.d.Accounts.BadRows(ctx, organization(ctx).ID, b.ID, mostBadRows)
+	list := "get-bad-rows " + b.ID
+	position, err := a.position(ctx, list, in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	var after account.BadRow
+	if line, column, ok := strings.Cut(position, " "); ok {
+		after.Column = column
+		if after.Line, err = strconv.Atoi(line); err != nil {
+			return nil, problem.New(problem.CursorWrong).On("cursor").Because(err)
+		}
+	}
+	rows, err := a.d.Accounts.BadRowsAfter(ctx, organization(ctx).ID, b.ID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &badRowsOutput{}
-	rows, out.Body.Next, err = pageOf(ctx, a, "get-bad-rows "+b.ID, in.Paging, rows, func(r account.BadRow) string {
-		return strings.Join([]string{strconv.Itoa(r.Line), r.Column, r.Reason}, " ")
-	})
-	if err != nil {
-		return nil, err
-	}
-	out.Body.Bad = make([]badRow, 0, len(rows))
-	for _, r := range rows {
+	out.Body.Bad = []badRow{}
+	for i, r := range rows {
+		if i == in.Limit {
+			last := out.Body.Bad[i-1]
+			out.Body.Next, err = a.cursor(ctx, list, strconv.Itoa(last.Line)+" "+last.Column)
+			break
+		}
 		out.Body.Bad = append(out.Body.Bad, badRow{r.Line, r.Column, r.Reason})
 	}
-	return out, nil
+	return out, err
 }
 
 // exportPeople begins the answer only when nothing can refuse it any more.

@@ -12,7 +12,6 @@ import (
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/org"
-	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -78,9 +77,9 @@ func etag(o *org.Organization) string { return `"` + strconv.FormatInt(o.Version
 
 func (a *API) putPolicy(ctx context.Context, in *policyInput) (*changesOutput, error) {
 	o := organization(ctx)
-	version, err := strconv.ParseInt(strings.Trim(in.IfMatch.Tag, `"`), 10, 64)
+	version, err := versionIn(in.IfMatch.Tag)
 	if err != nil {
-		return nil, problem.New(problem.Conflict).On("If-Match")
+		return nil, err
 	}
 	p, err := org.ParsePolicy(strings.NewReader(string(in.RawBody)))
 	if err != nil {

@@ -103,11 +103,16 @@ func TestEveryPageOfTheConsoleIsOfOneOrganization(t *testing.T) {
 	until(t, "a checked import", func() bool {
 		return strings.Contains(c.do(http.MethodGet, api+"/imports/"+file.ID, "").body, `"state":"checked"`)
 	})
+	event := ""
+	until(t, "a place in the log", func() bool {
+		event = one("/audit/events", "events")
+		return c.do(http.MethodGet, api+"/audit/events/"+event+"/proof", "").status == http.StatusOK
+	})
 	key := keyOf(t, p, "alain@contoso.com")
 	fill := strings.NewReplacer("METHOD", mailOf(t, p, "alain@contoso.com"), "SESSION", one("/people/"+key+"/sessions", "sessions"), "HOOK", hook.ID,
 		"KEY", one("/keys", "keys"), "ROLE", org.Administrator{UserID: "helpdesk@contoso.com"}.ID(), "VERSION", "1")
 	paths := map[string]string{
-		"/console/people/import/": file.ID, "/console/requests/": one("/requests", "requests"), "/console/audit/events/": one("/audit/events", "events"),
+		"/console/people/import/": file.ID, "/console/requests/": one("/requests", "requests"), "/console/audit/events/": event,
 		"/console/people/{key}": key,
 	}
 	recorded := func() (n int) {

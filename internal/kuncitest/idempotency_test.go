@@ -1,10 +1,12 @@
 package kuncitest_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
@@ -101,6 +103,35 @@ func TestAPassIsNotToldAgain(t *testing.T) {
 		}
 		if n := countOf(p, audit.TapIssued); n != 1 {
 			t.Errorf("%d passes", n)
+		}
+	})
+}
+
+// What was refused for now did nothing: its key is free, and the same request acts
+// when it may.
+func TestAKeyIsFreeAfterARefusalForNow(t *testing.T) {
+	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
+		c := newProgram(t, p, "contoso", org.Owner)
+		made := c.do(http.MethodPost, api+"/webhooks", `{"url":"https://127.0.0.1/in"}`)
+		var hook struct{ ID string }
+		if err := json.Unmarshal([]byte(made.body), &hook); err != nil {
+			t.Fatal(err)
+		}
+		try := func(header ...string) answer {
+			return c.do(http.MethodPost, api+"/webhooks/"+hook.ID+"/test", "", header...)
+		}
+		for range 30 {
+			try()
+		}
+		if got := try("Idempotency-Key", "late"); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		p.Clock.Advance(11 * time.Minute)
+		if got := try("Idempotency-Key", "late"); got.status != http.StatusOK || got.header.Get("Idempotency-Replayed") != "" {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+		if got := try("Idempotency-Key", "late"); got.status != http.StatusOK || got.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%d %s", got.status, got.body)
 		}
 	})
 }

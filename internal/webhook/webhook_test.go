@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -232,6 +234,29 @@ func TestEventsAreSentInOrderSignedAndOnce(t *testing.T) {
 	})
 }
 
+// promised are the events that programs were promised.
+const promised = `reset.started reset.gate_passed reset.gate_failed reset.completed reset.refused reset.blocked reset.abandoned
+ account.unlocked password.changed method.added method.changed method.deleted method.default_changed registration.completed
+ registration.skipped registration.reconfirmed signin.succeeded signin.failed signin.locked session.revoked request.opened
+ request.resolved tap.issued tap.used policy.changed directory.changed administrator.changed throttle.cleared export.created`
+
+func TestEveryKindOfEventIsSent(t *testing.T) {
+	each(t, func(r *room) {
+		r.add(webhook.Order{})
+		r.happen(r.org, audit.Kinds...)
+		r.run()
+		sent := strings.Fields(r.types())
+		for _, kind := range strings.Fields(promised) {
+			if !slices.Contains(sent, kind) {
+				t.Errorf("%s is not sent", kind)
+			}
+		}
+		if len(sent) != len(audit.Kinds)+1 { // that it was added is the first
+			t.Errorf("%d sent of %d kinds", len(sent), len(audit.Kinds))
+		}
+	})
+}
+
 func TestPeopleAreNamedWhereThatWasAskedFor(t *testing.T) {
 	each(t, func(r *room) {
 		r.add(webhook.Order{People: true})
@@ -328,6 +353,26 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 		}
 		if n := len(r.to.seen()); n != 0 {
 			t.Errorf("%d calls arrived", n)
+		}
+	})
+}
+
+// A redirect is a failure and is not followed, wherever it leads.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	each(t, func(r *room) {
+		for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+			from := httptest.NewServer(http.RedirectHandler(r.to.URL, status))
+			t.Cleanup(from.Close)
+			h, _, err := r.Add(t.Context(), operator, r.org, webhook.Order{URL: from.URL, Allowed: loopback})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if failure, err := r.Test(t.Context(), operator, r.org, h.ID); failure != "status-"+strconv.Itoa(status) || err != nil {
+				t.Errorf("%d: %q, %v", status, failure, err)
+			}
+		}
+		if n := len(r.to.seen()); n != 0 {
+			t.Errorf("%d calls arrived where redirects lead", n)
 		}
 	})
 }
