@@ -432,6 +432,8 @@ func TestBothImplementationsSeeThatOldPeopleWereForgotten(t *testing.T) {
 		audittest.CheckLog(t, x.s)
 		records, checkpoint := x.records(), x.file("checkpoint", x.checkpoint())
 		x.says("none is missing", true, "log", records, checkpoint, x.key, x.file("events", events))
+		waits := strings.Replace(events, `"leaf":0,`, `"leaf":-1,`, 1)
+		x.says("has no place in the log although newer ones have", false, "log", records, checkpoint, x.key, x.file("events", waits))
 		early := strings.Replace(events, `"n":"1"}}`, `"n":"1"},"erased":true}`, 1)
 		if early == events {
 			t.Fatal("no newer event to bend")
