@@ -20,7 +20,7 @@ const (
 	fetchCooldown     = 10 * time.Millisecond  // between two fetches: with 16 workers far above what one node sends
 	fetchPoll         = 500 * time.Millisecond // when no notice of a new job came
 	jobTimeout        = 20 * time.Second       // one attempt
-	rescueAfter       = 30 * time.Second       // a job whose node died runs again after this; River's own default is an hour
+	rescueAfter       = 30 * time.Second       // a job whose node died is taken back at this age; River looks every 30 s, and its own default is an hour
 	defaultWorkers    = 16
 	defaultAttempts   = 16 // with the pauses below, half an hour on average and 67 minutes at most
 	spareAttempts     = 3  // of River's, so that a job whose node died at its last attempt still comes back to be given up

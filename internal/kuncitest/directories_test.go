@@ -53,12 +53,14 @@ func at(t *testing.T, w place, c org.DirectoryConfig, s interface {
 }
 
 // places are the kinds of directories, each with the same people: alain and budi,
-// who have a password, and off, who was disabled where the kind can tell.
+// who have a password, must, who has to choose another one, and off, who was
+// disabled where the kind can tell.
 var places = map[string]func(t *testing.T) place{
 	"embedded": func(*testing.T) place {
 		return place{
-			Options: kuncitest.Options{Accounts: "user_id,password,email,disabled\n" +
-				"alain@contoso.com,hijau daun telaga,alain@example.net,\nbudi@contoso.com,hijau daun telaga,budi@example.net,\noff@contoso.com,hijau daun telaga,off@example.net,true\n"},
+			Options: kuncitest.Options{Organization: kuncitest.Contoso, Accounts: "user_id,password,email,disabled,must_change\n" +
+				"alain@contoso.com,hijau daun telaga,alain@example.net,,\nbudi@contoso.com,hijau daun telaga,budi@example.net,,\n" +
+				"must@contoso.com,hijau daun telaga,must@example.net,,true\noff@contoso.com,hijau daun telaga,off@example.net,true,\n"},
 			password: "hijau daun telaga", another: newPassword, threshold: 10, off: "off",
 		}
 	},
@@ -71,21 +73,23 @@ var places = map[string]func(t *testing.T) place{
 		for _, name := range []string{"alain", "budi"} {
 			s.Modify(t, s.AddPerson(t, name+"@contoso.com", kuncitest.OldPassword, nil), map[string][]string{"passwordExpirationTime": nil})
 		}
-		return at(t, place{password: kuncitest.OldPassword, another: newPassword, threshold: 5}, s.Config(), s, "alain", "budi")
+		s.AddPerson(t, "must@contoso.com", kuncitest.OldPassword, nil) // as the server has it of a password that an administrator set
+		return at(t, place{password: kuncitest.OldPassword, another: newPassword, threshold: 5}, s.Config(), s, "alain", "budi", "must")
 	},
 	"active_directory": func(t *testing.T) place {
 		s := ldaptest.StartSamba(t)
 		unit := s.Unit(t)
 		colleague(t, s, unit, "alain", nil)
 		colleague(t, s, unit, "budi", nil)
+		colleague(t, s, unit, "must", func(u *ldaptest.SambaUser) { u.MustChange = true })
 		colleague(t, s, unit, "off", func(u *ldaptest.SambaUser) { u.Disabled = true })
 		return place{
-			Options: contosoInDomain(s, unit, "alain", "budi", "off"), password: domainPassword, another: domainAnother,
+			Options: contosoInDomain(s, unit, "alain", "budi", "must", "off"), password: domainPassword, another: domainAnother,
 			threshold: ldaptest.SambaThreshold, off: "off", url: s.URL,
 			through: func(url string) kuncitest.Options {
 				c := inUnit(s, unit)
 				c.URLs = []string{url}
-				return contosoIn(c, "alain", "budi", "off")
+				return contosoIn(c, "alain", "budi", "must", "off")
 			},
 		}
 	},
@@ -97,8 +101,9 @@ func atOpenLDAP(t *testing.T, o ldaptest.SlapdOptions) place {
 	for _, name := range []string{"alain", "budi"} {
 		s.AddPerson(t, name+"@contoso.com", kuncitest.OldPassword, nil)
 	}
+	s.Modify(t, s.AddPerson(t, "must@contoso.com", kuncitest.OldPassword, nil), map[string][]string{"pwdReset": {"TRUE"}})
 	s.AddPerson(t, "off@contoso.com", kuncitest.OldPassword, map[string][]string{"employeeType": {"left"}})
 	c := s.Config()
 	c.Attributes.Disabled = "employeeType=left"
-	return at(t, place{password: kuncitest.OldPassword, another: newPassword, threshold: 5, off: "off"}, c, s, "alain", "budi", "off")
+	return at(t, place{password: kuncitest.OldPassword, another: newPassword, threshold: 5, off: "off"}, c, s, "alain", "budi", "must", "off")
 }

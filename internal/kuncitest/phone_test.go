@@ -85,7 +85,7 @@ func TestAResetByText(t *testing.T) {
 		if notice.To != "alain@contoso.com" || !strings.Contains(notice.Parse(t).Text, "/reset/dispute/") {
 			t.Errorf("to %q:\n%s", notice.To, notice.Parse(t).Text)
 		}
-		noSecret(t, p, sent.Code, "81234567842", "1234567842", "0812")
+		noSecret(t, p, sent.Code, "81234567842", "1234567842", "0812 3456")
 	})
 }
 

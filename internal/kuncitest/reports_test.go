@@ -171,7 +171,7 @@ func TestEveryWayBackInStandsInTheReports(t *testing.T) {
 		if got := reportRow(t, b, "registration", span, today); !strings.HasPrefix(got, "7 6 5 4 ") {
 			t.Errorf("registration: %s", got)
 		}
-		onPage(t, b, span)
+		onReportsPage(t, b, span)
 		sameInJSON(t, p, b, today)
 
 		// Whoever is forgotten leaves the figures as they were.
@@ -199,9 +199,9 @@ var (
 	shareRow = regexp.MustCompile(`(?s)<tr><th scope="row">([^<]*)</th><td class="number">(\d+)</td><td class="meter"(.*?)</tr>`)
 )
 
-// onPage looks at what people see: each ending in words with its bar, and a table
+// onReportsPage looks at what people see: each ending in words with its bar, and a table
 // under each chart.
-func onPage(t *testing.T, b *kuncitest.Browser, span string) {
+func onReportsPage(t *testing.T, b *kuncitest.Browser, span string) {
 	t.Helper()
 	page := b.Get("/console/reports?"+span[1:]).Want(http.StatusOK, "console-reports")
 	shown := make(map[string]string)

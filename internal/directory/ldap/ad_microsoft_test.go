@@ -49,6 +49,13 @@ const (
 // start serves until the test ends.
 func (w *windows) start(t *testing.T) directory.Directory {
 	t.Helper()
+	return open(t, answersBy(t, w.bind, w.search, w.modify))
+}
+
+// answersBy serves LDAP with a test's own functions until the test ends, and gives
+// the configuration of a domain there.
+func answersBy(t *testing.T, bind, search, modify gldap.HandlerFunc) org.DirectoryConfig {
+	t.Helper()
 	authority := ldaptest.NewAuthority(t)
 	certificate, key := authority.Issue(t, "127.0.0.1")
 	pair, err := tls.LoadX509KeyPair(certificate, key)
@@ -63,7 +70,7 @@ func (w *windows) start(t *testing.T) directory.Directory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{mux.Bind(w.bind), mux.Search(w.search), mux.Modify(w.modify), server.Router(mux)} {
+	for _, err := range []error{mux.Bind(bind), mux.Search(search), mux.Modify(modify), server.Router(mux)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,10 +103,10 @@ func (w *windows) start(t *testing.T) directory.Directory {
 			t.Errorf("the server did not stop: %v", err)
 		}
 	})
-	return open(t, org.DirectoryConfig{
+	return org.DirectoryConfig{
 		Kind: org.LDAP, Dialect: org.ActiveDirectory, URLs: []string{"ldaps://" + address}, WriteBack: true,
 		BindDN: "svc-kunci@contoso.com", BindPasswordFile: secret, CAFile: authority.File, BaseDN: "OU=People," + windowsBase,
-	})
+	}
 }
 
 const windowsWrong = "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data %s, v4563\x00"

@@ -75,6 +75,7 @@ func (a *alain) lock(t *testing.T) {
 		a.wants(t, fmt.Sprint("guess ", i), directory.Wrong)
 	}
 	a.wants(t, oldOne, directory.Locked)
+	a.wants(t, "one guess more", directory.Locked) // 775 whatever the password is
 }
 
 // What keeps a person out is said for the right password and for no other.

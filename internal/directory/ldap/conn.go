@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -16,7 +17,7 @@ import (
 // conn is a connection to one server, used by one step at a time.
 type conn struct {
 	ldap   *ldap.Conn
-	raw    net.Conn
+	raw    *metered
 	server *server
 	born   time.Time
 	broken bool // an answer is missing: nothing more may be asked on it
@@ -39,15 +40,35 @@ func (c *conn) within(ctx context.Context, limit time.Duration, request func() e
 		return unavailable(context.Cause(ctx))
 	}
 	c.ldap.SetTimeout(limit)
+	c.raw.left.Store(c.server.limits.answer)
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.Close() }) // the step reports what it was cut for
 	err := request()
 	if !stop() {
 		c.broken = true
 	}
-	if _, answered := resultOf(err); err != nil && !answered {
+	if _, answered := resultOf(err); err != nil && !answered && !errors.Is(err, ldap.ErrSizeLimitExceeded) {
 		c.broken = true
 	}
 	return err
+}
+
+// metered is a connection whose peer may say only so much to one request: the
+// library keeps an answer in memory until it is whole, and a directory of one
+// organization must not take the memory of all.
+type metered struct {
+	net.Conn
+	left atomic.Int64 // bytes
+}
+
+var errTooMuch = errors.New("the server's answer does not end")
+
+func (m *metered) Read(b []byte) (int, error) {
+	if m.left.Load() <= 0 {
+		return 0, errTooMuch
+	}
+	n, err := m.Conn.Read(b)
+	m.left.Add(int64(-n))
+	return n, err
 }
 
 // close ends the connection without waiting for a server that may be gone.
@@ -62,7 +83,7 @@ func (c *conn) close() {
 func (c *conn) usable() bool { return !c.broken && !c.ldap.IsClosing() }
 
 // search asks for entries below base; at most limit of them, and referrals are
-// no entries.
+// no entries. A server that gives fewer although there are more is an error.
 func (c *conn) search(ctx context.Context, base string, scope int, filter string, limit int, attributes ...string) ([]*ldap.Entry, error) {
 	seconds := max(1, int(c.server.limits.operation/time.Second))
 	r := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, limit, seconds, false, filter, attributes, nil)
@@ -74,6 +95,8 @@ func (c *conn) search(ctx context.Context, base string, scope int, filter string
 	})
 	code, answered := resultOf(err)
 	switch {
+	case answered && code == ldap.LDAPResultSizeLimitExceeded && (found == nil || len(found.Entries) < limit):
+		return nil, fmt.Errorf("%w: %w", directory.ErrRights, errCutShort)
 	case err == nil, errors.Is(err, ldap.ErrSizeLimitExceeded), answered && code == ldap.LDAPResultSizeLimitExceeded:
 		if found == nil {
 			return nil, nil

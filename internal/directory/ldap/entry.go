@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"unicode"
@@ -18,11 +19,13 @@ const maxText = 256
 // meant, nobody knows. With a user ID the found one's has to be the same.
 func (d *Directory) find(ctx context.Context, c *conn, filter, userID string) (person, error) {
 	found, err := c.search(ctx, d.set.BaseDN, ldap.ScopeWholeSubtree, filter, 2, d.attributes()...)
-	if err != nil {
+	switch {
+	case errors.Is(err, errCutShort):
+		d.log.WarnContext(ctx, "more than one entry matches one person; none is taken", "cause", err)
+	case err != nil:
 		return person{}, err
-	}
-	if len(found) > 1 {
-		d.log.WarnContext(ctx, "two entries match one person; neither is taken", "first", found[0].DN, "second", found[1].DN)
+	case len(found) > 1:
+		d.log.WarnContext(ctx, "two entries match one person; neither is taken", "first", d.dialect.key(found[0]), "second", d.dialect.key(found[1]))
 	}
 	if len(found) != 1 {
 		d.nobody(ctx, c)
@@ -76,7 +79,7 @@ func (d *Directory) person(ctx context.Context, c *conn, e *ldap.Entry) (person,
 		Language: language(text(e, a.Language)), Source: directory.Managed,
 	}}
 	if p.Key == "" || p.UserID == "" {
-		d.log.WarnContext(ctx, "an entry has no key or no user ID that can be read; it is not taken", "entry", e.DN)
+		d.log.WarnContext(ctx, "an entry has no key or no user ID that can be read; it is not taken", "key", p.Key, "below", above(e.DN))
 		return person{}, directory.ErrNotFound
 	}
 	of, err := d.dialect.groups(ctx, c, e)
@@ -92,6 +95,15 @@ func (d *Directory) person(ctx context.Context, c *conn, e *ldap.Entry) (person,
 		return person{}, err
 	}
 	return p, nil
+}
+
+// above is a name without its first part, in which a person's address may stand.
+func above(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return ""
+	}
+	return (&ldap.DN{RDNs: parsed.RDNs[1:]}).String()
 }
 
 // text is an attribute as it can stand on a page: no controls, nothing that

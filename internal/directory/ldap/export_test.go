@@ -19,6 +19,9 @@ func Hurry(s *Service) {
 // Pages has lists come in answers of n entries.
 func Pages(s *Service, n uint32) { s.limits.page = n }
 
+// Answers have at most n bytes.
+func Answers(s *Service, n int64) { s.limits.answer = n }
+
 // Crowd bounds how many steps may run and wait at once.
 func Crowd(s *Service, open, waiting int) { s.limits.open, s.limits.waiting = open, waiting }
 

@@ -126,7 +126,7 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 			}
 			if errors.Is(err, errCutShort) {
 				// One person in too many groups does not keep the others from the list.
-				d.log.WarnContext(ctx, "somebody's groups cannot all be read; they are not on the list", "entry", e.DN)
+				d.log.WarnContext(ctx, "somebody's groups cannot all be read; they are not on the list", "key", d.dialect.key(e))
 				continue
 			}
 			if err != nil {

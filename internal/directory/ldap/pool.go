@@ -179,6 +179,8 @@ func (p *pool) close() {
 // step runs one step on a connection to the first server that answers. What
 // failed for want of an answer before anything was written is tried on the next
 // server; a connection that had gone stale is tried once more on the same one. A
+// refusal is final only where every server answered: one that is down may be the
+// one that takes writes, and trying again later is then no dead end. A
 // write without an answer is given back with the server it went to: what became
 // of it the caller has to find out.
 func (d *Directory) step(ctx context.Context, key string, write bool, do func(context.Context, *conn) error) error {
@@ -193,26 +195,32 @@ func (d *Directory) step(ctx context.Context, key string, write bool, do func(co
 	}
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	last := unavailable(errDown)
+	var last, silent error // the last server's, and of one that did not answer
 	for _, s := range p.order(key, write) {
 		if write && !s.writes() {
 			last = noRights(errWrite)
 			continue
 		}
 		if !s.up() {
+			silent = unavailable(errDown)
 			continue
 		}
 		err, goOn := d.stepOn(limited, s, do)
 		if !goOn {
 			return err
 		}
-		last = err
+		if last = err; errors.Is(err, directory.ErrUnavailable) {
+			silent = err
+		}
 		if limited.Err() != nil {
 			if ctx.Err() == nil {
 				s.failed() // it answers, but so slowly that nothing gets done
 			}
 			break
 		}
+	}
+	if silent != nil {
+		return silent
 	}
 	return last
 }

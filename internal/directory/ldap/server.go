@@ -39,12 +39,14 @@ type limits struct {
 	replica   time.Duration // how long a server that took no write is not asked to
 	page      uint32        // entries in one answer of a list: at most the thousand a domain controller gives (MS-ADTS 3.1.1.3.4.6)
 	refused   time.Duration // how long a refused service account does not sign in again
+	answer    int64         // bytes of one, all its entries together
 }
 
 var usualLimits = limits{
 	connect: 4 * time.Second, operation: 5 * time.Second, step: 10 * time.Second, write: 13 * time.Second, wait: 2 * time.Second,
 	idle: 4, open: 16, waiting: 64, age: 10 * time.Minute,
 	down: time.Second, downMost: 30 * time.Second, replica: time.Minute, refused: 10 * time.Second, page: 500,
+	answer: 16 << 20,
 }
 
 // server is one of the directory's servers, and what is known of its health.
@@ -152,10 +154,12 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := (&net.Dialer{Control: s.typed.control}).DialContext(ctx, "tcp", s.address())
+	plain, err := (&net.Dialer{Control: s.typed.control}).DialContext(ctx, "tcp", s.address())
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	raw := &metered{Conn: plain}
+	raw.left.Store(s.limits.answer)
 	if end, ok := ctx.Deadline(); ok {
 		_ = raw.SetDeadline(end) // a connection without one fails below
 	}
@@ -174,7 +178,7 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-func (s *server) secure(ctx context.Context, raw net.Conn, settings *tls.Config) (*conn, error) {
+func (s *server) secure(ctx context.Context, raw *metered, settings *tls.Config) (*conn, error) {
 	c := &conn{raw: raw, server: s, born: s.now()}
 	if s.url.Scheme == "ldaps" {
 		secured := tls.Client(raw, settings)

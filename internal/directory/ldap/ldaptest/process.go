@@ -1,10 +1,12 @@
 package ldaptest
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,8 +63,29 @@ func (p *process) Kill() {
 }
 
 // Pause makes the server stop answering while its connections stay open; Resume
-// lets it go on.
-func (p *process) Pause(t testing.TB)  { must(t, p.cmd.Process.Signal(syscall.SIGSTOP)) }
+// lets it go on. On a busy machine its threads stop a while after the signal.
+func (p *process) Pause(t testing.TB) {
+	t.Helper()
+	must(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		must(t, err)
+		if len(threads) > 0 && !slices.ContainsFunc(threads, runs) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the server does not pause")
+		}
+	}
+}
+
+// runs tells whether a thread is not stopped: its state stands behind the name.
+func runs(stat string) bool {
+	text, err := os.ReadFile(stat)
+	_, behind, _ := strings.Cut(string(text), ") ")
+	return err == nil && !strings.HasPrefix(behind, "T")
+}
+
 func (p *process) Resume(t testing.TB) { must(t, p.cmd.Process.Signal(syscall.SIGCONT)) }
 
 func freePort(t testing.TB) int {
