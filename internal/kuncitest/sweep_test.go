@@ -17,8 +17,6 @@ import (
 
 var textPages = regexp.MustCompile(`^/console/(messages|settings/help-texts)/`)
 
-var eightDigits = regexp.MustCompile(`\b\d{8}\b`)
-
 // secrets gives Alain one of everything that is nobody else's business, and what must
 // not be read anywhere: by what it is called.
 func secrets(t *testing.T, p *kuncitest.Product, key string) map[string]string {
