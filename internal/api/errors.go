@@ -90,35 +90,13 @@ func init() {
 	}
 }
 
-// statusOf is the HTTP status of a refusal.
+// statusOf is the HTTP status of a refusal. A conflict is of versions here: the
+// caller's If-Match did not hold (RFC 9110, 13.1.1).
 func statusOf(code problem.Code) int {
-	switch code {
-	case problem.SignedOut:
-		return http.StatusUnauthorized
-	case problem.Forbidden, problem.CrossOrigin, problem.UndoForbidden:
-		return http.StatusForbidden
-	case problem.WrongHost:
-		return http.StatusMisdirectedRequest
-	case problem.NotFound, problem.UserUnknown:
-		return http.StatusNotFound
-	case problem.WrongMethod:
-		return http.StatusMethodNotAllowed
-	case problem.IdempotencyRunning, problem.IdempotencyLost, problem.IdempotencyOnce:
-		return http.StatusConflict
-	case problem.Conflict:
+	if code == problem.Conflict {
 		return http.StatusPreconditionFailed
-	case problem.Blocked, problem.SendLimit:
-		return http.StatusTooManyRequests
-	case problem.TooLong:
-		return http.StatusRequestEntityTooLarge
-	case problem.Busy, problem.StillWriting, problem.Unavailable, problem.DirectoryUnavailable:
-		return http.StatusServiceUnavailable
-	case problem.Internal:
-		return http.StatusInternalServerError
-	case problem.BadInput, problem.CursorWrong:
-		return http.StatusBadRequest
 	}
-	return http.StatusUnprocessableEntity
+	return code.Status()
 }
 
 // refusal makes an error one that is answered, in the caller's language.

@@ -76,7 +76,7 @@ func (c *Console) postAdministrators(w http.ResponseWriter, r *http.Request, d d
 	if faults := (config.Faults{}); errors.As(err, &faults) {
 		err = problem.New(problem.BadInput).On("name").Because(err)
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		return c.refuse(w, r, "console_administrators", view, &view.Base, refusal)
 	}
 	return err

@@ -165,7 +165,7 @@ func (c *Console) refuseBranding(w http.ResponseWriter, r *http.Request, d desk,
 		view.Previewed = true // what is shown is what was typed
 		err = problem.New(problem.DocumentWrong).On(first)
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view.Version = d.Org.Version // what was typed stays, to be compared with what is there now
 		view.Brand.Style = view.Sample
 		return c.refuse(w, r, "console_branding", view, &view.Base, refusal)

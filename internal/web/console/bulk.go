@@ -69,7 +69,7 @@ func (c *Console) postImport(w http.ResponseWriter, r *http.Request, d desk) err
 	if errors.As(err, new(*http.MaxBytesError)) {
 		err = problem.New(problem.TooLong).On("file")
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view, err := c.imports(r, d)
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func (c *Console) postImported(w http.ResponseWriter, r *http.Request, d desk) e
 	default:
 		err = problem.New(problem.BadInput).On("act")
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		return c.refuse(w, r, "console_imported", view, &view.Base, refusal)
 	}
 	if err != nil {

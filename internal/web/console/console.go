@@ -227,7 +227,7 @@ func (d desk) base(r *http.Request, name, place string) page.Base {
 func (c *Console) refuse(w http.ResponseWriter, r *http.Request, template string, view page.Page, base *page.Base, refusal *problem.Error) error {
 	base.Refuse(refusal, page.Lang(r))
 	page.RetryAfter(w, refusal.RetryAfter)
-	status := page.Status(refusal.Code)
+	status := refusal.Code.Status()
 	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}

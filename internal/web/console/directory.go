@@ -99,7 +99,7 @@ func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) 
 	if errors.As(err, &faults) {
 		err = view.blame(faults)
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		return c.refuse(w, r, "console_directory", view, &view.Base, refusal)
 	}
 	if err != nil {

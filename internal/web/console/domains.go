@@ -83,7 +83,7 @@ func (c *Console) postDomains(w http.ResponseWriter, r *http.Request, d desk) er
 		}
 		err = problem.New(problem.DocumentWrong)
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		return c.refuse(w, r, "console_domains", view, &view.Base, refusal)
 	}
 	return err

@@ -101,7 +101,7 @@ func (c *Console) postHelpText(w http.ResponseWriter, r *http.Request, d desk) e
 	} else if err == nil {
 		return c.Pages.Write(w, r, http.StatusOK, "console_help_text", view)
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view.Version = d.Org.Version // what was typed stays, to be compared with what is there now
 		return c.refuse(w, r, "console_help_text", view, &view.Base, refusal)
 	}

@@ -191,7 +191,7 @@ func (c *Console) postMessage(w http.ResponseWriter, r *http.Request, d desk) er
 	} else if err == nil {
 		return c.Pages.Write(w, r, http.StatusOK, "console_message_edit", view)
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view.Version = d.Org.Version // what was typed stays, to be compared with what is there now
 		return c.refuse(w, r, "console_message_edit", view, &view.Base, refusal)
 	}

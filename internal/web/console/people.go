@@ -163,7 +163,7 @@ func (c *Console) postPerson(w http.ResponseWriter, r *http.Request, d desk) err
 		return c.exportPerson(w, r, d, view)
 	}
 	shown, err := c.act(r, d, view, what, form)
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		return c.refuse(w, r, "console_person", view, &view.Base, refusal)
 	}
 	if err != nil {

@@ -158,7 +158,7 @@ func (c *Console) weigh(w http.ResponseWriter, r *http.Request, d desk, sent wei
 	err = c.DB.Write(r.Context(), func(tx *store.Tx) error {
 		return c.Orgs.SetPolicy(r.Context(), tx, d.as.By, d.Org.ID, p, view.Version)
 	})
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view.Version = d.Org.Version // what was typed stays, to be compared with what is there now
 		return c.refuse(w, r, sent.template, sent.view, &view.Base, refusal)
 	}

@@ -140,7 +140,7 @@ func (c *Console) postRequest(w http.ResponseWriter, r *http.Request, d desk) er
 			return c.Helpdesk.Resolve(r.Context(), tx, d.as.By, d.Org.ID, view.Request.ID, form["note"])
 		})
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view.Note, view.Text = form["note"], form["text"]
 		return c.refuse(w, r, "console_request", view, &view.Base, refusal)
 	}

@@ -122,7 +122,7 @@ func (c *Console) postSettings(w http.ResponseWriter, r *http.Request, d desk) e
 	if viewErr != nil {
 		return viewErr
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view.KeyName, view.KeyDays = form["name"], form["life"]
 		if role := org.Role(form["role"]); slices.Contains(keyRoles, role) {
 			view.KeyRole = role

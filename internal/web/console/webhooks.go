@@ -123,7 +123,7 @@ func (c *Console) postWebhooks(w http.ResponseWriter, r *http.Request, d desk) e
 	if viewErr != nil {
 		return viewErr
 	}
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view.Typed, view.People = form["url"], form["people"] != ""
 		return c.refuse(w, r, "console_webhooks", view, &view.Base, refusal)
 	}

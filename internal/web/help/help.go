@@ -203,7 +203,7 @@ func (h *Help) leave(r *http.Request, article, orgID string, form page.Form, nam
 func (h *Help) refuse(w http.ResponseWriter, r *http.Request, p *helpPage, refusal *problem.Error) error {
 	p.Refuse(refusal, page.Lang(r))
 	page.RetryAfter(w, refusal.RetryAfter)
-	status := page.Status(refusal.Code)
+	status := refusal.Code.Status()
 	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}

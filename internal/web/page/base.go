@@ -2,7 +2,6 @@ package page
 
 import (
 	"maps"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -141,31 +140,4 @@ func (b *Base) Refuse(p *problem.Error, lang string) {
 		text += " " + printer.T("page.retry."+unit, "count", n)
 	}
 	b.Alert = &Alert{Code: p.Code, Field: p.Field, Text: text}
-}
-
-// Status is the HTTP status of a refusal.
-func Status(code problem.Code) int {
-	switch code {
-	case problem.BadInput:
-		return http.StatusBadRequest
-	case problem.TooLong:
-		return http.StatusRequestEntityTooLarge
-	case problem.NotFound, problem.UserUnknown:
-		return http.StatusNotFound
-	case problem.Forbidden, problem.CrossOrigin, problem.UndoForbidden:
-		return http.StatusForbidden
-	case problem.Blocked, problem.SendLimit, problem.SignInLocked:
-		return http.StatusTooManyRequests
-	case problem.Busy, problem.StillWriting, problem.Unavailable, problem.DirectoryUnavailable, problem.ProviderUnavailable:
-		return http.StatusServiceUnavailable
-	case problem.WrongHost:
-		return http.StatusMisdirectedRequest
-	case problem.WrongMethod:
-		return http.StatusMethodNotAllowed
-	case problem.Conflict:
-		return http.StatusConflict
-	case problem.Internal:
-		return http.StatusInternalServerError
-	}
-	return http.StatusUnprocessableEntity
 }

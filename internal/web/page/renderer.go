@@ -136,7 +136,7 @@ func (r *Renderer) Fail(w http.ResponseWriter, req *http.Request, err error) {
 	RetryAfter(w, p.RetryAfter)
 	view := &errorPage{Base{Name: "error", Title: "page.error.title"}}
 	view.Refuse(p, Lang(req))
-	if err := r.Write(w, req, Status(p.Code), "error", view); err != nil {
+	if err := r.Write(w, req, p.Code.Status(), "error", view); err != nil {
 		r.log.Error("the error page failed", "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}

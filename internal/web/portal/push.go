@@ -140,7 +140,7 @@ func (p *Portal) postPush(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		var ok bool
-		if refusal, ok = problem.As(err); !ok || page.Status(refusal.Code) >= http.StatusInternalServerError {
+		if refusal, ok = problem.As(err); !ok || refusal.Code.Status() >= http.StatusInternalServerError {
 			return err
 		}
 		if refusal.Code == problem.NotFound {

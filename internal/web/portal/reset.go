@@ -104,7 +104,7 @@ func (p *Portal) postReset(w http.ResponseWriter, r *http.Request) error {
 	flow, token, err := p.Reset.Start(r.Context(), page.Actor(r), reset.StartInput{
 		UserID: form["user_id"], Reason: reset.Reason(form["reason"]), Lang: page.Lang(r), Instead: p.cookie(r, resetCookie),
 	})
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		view := p.identify(p.onlyOrg(r.Context()), form["user_id"], form["reason"])
 		return p.refuse(w, r, "reset_identify", view, &view.Base, refusal)
 	}
@@ -168,7 +168,7 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, template string,
 }
 
 func (p *Portal) refused(w http.ResponseWriter, r *http.Request, template string, view page.Page, refusal *problem.Error) error {
-	status := page.Status(refusal.Code)
+	status := refusal.Code.Status()
 	if status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge {
 		status = http.StatusUnprocessableEntity
 	}

@@ -133,7 +133,7 @@ func (p *Portal) postContact(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = p.Reset.Contact(r.Context(), page.Actor(r), view.Flow, form["message"])
-	if refusal, ok := problem.As(err); ok && page.Status(refusal.Code) < http.StatusInternalServerError {
+	if refusal, ok := problem.As(err); ok && refusal.Code.Status() < http.StatusInternalServerError {
 		shown.Message = form["message"]
 		return p.refuse(w, r, "reset_contact", shown, &shown.Base, refusal.On("message"))
 	}

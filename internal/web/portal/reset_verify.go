@@ -120,7 +120,7 @@ func (p *Portal) postVerify(w http.ResponseWriter, r *http.Request) error {
 	reply, err := p.verifyStep(r, flow, form)
 	if err != nil {
 		refusal, ok := problem.As(err)
-		if !ok || page.Status(refusal.Code) >= http.StatusInternalServerError {
+		if !ok || refusal.Code.Status() >= http.StatusInternalServerError {
 			return p.failed(w, r, err)
 		}
 		reply = reset.Reply{Flow: flow, Code: refusal.Code, RetryAfter: refusal.RetryAfter}
@@ -269,7 +269,7 @@ func (p *Portal) postNewPassword(w http.ResponseWriter, r *http.Request) error {
 		refusePassword(r, &shown.Base, reply.Refusals)
 	}
 	page.RetryAfter(w, reply.RetryAfter)
-	return p.Pages.Write(w, r, page.Status(reply.Code), "reset_password", shown)
+	return p.Pages.Write(w, r, reply.Code.Status(), "reset_password", shown)
 }
 
 // unfinished is what the form of a new password lacks; nil: nothing.

@@ -64,7 +64,7 @@ func refusalOf(err error) (*problem.Error, bool) {
 	if !ok || refusal.Code == problem.StepUp || refusal.Code == problem.SignedOut || refusal.Code == problem.NotFound {
 		return nil, false
 	}
-	return refusal, page.Status(refusal.Code) < http.StatusInternalServerError || refusal.Code == problem.Busy
+	return refusal, refusal.Code.Status() < http.StatusInternalServerError || refusal.Code == problem.Busy
 }
 
 // keepSession sets the browser's new token, where a step gave one.
