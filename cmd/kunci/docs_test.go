@@ -81,7 +81,7 @@ func TestDocumentsNameNoCommandThatIsNotThere(t *testing.T) {
 var acting = map[string]bool{
 	"account erase": true, "account freeze": true, "account require-registration": true, "account unlink": true, "account unlock": true,
 	"api-key revoke": true, "demo": true, "init": true, "keys reseal": true, "keys rotate": true, "serve": true, "tap revoke": true,
-	"token activate": true, "token assign": true, "token drop": true, "token take": true, "webhook pause": true, "webhook remove": true,
+	"token activate": true, "token assign": true, "token drop": true, "token take": true, "webhook discard": true, "webhook pause": true, "webhook remove": true,
 	"webhook resume": true, "webhook send-again": true, "webhook test": true,
 }
 

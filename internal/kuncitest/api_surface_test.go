@@ -243,6 +243,7 @@ func TestTheRoleIsJudgedBeforeWhatIsSent(t *testing.T) {
 var noLists = map[string]string{
 	"get-person": "methods of one person", "get-request": "answers to one request", "get-directory": "servers of one connection", "get-reset": "what one flow offers",
 	"get-proof":       "hashes of one path through the log",
+	"get-consistency": "hashes of one path through the log",
 	"get-message":     "variables of one message",
 	"report-activity": "one line for each day that was asked for", "report-registration-history": "one line for each day that was asked for",
 	"graph-list-methods": "at most what one person may have; Graph has no pages here", "graph-list-phone-methods": "three at most; Graph has no pages here",

@@ -42,6 +42,7 @@ var consoleProbes = map[string]string{
 	"GET /console/audit/events/{id}/proof":                "path",
 	"POST /console/audit/export":                          "none",
 	"GET /console/audit/checkpoint":                       "of the installation",
+	"GET /console/audit/consistency":                      "of the installation",
 	"GET /console/messages":                               "none",
 	"GET /console/messages/{name}/{language}":             "names of the product",
 	"POST /console/messages/{name}/{language}":            "names of the product",

@@ -41,7 +41,7 @@ func TestAPassInsteadOfThePassword(t *testing.T) {
 		if strings.Contains(asked.Body, `value="skip"`) {
 			t.Error("registering can be put off with a pass")
 		}
-		if page := b.Post("/interrupt", "action", "skip"); page.Path != "/interrupt" || page.Alert() != "forbidden" {
+		if page := b.Post("/interrupt", "action", "skip"); page.Path != "/interrupt" || page.Alert() != "register-now" {
 			t.Errorf("putting it off: at %s, alert %q", page.Path, page.Alert())
 		}
 		wantAt(t, b.Post("/interrupt", "action", "register"), "/security-info/add")
