@@ -13,6 +13,7 @@ import (
 
 	"kunci.dev/kunci/internal/app"
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/org"
 )
 
@@ -183,22 +184,26 @@ organization's file, and see on the console what it would do to people.`,
 			if err != nil {
 				return err
 			}
+			var notes []string
+			for _, note := range got.Notes {
+				notes = append(notes, note.In(i18n.For(i18n.Fallback)))
+			}
 			if c.json {
 				policy, err := config.EncodeJSON(got.Policy)
 				if err != nil {
 					return err
 				}
-				return printJSON(cmd.OutOrStdout(), map[string]any{"policy": json.RawMessage(policy), "support": got.Support, "notes": got.Notes})
+				return printJSON(cmd.OutOrStdout(), map[string]any{"policy": json.RawMessage(policy), "support": got.Support, "notes": notes})
 			}
 			text, err := got.Policy.Text()
 			if err != nil {
 				return err
 			}
-			notes := ""
-			for _, note := range got.Notes {
-				notes += "# " + strings.ReplaceAll(note, "\n", " ") + "\n"
+			comments := ""
+			for _, note := range notes {
+				comments += "# " + strings.ReplaceAll(note, "\n", " ") + "\n"
 			}
-			return say(cmd.OutOrStdout(), "%s%s", notes, strings.TrimSuffix(text, "\n"))
+			return say(cmd.OutOrStdout(), "%s%s", comments, strings.TrimSuffix(text, "\n"))
 		},
 	})
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the object; - reads standard input")

@@ -328,7 +328,7 @@ func strict(r *http.Request, takesBody bool) error {
 	if !takesBody && strings.Join(strings.Fields(string(body)), "") != "{}" {
 		return problem.New(problem.BadInput).On("body")
 	}
-	return oneOfEachName(body, inGraph(r.URL.Path))
+	return oneOfEachName(body, inGraph(r.URL.Path) || strings.HasSuffix(r.URL.Path, fromEntra))
 }
 
 // oneOfEachName refuses a body in which a name stands twice. Names are in lower

@@ -32,7 +32,7 @@ const (
 // repeats says it for every operation of POST. PUT and DELETE name the version that
 // they change, or what ends for good, and need no key.
 var repeats = map[string]repeat{
-	"find-events": reads, "find-person": reads, "try-policy": reads, "try-message": reads, "try-help-text": reads, "see-value": reads,
+	"find-events": reads, "find-person": reads, "try-policy": reads, "policy-from-entra": reads, "try-message": reads, "try-help-text": reads, "see-value": reads,
 	"export-person": reads, "export-people": reads,
 	"import-people": refused,
 	"issue-pass":    secretA, "start-reset": secretA,

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -64,6 +65,41 @@ func (a *API) policyOperations() {
 		Summary:     "What a policy would do to people, without saving it",
 		RequestBody: policyBody(), SkipValidateBody: true,
 	}, admin.SeePolicy, a.tryPolicy)
+	register(a, huma.Operation{
+		OperationID: "policy-from-entra", Method: http.MethodPost, Path: fromEntra,
+		Summary:     "The policy that does what one of Microsoft Entra does, without saving it",
+		Description: "Takes the JSON object that the pages of Entra's portal fetch. What it does not say is off; the notes say what changed on the way.",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The object, with Entra's own names"}},
+		}}, SkipValidateBody: true,
+	}, admin.SeePolicy, a.policyFromEntra)
+}
+
+// fromEntra is where an object of Entra's is taken, whose names have capitals.
+const fromEntra = "/policy/from-entra"
+
+type entraOutput struct {
+	Body struct {
+		Policy  json.RawMessage `json:"policy" doc:"As PUT /policy takes it"`
+		Support org.Support     `json:"support" doc:"Where Entra sent people for help"`
+		Notes   []string        `json:"notes" doc:"What changed on the way and what was not carried"`
+	}
+}
+
+func (a *API) policyFromEntra(ctx context.Context, in *tryInput) (*entraOutput, error) {
+	got, err := org.FromEntra(bytes.NewReader(in.RawBody))
+	if err != nil {
+		return nil, err
+	}
+	out := &entraOutput{}
+	if out.Body.Policy, err = config.EncodeJSON(got.Policy); err != nil {
+		return nil, err
+	}
+	out.Body.Support, out.Body.Notes = got.Support, []string{}
+	for _, n := range got.Notes {
+		out.Body.Notes = append(out.Body.Notes, n.In(words(ctx)))
+	}
+	return out, nil
 }
 
 func policyBody() *huma.RequestBody {

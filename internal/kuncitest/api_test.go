@@ -86,6 +86,7 @@ const apiGrid = `
 GET /policy                     + + + - +
 PUT /policy                     + + - - -
 POST /policy/try                + + + - +
+POST /policy/from-entra         + + + - +
 GET /people                     + + + + +
 GET /people/{id}                + + + + +
 POST /people/find               + + + + +

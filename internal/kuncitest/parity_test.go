@@ -59,6 +59,7 @@ POST /console/settings/help-texts/{name}/{language} = PUT /help-texts/{page}/{la
 GET /console/directory = GET /directory
 POST /console/directory = POST /directory/test, POST /directory/sync
 (scripts for Microsoft Graph ask for its shapes; people do not) = GET /graph/v1.0/users/{id}/authentication/methods, GET /graph/v1.0/users/{id}/authentication/phoneMethods, POST /graph/v1.0/users/{id}/authentication/phoneMethods, GET /graph/v1.0/users/{id}/authentication/phoneMethods/{method}, PATCH /graph/v1.0/users/{id}/authentication/phoneMethods/{method}, DELETE /graph/v1.0/users/{id}/authentication/phoneMethods/{method}, GET /graph/v1.0/users/{id}/authentication/emailMethods, POST /graph/v1.0/users/{id}/authentication/emailMethods, GET /graph/v1.0/users/{id}/authentication/emailMethods/{method}, PATCH /graph/v1.0/users/{id}/authentication/emailMethods/{method}, DELETE /graph/v1.0/users/{id}/authentication/emailMethods/{method}, GET /graph/v1.0/reports/authenticationMethods/userRegistrationDetails, GET /graph/v1.0/reports/authenticationMethods/userRegistrationDetails/{id}
+(the console takes what kunci org import-entra prints, as a document) = POST /policy/from-entra
 (resets are led for people who have no part in the console) = POST /resets, GET /resets/{id}, POST /resets/{id}/choose, POST /resets/{id}/resend, POST /resets/{id}/verify, POST /resets/{id}/back, POST /resets/{id}/password, POST /resets/{id}/unlock, POST /resets/{id}/cancel, POST /resets/{id}/contact
 `
 

@@ -35,11 +35,17 @@ func (c *checker) say(key, code string, args ...any) {
 
 // sentence is the problem that the catalogues call fault.CODE.
 func sentence(key, code string, args ...any) Problem {
-	filled := make(map[string]any, len(args)/2)
-	for i := 0; i+1 < len(args); i += 2 {
-		filled[args[i].(string)] = args[i+1]
+	named := filled(args)
+	return Problem{Key: key, Text: i18n.For("en").TMap("fault."+code, named), code: code, args: named}
+}
+
+// filled are the arguments of a sentence, from name, value pairs.
+func filled(pairs []any) map[string]any {
+	named := make(map[string]any, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		named[pairs[i].(string)] = pairs[i+1]
 	}
-	return Problem{Key: key, Text: i18n.For("en").TMap("fault."+code, filled), code: code, args: filled}
+	return named
 }
 
 func (c *checker) between(key string, n, least, most int) {

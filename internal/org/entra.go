@@ -2,7 +2,6 @@ package org
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"reflect"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 )
 
@@ -50,9 +50,18 @@ type EntraImport struct {
 	Policy Policy
 	// Support is where people are sent for help, as the organization's file has it.
 	Support Support
-	// Notes say what changed on the way and what could not be carried, one a sentence.
-	Notes []string
+	// Notes say what changed on the way and what could not be carried.
+	Notes []EntraNote
 }
+
+// EntraNote is a sentence of the catalogues, "entra.<Code>", that Args fill.
+type EntraNote struct {
+	Code string
+	Args map[string]any
+}
+
+// In is the sentence in a language.
+func (n EntraNote) In(words *i18n.Printer) string { return words.TMap("entra."+n.Code, n.Args) }
 
 // FromEntra reads the password reset policy of Microsoft Entra's portal, as its
 // own pages fetch it (JSON), and gives the policy that does the same here. It
@@ -66,10 +75,10 @@ func FromEntra(r io.Reader) (EntraImport, error) {
 	var from entraPolicy
 	all := make(map[string]json.RawMessage)
 	if json.Unmarshal(data, &all) != nil || json.Unmarshal(data, &from) != nil {
-		return EntraImport{}, config.Faults{{Text: "this is not the password reset policy of Microsoft Entra; expected one JSON object with keys such as enablementType"}}
+		return EntraImport{}, config.Faults{sentence("", "entra_object").fault()}
 	}
 	if from.EnablementType == nil && from.Gates == nil {
-		return EntraImport{}, config.Faults{{Text: "the object has neither enablementType nor numberOfAuthenticationMethodsRequired, so it is no password reset policy"}}
+		return EntraImport{}, config.Faults{sentence("", "entra_empty").fault()}
 	}
 	start, _ := PresetPolicy(PresetEntra)
 	into := EntraImport{Policy: start}
@@ -82,8 +91,9 @@ func FromEntra(r io.Reader) (EntraImport, error) {
 	return into, nil
 }
 
-func (e *EntraImport) note(format string, args ...any) {
-	e.Notes = append(e.Notes, fmt.Sprintf(format, args...))
+// note adds a sentence; args are name, value pairs.
+func (e *EntraImport) note(code string, args ...any) {
+	e.Notes = append(e.Notes, EntraNote{code, filled(args)})
 }
 
 func (e *EntraImport) who(from entraPolicy) {
@@ -91,22 +101,22 @@ func (e *EntraImport) who(from entraPolicy) {
 	r.Scope = ScopeNone
 	switch {
 	case from.EnablementType == nil:
-		e.note("enablementType is missing: reset.scope is none until you say who may reset")
+		e.note("scope-missing")
 	case *from.EnablementType == 2:
 		r.Scope = ScopeAll
 	case *from.EnablementType == 1:
 		r.Scope = ScopeSelected
 		if name := text(from.GroupName); name != "" {
 			r.Groups = []string{name}
-			e.note("reset.groups has the name that Entra shows (%s): write it as your directory names the group", name)
+			e.note("group-name", "group", name)
 		} else if r.Groups = slices.Clone(from.GroupIDs); len(r.Groups) > 0 {
-			e.note("reset.groups has Entra's object IDs: replace them by the names of the groups in your directory")
+			e.note("group-ids")
 		} else {
 			r.Scope = ScopeNone
-			e.note("a selected group is meant, but none is named: reset.scope is none until you name one")
+			e.note("group-missing")
 		}
 	case *from.EnablementType != 0:
-		e.note("enablementType %d is unknown: reset.scope is none until you say who may reset", *from.EnablementType)
+		e.note("scope-unknown", "type", *from.EnablementType)
 	}
 	if r.Gates = 1; from.Gates != nil && *from.Gates == 2 {
 		r.Gates = 2
@@ -129,16 +139,16 @@ func (e *EntraImport) methods(from entraPolicy) {
 	if on(from.Questions) && r.Gates == 2 {
 		r.Methods = append(r.Methods, method.SecurityQuestions)
 	} else if on(from.Questions) {
-		e.note("security questions are left out: here they count only as one of two gates beside something a person has; set reset.gates to 2 to have them")
+		e.note("questions-alone")
 	}
 	if on(from.AppNotification) {
-		e.note("approvals go to a browser or phone that registers with Kunci, not to Microsoft's app: people register once more")
+		e.note("approvals")
 	}
 	if on(from.MobilePhone) || on(from.OfficePhone) {
-		e.note("phone.countries is empty: name the countries that texts and calls may go to before you apply this")
+		e.note("phone-countries")
 	}
 	if len(r.Methods) == 0 {
-		e.note("no method is left: name at least one at reset.methods before you apply this")
+		e.note("no-method")
 	}
 }
 
@@ -149,7 +159,7 @@ func (e *EntraImport) numbers(from entraPolicy) {
 			return
 		}
 		if *into = min(max(*from, least), most); *into != *from {
-			e.note("%s was %d and is %d here", key, *from, *into)
+			e.note("number", "key", key, "was", *from, "now", *into)
 		}
 	}
 	q := &e.Policy.Questions
@@ -165,7 +175,7 @@ func (e *EntraImport) registration(from entraPolicy) {
 	if from.SkipAllowed != nil && !*from.SkipAllowed {
 		r.SkipsAllowed = 0
 	} else {
-		e.note("registration.skips_allowed is %d: Entra bounds skipping by days alone", r.SkipsAllowed)
+		e.note("skips", "allowed", r.SkipsAllowed)
 	}
 	n := &e.Policy.Notifications
 	n.UserOnReset, n.AdminsOnAdminReset = on(from.NotifyUsers), on(from.NotifyAdmins)
@@ -177,12 +187,12 @@ func (e *EntraImport) help(from entraPolicy) {
 	case !on(from.OwnHelpdesk) || where == "":
 	case strings.HasPrefix(where, "https://"):
 		e.Support.URL = where
-		e.note("support: {url: %q} belongs beside the policy in the organization's file", where)
+		e.note("support-url", "url", where)
 	case strings.Contains(where, "@"):
 		e.Support.Email = strings.TrimPrefix(where, "mailto:")
-		e.note("support: {email: %q} belongs beside the policy in the organization's file", e.Support.Email)
+		e.note("support-email", "email", e.Support.Email)
 	default:
-		e.note("the helpdesk link %q is neither an https address nor an e-mail address and is left out", where)
+		e.note("support-wrong", "link", where)
 	}
 }
 
@@ -193,10 +203,10 @@ func (e *EntraImport) left(all map[string]json.RawMessage) {
 		value := string(all[key])
 		said := value != "null" && value != "[]" && value != `""` && value != "{}"
 		if said && !slices.Contains(known, key) && !slices.Contains(entraElsewhere, key) {
-			e.note("%s has no counterpart and is not carried", key)
+			e.note("no-counterpart", "key", key)
 		}
 	}
-	e.note("passkey and recovery_code, which Entra does not take for a reset, can be added to reset.methods")
+	e.note("more-kinds")
 }
 
 func on(b *bool) bool { return b != nil && *b }

@@ -7,8 +7,18 @@ import (
 	"testing"
 
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 )
+
+// noted is what the notes say.
+func noted(notes []EntraNote, lang string) string {
+	var all []string
+	for _, n := range notes {
+		all = append(all, n.In(i18n.For(lang)))
+	}
+	return strings.Join(all, "\n")
+}
 
 func TestAPolicyOfEntraIsCarried(t *testing.T) {
 	got, err := FromEntra(strings.NewReader(`{
@@ -34,7 +44,7 @@ func TestAPolicyOfEntraIsCarried(t *testing.T) {
 	if got.Support.Email != "helpdesk@contoso.com" {
 		t.Errorf("support: %+v", got.Support)
 	}
-	notes := strings.Join(got.Notes, "\n")
+	notes := noted(got.Notes, "en")
 	for _, want := range []string{"registrationConditionalAccessPolicies has no counterpart", "skips_allowed is 3", "passkey and recovery_code"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("no note says %q: %s", want, notes)
@@ -80,11 +90,16 @@ func TestWhatEntraDoesNotSayIsOff(t *testing.T) {
 		if r := got.Policy.Reset; r.Scope != c.scope || r.Gates != c.gates || got.Policy.Registration.RequiredAtSignIn {
 			t.Errorf("%s: %+v", object, r)
 		}
-		if notes := strings.Join(got.Notes, "\n"); !strings.Contains(notes, c.note) {
+		if notes := noted(got.Notes, "en"); !strings.Contains(notes, c.note) {
 			t.Errorf("%s: no note says %q: %s", object, c.note, notes)
 		}
 		if slices.Contains(got.Policy.Reset.Methods, method.SecurityQuestions) {
 			t.Errorf("%s: questions stand alone", object)
+		}
+		for _, n := range got.Notes {
+			if english, indonesian := n.In(i18n.For("en")), n.In(i18n.For("id")); english == indonesian || strings.Contains(english+indonesian, "entra.") || strings.Contains(english+indonesian, "<no value>") {
+				t.Errorf("%s: %q, %q", n.Code, english, indonesian)
+			}
 		}
 	}
 }
