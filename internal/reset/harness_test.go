@@ -254,8 +254,9 @@ func (w *world) policy(t testing.TB, change func(*org.Policy)) {
 		if err != nil {
 			return err
 		}
-		change(&o.Policy)
-		return w.orgs.SetPolicy(t.Context(), tx, audit.Actor{Kind: audit.System}, o.ID, o.Policy, o.Version)
+		policy := o.Policy // the organization itself is in the hands of others
+		change(&policy)
+		return w.orgs.SetPolicy(t.Context(), tx, audit.Actor{Kind: audit.System}, o.ID, policy, o.Version)
 	}))
 }
 
