@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -16,6 +17,8 @@ import (
 // Branding is what people recognize their organization by, with the keys of its file.
 type Branding struct {
 	Name      string `json:"name,omitempty" maxLength:"400" doc:"Never empty"`
+	Language  string `json:"language,omitempty" maxLength:"10" doc:"Of pages and messages for whoever has said no other, like id. Absent in a change: stays"`
+	TimeZone  string `json:"time_zone,omitempty" maxLength:"60" doc:"Of the times on pages and in messages, by the IANA database, like Asia/Jakarta; absent: UTC. Absent in a change: stays"`
 	Color     string `json:"color,omitempty" maxLength:"7" doc:"On light pages, like #0f6cbd; empty: the product's"`
 	ColorDark string `json:"color_dark,omitempty" maxLength:"7" doc:"On dark pages; empty: color, lightened"`
 	Support   struct {
@@ -77,6 +80,7 @@ func (a *API) brandingOperations() {
 	}, admin.ChangeBranding, func(ctx context.Context, in *brandingInput) (*brandingOutput, error) {
 		return a.setAppearance(ctx, in.IfMatch.Tag, func(look *org.Appearance) {
 			look.Name, look.Branding.Color, look.Branding.ColorDark = in.Body.Name, in.Body.Color, in.Body.ColorDark
+			look.Language, look.TimeZone = cmp.Or(in.Body.Language, look.Language), cmp.Or(in.Body.TimeZone, look.TimeZone)
 			look.Support = org.Support{Email: in.Body.Support.Email, URL: in.Body.Support.URL, Phone: in.Body.Support.Phone}
 			if len(in.Body.Support.Text) > 0 {
 				look.Support.Text = config.Texts(in.Body.Support.Text)
@@ -124,6 +128,7 @@ func (a *API) setAppearance(ctx context.Context, ifMatch string, change func(*or
 func brandingOf(o *org.Organization) *brandingOutput {
 	out := &brandingOutput{ETag: etag(o)}
 	b := &out.Body
+	b.Language, b.TimeZone = o.Language, o.TimeZone
 	b.Name, b.Color, b.ColorDark = o.Name, o.Branding.Color, o.Branding.ColorDark
 	b.Support.Email, b.Support.URL, b.Support.Phone, b.Support.Text = o.Support.Email, o.Support.URL, o.Support.Phone, o.Support.Text
 	b.Links.Privacy, b.Links.Help = o.Links.Privacy, o.Links.Help

@@ -18,6 +18,7 @@ type Printer struct {
 	tag       language.Tag
 	localizer *i18n.Localizer
 	numbers   *message.Printer
+	zone      *time.Location
 	plural    map[string]bool // the sentences with plural forms
 }
 
@@ -50,6 +51,7 @@ var load = sync.OnceValue(func() *registry {
 			lang: name, tag: tags[i],
 			localizer: i18n.NewLocalizer(bundle, name),
 			numbers:   message.NewPrinter(tags[i]),
+			zone:      time.UTC,
 			plural:    plural[name],
 		}
 	}
@@ -166,12 +168,13 @@ func (p *Printer) Decimal(x float64) string {
 	return p.numbers.Sprintf("%.1f", x)
 }
 
-// DateTime writes day, month, year, hour and minute in UTC and says so.
+// DateTime writes day, month, year, hour and minute in the printer's time zone and
+// names it.
 func (p *Printer) DateTime(t time.Time) string {
 	return p.write("date.datetime", t)
 }
 
-// Date writes day, month and year in UTC.
+// Date writes day, month and year in the printer's time zone.
 func (p *Printer) Date(t time.Time) string {
 	return p.write("date.date", t)
 }
@@ -181,9 +184,15 @@ var monthKeys = [...]string{
 	"date.month.7", "date.month.8", "date.month.9", "date.month.10", "date.month.11", "date.month.12",
 }
 
+// Day writes a day that belongs to no zone, such as a day of figures: the one that
+// t has in UTC.
+func (p *Printer) Day(t time.Time) string {
+	return p.In("").Date(t)
+}
+
 func (p *Printer) write(key string, t time.Time) string {
-	t = t.UTC()
+	t = t.In(p.zone)
 	return strings.TrimSpace(p.T(key,
 		"day", t.Day(), "month", p.T(monthKeys[t.Month()-1]), "year", t.Year(),
-		"hour", t.Format("15"), "minute", t.Format("04")))
+		"hour", t.Format("15"), "minute", t.Format("04"), "zone", zoneName(t)))
 }

@@ -50,6 +50,30 @@ func TestDatesAndNumbers(t *testing.T) {
 	}
 }
 
+func TestTimesAreThoseOfTheZone(t *testing.T) {
+	at := time.Date(2026, 11, 3, 18, 5, 9, 0, time.UTC)
+	for zone, want := range map[string]string{
+		"":                  "3 November 2026 pukul 18.05 UTC",
+		"Asia/Jakarta":      "4 November 2026 pukul 01.05 WIB",
+		"Asia/Jayapura":     "4 November 2026 pukul 03.05 WIT",
+		"America/Sao_Paulo": "3 November 2026 pukul 15.05 UTC−03",
+		"Nowhere/Land":      "3 November 2026 pukul 18.05 UTC",
+	} {
+		p := i18n.For("id").In(zone)
+		if got := p.DateTime(at); got != want {
+			t.Errorf("in %q: %q, want %q", zone, got, want)
+		}
+		if got := p.Day(at); got != "3 November 2026" {
+			t.Errorf("a day of figures in %q: %q", zone, got)
+		}
+	}
+	for _, name := range []string{"Local", "WIB+7", "../etc/passwd", "Asia/jakarta\x00", "Asia"} {
+		if _, ok := i18n.Zone(name); ok {
+			t.Errorf("%q is taken for a time zone", name)
+		}
+	}
+}
+
 func TestAMissingKeyIsShownNotHidden(t *testing.T) {
 	if got := i18n.For("id").T("no.such.key"); got != "no.such.key" {
 		t.Errorf("got %q", got)

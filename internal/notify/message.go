@@ -220,6 +220,7 @@ type payload struct {
 	Lang    string          `json:"lang"`
 	OrgName string          `json:"org_name"`
 	Color   string          `json:"color"`
+	Zone    string          `json:"zone,omitempty"` // of the times in it
 	Kind    string          `json:"kind"`
 	Body    json.RawMessage `json:"body"`
 	Own     *own            `json:"own,omitempty"`
@@ -232,7 +233,7 @@ func encode(m Message, lang string) ([]byte, error) {
 		return nil, fmt.Errorf("message body: %w", err)
 	}
 	return json.Marshal(payload{
-		Lang: lang, OrgName: m.Org.Name, Color: m.Org.Branding.Color, Kind: m.Body.kind(), Body: body,
+		Lang: lang, OrgName: m.Org.Name, Color: m.Org.Branding.Color, Zone: m.Org.TimeZone, Kind: m.Body.kind(), Body: body,
 		Own: ownText(m, lang), Test: m.Test,
 	})
 }

@@ -113,7 +113,7 @@ func (s *Service) Preview(o *org.Organization, name, lang string, text *wording.
 	if err != nil {
 		return Preview{}, err
 	}
-	p := payload{Lang: lang, OrgName: o.Name, Color: o.Branding.Color, Own: ownText(Message{Org: o, Body: body, Channel: channel, Own: text}, lang)}
+	p := payload{Lang: lang, OrgName: o.Name, Color: o.Branding.Color, Zone: o.TimeZone, Own: ownText(Message{Org: o, Body: body, Channel: channel, Own: text}, lang)}
 	if channel == ByText {
 		code, _ := body.(Code)
 		said := RenderPhone(ByText, lang, o.Name, s.host, code).Text

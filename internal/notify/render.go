@@ -31,6 +31,7 @@ func Render(lang, orgName, color string, body Body) (Mail, error) {
 // renderOwn is Render with an organization's own text, and with places.
 func (s *Service) renderOwn(p payload, body Body) (Mail, error) {
 	c := newComposer(p.Lang, p.OrgName)
+	c.p = c.p.In(p.Zone)
 	c.places = s.places
 	d, err := c.compose(p.Color, body)
 	if err != nil {

@@ -20,9 +20,12 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-// Appearance is what people recognize their organization by and whom they turn to.
+// Appearance is what people recognize their organization by and whom they turn to,
+// and how it speaks where nobody says otherwise: language and time zone.
 type Appearance struct {
 	Name     string
+	Language string
+	TimeZone string
 	Branding Branding
 	Support  Support
 	Links    Links
@@ -30,7 +33,7 @@ type Appearance struct {
 
 // Appearance is what the organization has now.
 func (o *Organization) Appearance() Appearance {
-	return Appearance{o.Name, o.Branding, o.Support, o.Links}
+	return Appearance{o.Name, o.Language, o.TimeZone, o.Branding, o.Support, o.Links}
 }
 
 // LongestSupport is how long the text of a contact may be, in characters.
@@ -131,11 +134,11 @@ func (o *Organization) CheckAppearance(a Appearance) config.Faults {
 }
 
 func (d *Document) appearance() Appearance {
-	return Appearance{d.Name, Branding{d.logo, d.logoType, d.Branding.Color, d.Branding.ColorDark}, d.Support, d.Links}
+	return Appearance{d.Name, d.Language, d.TimeZone, Branding{d.logo, d.logoType, d.Branding.Color, d.Branding.ColorDark}, d.Support, d.Links}
 }
 
 func (d *Document) setAppearance(a Appearance) {
-	d.Name, d.Support, d.Links = a.Name, a.Support, a.Links
+	d.Name, d.Language, d.TimeZone, d.Support, d.Links = a.Name, a.Language, a.TimeZone, a.Support, a.Links
 	d.Branding = BrandingFile{Logo: a.Branding.LogoURL(), Color: a.Branding.Color, ColorDark: a.Branding.ColorDark}
 	d.logo, d.logoType = a.Branding.Logo, a.Branding.LogoType
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func look(change func(*Appearance)) Appearance {
-	a := Appearance{Name: "Contoso", Support: Support{Email: "helpdesk@contoso.com"}}
+	a := Appearance{Name: "Contoso", Language: "id", Support: Support{Email: "helpdesk@contoso.com"}}
 	change(&a)
 	return a
 }
@@ -39,6 +39,9 @@ func TestWhatAnOrganizationMayLookLike(t *testing.T) {
 		"somebody in an address": {func(a *Appearance) { a.Links.Privacy = "https://kunci@evil.example/" }, "links.privacy"},
 		"texts":                  {func(a *Appearance) { a.Support.Text = config.Texts{"id": "Lantai 2", "en": "Floor 2"} }, ""},
 		"an unknown language":    {func(a *Appearance) { a.Support.Text = config.Texts{"xx": "Floor 2"} }, "support.text"},
+		"a zone":                 {func(a *Appearance) { a.TimeZone = "Asia/Makassar" }, ""},
+		"where the server is":    {func(a *Appearance) { a.TimeZone = "Local" }, "time_zone"},
+		"no language":            {func(a *Appearance) { a.Language = "" }, "language"},
 		"an empty text":          {func(a *Appearance) { a.Support.Text = config.Texts{"": " "} }, "support.text"},
 		"a long text":            {func(a *Appearance) { a.Support.Text = config.Texts{"": strings.Repeat("a", 201)} }, "support.text"},
 	} {

@@ -92,6 +92,9 @@ func (d *Document) checkNames(c *checker) {
 		}
 	}
 	c.oneOf("language", d.Language, i18n.Languages()...)
+	if _, ok := i18n.Zone(d.TimeZone); !ok {
+		c.say("time_zone", "time_zone")
+	}
 	d.checkBranding(c)
 	c.directory(&d.Directory)
 	c.provider(&d.IdentityProvider)

@@ -16,6 +16,7 @@ type Document struct {
 	Name             string             `yaml:"name"`
 	Domains          []string           `yaml:"domains"`
 	Language         string             `yaml:"language"`
+	TimeZone         string             `yaml:"time_zone" json:"time_zone,omitzero"`
 	Branding         BrandingFile       `yaml:"branding"`
 	Support          Support            `yaml:"support"`
 	Links            Links              `yaml:"links" json:"links,omitzero"`
@@ -130,7 +131,7 @@ func keyPath(key string) []string {
 // Document is the organization as a document, the opposite of Apply.
 func (o *Organization) Document() Document {
 	return Document{
-		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language,
+		Slug: o.Slug, Name: o.Name, Domains: slices.Clone(o.Domains), Language: o.Language, TimeZone: o.TimeZone,
 		Branding: BrandingFile{Logo: o.Branding.LogoURL(), Color: o.Branding.Color, ColorDark: o.Branding.ColorDark},
 		Support:  o.Support, Links: o.Links, Directory: o.Directory, IdentityProvider: o.IdentityProvider,
 		Administrators: slices.Clone(o.Administrators), Messages: slices.Clone(o.Messages), HelpTexts: slices.Clone(o.HelpTexts), Policy: o.Policy.clone(),

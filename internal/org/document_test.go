@@ -195,6 +195,7 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"a domain twice":                        {"organization: contoso\nname: C\ndomains: [contoso.com, CONTOSO.com]\n", "domains[1]"},
 		"a domain with a letter from elsewhere": {"organization: contoso\nname: C\ndomains: [contosо.com]\n", "domains[0]"},
 		"an unknown language":                   {small + "language: xx\n", "language"},
+		"a time zone by letters":                {small + "time_zone: WIB\n", "time_zone"},
 		"a colour that is code":                 {small + "branding: {color: \"red;}\"}\n", "branding.color"},
 		"a support address with a name":         {small + "support: {email: \"H <h@contoso.com>\"}\n", "support.email"},
 		"a support address with a script":       {small + "support: {url: \"javascript:alert(1)\"}\n", "support.url"},

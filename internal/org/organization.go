@@ -71,6 +71,7 @@ type Organization struct {
 	Name      string
 	Domains   []string
 	Language  string
+	TimeZone  string `json:"time_zone,omitzero"` // by the IANA database, such as Asia/Jakarta; empty: UTC
 	Branding  Branding
 	Support   Support
 	Links     Links `json:"links,omitzero"`

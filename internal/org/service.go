@@ -139,7 +139,7 @@ func (o *Organization) hasOwner() bool {
 
 func (d Document) organization(before *Organization) *Organization {
 	return &Organization{
-		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language,
+		ID: before.ID, Slug: d.Slug, Name: strings.TrimSpace(d.Name), Domains: d.Domains, Language: d.Language, TimeZone: d.TimeZone,
 		Branding: Branding{Logo: d.logo, LogoType: d.logoType, Color: d.Branding.Color, ColorDark: d.Branding.ColorDark}, Support: d.Support, Links: d.Links,
 		Directory: d.Directory, IdentityProvider: d.IdentityProvider, Administrators: d.Administrators,
 		Messages: inOrder(d.Messages), HelpTexts: inOrder(d.HelpTexts), Policy: d.Policy, Version: before.Version + 1,
@@ -219,7 +219,7 @@ func area(key string) audit.Kind {
 		return audit.DirectoryChanged
 	case "administrators":
 		return audit.AdministratorChanged
-	case "name", "language", "domains", "branding", "support", "links", "help_texts":
+	case "name", "language", "time_zone", "domains", "branding", "support", "links", "help_texts":
 		return audit.OrganizationChanged
 	}
 	return audit.PolicyChanged

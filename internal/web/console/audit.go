@@ -12,6 +12,7 @@ import (
 
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/web/page"
@@ -166,7 +167,8 @@ func (c *Console) getProof(w http.ResponseWriter, r *http.Request, d desk) error
 	return nil
 }
 
-// auditQuery reads the filter. Days are whole ones of UTC, the last one included.
+// auditQuery reads the filter. Days are whole ones of the organization's time zone,
+// as the page shows times, the last one included.
 func auditQuery(get func(string) string, d desk) (audit.Query, error) {
 	q := audit.Query{Org: d.Org.ID, Kind: audit.Kind(get("kind")), Outcome: audit.Outcome(get("outcome")), Correlation: strings.TrimSpace(get("code"))}
 	if q.Outcome != "" && !slices.Contains(audit.Outcomes, q.Outcome) {
@@ -175,6 +177,7 @@ func auditQuery(get func(string) string, d desk) (audit.Query, error) {
 	if q.Kind != "" && !slices.Contains(audit.Kinds, q.Kind) {
 		return q, problem.New(problem.BadInput).On("kind")
 	}
+	zone, _ := i18n.Zone(d.Org.TimeZone)
 	for _, day := range []struct {
 		name string
 		into *time.Time
@@ -183,7 +186,7 @@ func auditQuery(get func(string) string, d desk) (audit.Query, error) {
 		if text == "" {
 			continue
 		}
-		at, err := time.Parse(time.DateOnly, text)
+		at, err := time.ParseInLocation(time.DateOnly, text, zone)
 		if err != nil {
 			return q, problem.New(problem.DaysWrong).On(day.name)
 		}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/contrast"
@@ -32,6 +34,7 @@ type brandingPage struct {
 	page.Base
 	Version int64
 	Look    org.Appearance
+	Now     time.Time // what a clock shows in the zone that was typed
 	Texts   []languageText
 	// Logo is the picture as an address of its own, which needs no request.
 	Logo   template.URL
@@ -53,7 +56,7 @@ type languageText struct{ Language, Text string }
 func (v *brandingPage) Wrong(key string) []string { return v.wrong[key] }
 
 // fields are the keys that have a place of their own on the page.
-var fields = strings.Fields("name branding.color branding.color_dark branding.logo support.email support.phone support.url support.text links.help links.privacy")
+var fields = strings.Fields("name language time_zone branding.color branding.color_dark branding.logo support.email support.phone support.url support.text links.help links.privacy")
 
 // Elsewhere gives what is wrong with what stands on no field of the page: a message
 // may name a contact that was emptied.
@@ -84,13 +87,14 @@ func (v *brandingPage) SampleOf(scheme string) sample {
 func (c *Console) brandingPage(r *http.Request, d desk) *brandingPage {
 	return &brandingPage{
 		Base: d.base(r, "branding", "settings"), Version: d.Org.Version, LongestText: org.LongestSupport, LogoKiB: org.MaxLogo >> 10,
+		Now:   c.DB.Now(),
 		wrong: make(map[string][]string),
 	}
 }
 
 // show fills in what follows from the appearance.
 func (v *brandingPage) show(look org.Appearance) {
-	v.Look, v.Texts, v.Logo = look, nil, ""
+	v.Look, v.Texts, v.Logo, v.Brand.Zone = look, nil, "", look.TimeZone
 	for _, lang := range i18n.Languages() {
 		text := look.Support.Text[lang]
 		if text == "" {
@@ -178,6 +182,8 @@ func (v *brandingPage) read(form page.Form, file []byte, o *org.Organization) (o
 	field := func(name string) string { return strings.TrimSpace(form[name]) }
 	look := org.Appearance{
 		Name:     field("name"),
+		Language: cmp.Or(field("language"), o.Language),
+		TimeZone: field("time_zone"),
 		Branding: org.Branding{Logo: o.Branding.Logo, LogoType: o.Branding.LogoType, Color: color(field("color")), ColorDark: color(field("color_dark"))},
 		Support:  org.Support{Email: field("email"), URL: field("url"), Phone: field("phone"), Text: supportText(form)},
 		Links:    org.Links{Privacy: field("privacy"), Help: field("help")},

@@ -79,11 +79,14 @@ func (b Base) Dir() string { return b.printer.Dir() }
 // SupportCode is what people tell the helpdesk: it finds the request in log and audit.
 func (b Base) SupportCode() string { return b.support }
 
-// DateTime writes a time in the page's language.
+// DateTime writes a time in the page's language, as clocks of the organization show it.
 func (b Base) DateTime(t time.Time) string { return b.printer.DateTime(t) }
 
-// Date writes a day in the page's language.
+// Date writes the day of a time, in the same way.
 func (b Base) Date(t time.Time) string { return b.printer.Date(t) }
+
+// Day writes a day of figures, which are days of UTC.
+func (b Base) Day(t time.Time) string { return b.printer.Day(t) }
 
 // NoticeText is the message that something went well.
 func (b Base) NoticeText() string { return b.T(b.Notice, b.NoticeArgs...) }

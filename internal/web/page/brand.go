@@ -16,6 +16,7 @@ type Brand struct {
 	Logo    string // address of the picture, empty: none
 	Style   string // address of the style sheet with its color, empty: none
 	Support Support
+	Zone    string // the time zone of the times on the page, empty: UTC
 	// Privacy and Help are pages of the organization's own, empty: none.
 	Privacy, Help string
 
@@ -37,7 +38,7 @@ func BrandOf(o *org.Organization) Brand {
 		return Brand{}
 	}
 	b := Brand{
-		Name: o.Name, Slug: o.Slug, Privacy: o.Links.Privacy, Help: o.Links.Help, texts: o.HelpTexts,
+		Name: o.Name, Slug: o.Slug, Zone: o.TimeZone, Privacy: o.Links.Privacy, Help: o.Links.Help, texts: o.HelpTexts,
 		Support: Support{Email: o.Support.Email, URL: o.Support.URL, Phone: o.Support.Phone, Text: o.Support.Text},
 	}
 	// Addresses change with what they lead to, so that the file may be kept.

@@ -81,7 +81,7 @@ func send(w http.ResponseWriter, status int, language string, parts ...[]byte) e
 }
 
 func (r *Renderer) complete(req *http.Request, b *Base) {
-	b.printer = i18n.For(Lang(req))
+	b.printer = i18n.For(Lang(req)).In(b.Brand.Zone)
 	b.path, b.query = req.URL.Path, req.URL.Query()
 	b.support = Correlation(req)
 	if b.Brand.Name == "" {

@@ -132,7 +132,7 @@ func (p *Portal) infoPage(r *http.Request, v visitor) (*infoPage, error) {
 		}
 	}
 	for _, m := range view.Deleted {
-		shown.Deleted = append(shown.Deleted, deletedRow{m, printerOf(r).Date(securityinfo.UndoUntil(m))})
+		shown.Deleted = append(shown.Deleted, deletedRow{m, v.printer(r).Date(securityinfo.UndoUntil(m))})
 	}
 	return shown, nil
 }

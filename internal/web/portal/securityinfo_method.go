@@ -93,7 +93,7 @@ func (p *Portal) undoPage(r *http.Request, v visitor) (*methodPage, error) {
 	}
 	return &methodPage{
 		Base: v.base("security-info-undo", "securityinfo.undo.title", infoPath), Method: m,
-		Until: printerOf(r).DateTime(securityinfo.UndoUntil(m)),
+		Until: v.printer(r).DateTime(securityinfo.UndoUntil(m)),
 	}, nil
 }
 

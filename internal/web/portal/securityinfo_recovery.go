@@ -44,7 +44,7 @@ func showRecovery(p *Portal, r *http.Request, s adding) (string, page.Page, *pag
 	}
 	sealed, err := p.SecurityInfo.SealCodes(s.v.who(), s.codes)
 	shown := &recoveryPage{
-		addForm: s.form("shown.title"), Codes: s.codes, Sealed: sealed, Org: s.v.Org.Name, Made: printerOf(r).Date(p.DB.Now()),
+		addForm: s.form("shown.title"), Codes: s.codes, Sealed: sealed, Org: s.v.Org.Name, Made: s.v.printer(r).Date(p.DB.Now()),
 	}
 	shown.BackTo = ""
 	return "securityinfo_recovery", shown, &shown.Base, err
@@ -61,7 +61,7 @@ func (p *Portal) postCodes(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		say := printerOf(r)
+		say := v.printer(r)
 		lines := []string{
 			say.T("securityinfo.recovery_code.file.title", "org", v.Org.Name), v.Account.Entry.UserID, say.Date(p.DB.Now()), "",
 		}

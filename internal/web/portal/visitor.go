@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/session"
@@ -20,6 +21,9 @@ type visitor struct {
 	signin.Signed
 	by audit.Actor
 }
+
+// printer writes in the page's language, with times as the organization's clocks show them.
+func (v visitor) printer(r *http.Request) *i18n.Printer { return printerOf(r).In(v.Org.TimeZone) }
 
 // visitor gives who is signed in. The second result tells that the answer has
 // been given: the browser was sent to what is still to be done first.
