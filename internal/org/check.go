@@ -2,6 +2,7 @@ package org
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -160,6 +161,15 @@ func (p *Policy) check(c *checker) {
 	c.between("policy.registration.reconfirm_after_days", p.Registration.ReconfirmAfterDays, 0, 730)
 	c.between("policy.registration.skips_allowed", p.Registration.SkipsAllowed, 0, 100)
 	c.between("policy.registration.skip_days", p.Registration.SkipDays, 0, 365)
+	for i, text := range p.Registration.Networks {
+		key := fmt.Sprintf("policy.registration.networks[%d]", i)
+		switch _, err := netip.ParsePrefix(text); {
+		case err != nil:
+			c.say(key, "network")
+		case slices.Contains(p.Registration.Networks[:i], text):
+			c.say(key, "twice", "value", text)
+		}
+	}
 	c.between("policy.questions.to_register", p.Questions.ToRegister, 3, 5)
 	c.between("policy.questions.to_reset", p.Questions.ToReset, 3, p.Questions.ToRegister)
 	p.checkQuestions(c)

@@ -66,7 +66,7 @@ func TestTheDefaults(t *testing.T) {
 		{"questions are off", slices.Contains(p.Reset.Methods, method.SecurityQuestions), false},
 		{"methods", len(p.Reset.Methods), 8},
 		{"administrators", p.Administrators.Gates, 2},
-		{"registration", p.Registration, RegistrationPolicy{true, 180, 3, 14}},
+		{"registration", p.Registration, RegistrationPolicy{true, 180, 3, 14, nil}},
 		{"codes", p.Codes, CodePolicy{8, 10}},
 		{"password", []int{p.Password.MinLength, p.Password.MaxLength, p.Password.Classes, p.Password.History}, []int{12, 256, 0, 5}},
 		{"lockout", p.Lockout, Lockout{10, 60}},
@@ -91,6 +91,7 @@ organization: contoso
 name: PT Contoso Indonesia
 domains: [Contoso.com, contoso.co.id]
 language: en
+time_zone: Asia/Makassar
 branding: {color: "#0f6cbd"}
 support: {email: helpdesk@contoso.com, url: "https://help.contoso.com", phone: "+62 21 555"}
 directory: {kind: embedded}
@@ -98,7 +99,7 @@ administrators: [{user_id: " Adele@Contoso.com ", role: owner}, {user_id: budi@c
 policy:
   preset: kunci
   reset: {scope: selected, groups: [staff], exclude_groups: [guests], gates: 2, methods: [email, recovery_code], privileged: two_strong_gates, unlock_without_reset: false, disclose_status: true}
-  registration: {required_at_sign_in: false, reconfirm_after_days: 0, skips_allowed: 1, skip_days: 2}
+  registration: {required_at_sign_in: false, reconfirm_after_days: 0, skips_allowed: 1, skip_days: 2, networks: [192.0.2.0/24, "2001:db8::/32"]}
   questions: {to_register: 4, to_reset: 3, custom: [Who was the first to teach you?, {id: Siapa guru pertamamu?, en: Who taught you first?}]}
   administrators: {gates: 2}
   notifications: {user_on_reset: false, admins_on_admin_reset: false, helpdesk_mail: hourly}
@@ -113,7 +114,7 @@ policy:
   temporary_access_pass: {length: 20, default_minutes: 30, min_minutes: 15, max_minutes: 45, one_time: false}
 `)
 	want := Document{
-		Slug: "contoso", Name: "PT Contoso Indonesia", Domains: []string{"contoso.com", "contoso.co.id"}, Language: "en",
+		Slug: "contoso", Name: "PT Contoso Indonesia", Domains: []string{"contoso.com", "contoso.co.id"}, Language: "en", TimeZone: "Asia/Makassar",
 		Branding:       BrandingFile{Color: "#0f6cbd"},
 		Support:        Support{Email: "helpdesk@contoso.com", URL: "https://help.contoso.com", Phone: "+62 21 555"},
 		Directory:      DirectoryConfig{Kind: "embedded"},
@@ -122,7 +123,7 @@ policy:
 			Preset: "kunci",
 			Reset: ResetPolicy{"selected", []string{"staff"}, []string{"guests"}, 2, []method.Kind{method.Email, method.RecoveryCode},
 				"two_strong_gates", false, true},
-			Registration:          RegistrationPolicy{false, 0, 1, 2},
+			Registration:          RegistrationPolicy{false, 0, 1, 2, []string{"192.0.2.0/24", "2001:db8::/32"}},
 			Questions:             QuestionPolicy{4, 3, []config.Texts{{"": "Who was the first to teach you?"}, {"id": "Siapa guru pertamamu?", "en": "Who taught you first?"}}},
 			Administrators:        AdministratorRules{2},
 			Notifications:         Notifications{HelpdeskMail: MailHourly},
@@ -228,6 +229,8 @@ func TestWhatAFileIsRefusedFor(t *testing.T) {
 		"a question of two letters":             {policy("questions: {custom: [{id: ab, en: Why not?}]}"), "policy.questions.custom[0]"},
 		"too many questions":                    {policy("questions: {custom: [" + strings.Repeat("Why?, ", 20) + "Why?]}"), "policy.questions.custom"},
 		"a question twice":                      {policy("questions: {custom: [Why?, Why?]}"), "policy.questions.custom[1]"},
+		"a network that is an address":          {policy("registration: {networks: [192.0.2.1]}"), "policy.registration.networks[0]"},
+		"a network twice":                       {policy("registration: {networks: [192.0.2.0/24, 192.0.2.0/24]}"), "policy.registration.networks[1]"},
 		"short codes":                           {policy("codes: {digits: 4}"), "policy.codes.digits"},
 		"codes that live too long":              {policy("codes: {minutes: 60}"), "policy.codes.minutes"},
 		"a country in words":                    {policy("phone: {countries: [Indonesia]}"), "policy.phone.countries[0]"},

@@ -2,6 +2,7 @@ package org
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestAPolicyOfEntraIsCarried(t *testing.T) {
 	if want := []method.Kind{method.AuthenticatorCode, method.HardwareToken, method.Email, method.SecurityQuestions}; !slices.Equal(p.Reset.Methods, want) {
 		t.Errorf("methods: %v", p.Reset.Methods)
 	}
-	if p.Questions.ToRegister != 4 || p.Questions.ToReset != 3 || p.Registration != (RegistrationPolicy{true, 90, 3, 7}) || p.Notifications != (Notifications{UserOnReset: true, HelpdeskMail: MailAtOnce}) {
+	if p.Questions.ToRegister != 4 || p.Questions.ToReset != 3 || !reflect.DeepEqual(p.Registration, RegistrationPolicy{true, 90, 3, 7, nil}) || p.Notifications != (Notifications{UserOnReset: true, HelpdeskMail: MailAtOnce}) {
 		t.Errorf("questions %+v, registration %+v, notices %+v", p.Questions, p.Registration, p.Notifications)
 	}
 	if got.Support.Email != "helpdesk@contoso.com" {

@@ -2,6 +2,7 @@ package org
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -68,6 +69,22 @@ type RegistrationPolicy struct {
 	ReconfirmAfterDays int  `json:"reconfirm_after_days"` // 0: never
 	SkipsAllowed       int  `json:"skips_allowed"`
 	SkipDays           int  `json:"skip_days"`
+	// Networks are those from which people register and change methods; empty: everywhere.
+	Networks []string `json:"networks"`
+}
+
+// From tells whether people may register and change methods from an address. One
+// that cannot be read is in no network.
+func (p RegistrationPolicy) From(ip string) bool {
+	if len(p.Networks) == 0 {
+		return true
+	}
+	at, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	at = at.WithZone("").Unmap()
+	return slices.ContainsFunc(networks(p.Networks), func(n netip.Prefix) bool { return n.Contains(at) })
 }
 
 // QuestionPolicy is about security questions, where they are on.
@@ -185,7 +202,7 @@ func Defaults() Policy {
 
 // clone shares nothing with p.
 func (p Policy) clone() Policy {
-	for _, list := range []*[]string{&p.Reset.Groups, &p.Reset.ExcludeGroups, &p.Phone.Countries, &p.Password.Banned} {
+	for _, list := range []*[]string{&p.Reset.Groups, &p.Reset.ExcludeGroups, &p.Registration.Networks, &p.Phone.Countries, &p.Password.Banned} {
 		*list = slices.Clone(*list)
 	}
 	p.Reset.Methods = slices.Clone(p.Reset.Methods)

@@ -61,6 +61,8 @@ const (
 	StepUp       Code = "step-up"      // a fresh proof is needed first
 	SignedOut    Code = "signed-out"   // no session, or it ended
 	RegisterNow  Code = "register-now" // a method is to be registered; nothing else does instead
+	// RegisterElsewhere: methods are registered from the organization's networks only.
+	RegisterElsewhere Code = "register-elsewhere"
 
 	// Signing in at the organization's identity provider.
 	ProviderUnavailable Code = "provider-unavailable" // it does not answer, or is not set up

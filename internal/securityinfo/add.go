@@ -41,7 +41,7 @@ type Reply struct {
 }
 
 // Begin stores a method that waits for its proof and sends what proves it, or
-// stores one that is issued. Problems: StepUp, SignedOut, MethodKind,
+// stores one that is issued. Problems: StepUp, SignedOut, RegisterElsewhere, MethodKind,
 // MethodLimit, MethodDuplicate, NotFound (of Replaces), AfterReset, Conflict,
 // Busy, and those of the kind's form. Refused SendLimit: too many messages.
 func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) (Reply, error) {
@@ -96,6 +96,9 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor, who Who, in Begin) 
 
 func (s *Service) mayBegin(f facts, in Begin) error {
 	if err := s.fresh(f, in.Kind); err != nil {
+		return err
+	}
+	if err := f.inside(); err != nil {
 		return err
 	}
 	if in.Replaces != "" {
@@ -307,6 +310,9 @@ func (s *Service) Confirm(ctx context.Context, by audit.Actor, who Who, in Confi
 	var reply Reply
 	err = s.step(ctx, who, func(tx *store.Tx, f facts) error {
 		reply = Reply{}
+		if err := f.inside(); err != nil {
+			return err
+		}
 		m, ok := f.pending(in.Kind)
 		if !ok || m.ID != p.Method.ID {
 			reply = expired

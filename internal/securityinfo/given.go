@@ -79,11 +79,14 @@ func (f facts) given(id string) (method.Method, error) {
 // Claim begins to confirm that a method which the organization entered is the
 // person's: it sends the code, or the code that lives again. A method that the
 // person signed in with just now needs none and is theirs at once (Claimed).
-// Problems: StepUp, SignedOut, NotFound (see Given), SendOff. Refused: SendLimit,
+// Problems: StepUp, SignedOut, RegisterElsewhere, NotFound (see Given), SendOff. Refused: SendLimit,
 // SendPaused, PhoneCountry.
 func (s *Service) Claim(ctx context.Context, by audit.Actor, who Who, id, lang string, form Form) (reply Reply, claimed bool, err error) {
 	err = s.on(ctx, who, id, func(tx *store.Tx, f facts, _ method.Method) error {
 		reply, claimed = Reply{}, false
+		if err := f.inside(); err != nil {
+			return err
+		}
 		m, err := f.given(id)
 		if err != nil {
 			return err
@@ -98,7 +101,7 @@ func (s *Service) Claim(ctx context.Context, by audit.Actor, who Who, id, lang s
 	return reply, claimed, err
 }
 
-// Claimed judges the code that proves it. Problems: StepUp, SignedOut, NotFound
+// Claimed judges the code that proves it. Problems: StepUp, SignedOut, RegisterElsewhere, NotFound
 // (see Given; a second press of the button is not one), CodeFormat, Busy. Refused:
 // CodeWrong, CodeExpired, Blocked.
 func (s *Service) Claimed(ctx context.Context, by audit.Actor, who Who, id, code string) (Reply, error) {
@@ -119,6 +122,9 @@ func (s *Service) Claimed(ctx context.Context, by audit.Actor, who Who, id, code
 		reply, mine = Reply{Method: m}, !given(m)
 		if mine {
 			return nil
+		}
+		if err := f.inside(); err != nil {
+			return err
 		}
 		c, err := s.current(ctx, tx, f, m)
 		if passed, err := s.passed(ctx, tx, by, f, c, err, answer, &reply); !passed {

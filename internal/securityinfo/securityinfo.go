@@ -75,6 +75,7 @@ func New(d Deps) (*Service, error) {
 type Who struct {
 	Account account.Account
 	Session session.Session
+	IP      string // where the request came from
 }
 
 // facts is what a step is judged by, read in its transaction.
@@ -82,6 +83,7 @@ type facts struct {
 	org     *org.Organization
 	account account.Account
 	session session.Session
+	ip      string
 	need    account.Requirement
 	methods []method.Method // proved and pending ones
 	tokens  []method.Token  // handed to the person
@@ -94,7 +96,7 @@ type facts struct {
 }
 
 func (s *Service) read(ctx context.Context, tx *store.Tx, who Who) (facts, error) {
-	f := facts{now: tx.Now(), noPasskeys: s.d.Challenges.RelyingParty() == ""}
+	f := facts{now: tx.Now(), ip: who.IP, noPasskeys: s.d.Challenges.RelyingParty() == ""}
 	var err error
 	if f.session, err = s.d.Sessions.Get(ctx, tx, who.Session.ID); err != nil {
 		return f, err
@@ -143,6 +145,15 @@ func (s *Service) fresh(f facts, k method.Kind) error {
 		return problem.New(problem.StepUp)
 	}
 	return nil
+}
+
+// inside refuses to register from outside the networks that the policy names. A
+// pass was handed out by somebody who made sure whose it is: it counts anywhere.
+func (f facts) inside() error {
+	if f.org.Policy.Registration.From(f.ip) || f.session.PassID != "" {
+		return nil
+	}
+	return problem.New(problem.RegisterElsewhere)
 }
 
 // Fresh refuses, with problem StepUp, somebody who would be refused at the next

@@ -17,6 +17,8 @@ type View struct {
 	Kinds   []Offer         // what can be added, strongest first
 	Tokens  []method.Token  // handed to the person and not activated
 	Reset   Reset
+	// Outside tells that nothing can be registered or changed from where the person is.
+	Outside bool
 	// Passkeys tells the browser which passkeys still count, as JSON.
 	Passkeys string
 }
@@ -74,7 +76,7 @@ func (s *Service) View(ctx context.Context, who Who) (View, error) {
 		if err != nil {
 			return err
 		}
-		v = View{Methods: f.rows(), Kinds: f.kinds(), Tokens: f.waiting(), Reset: f.reset()}
+		v = View{Outside: f.inside() != nil, Methods: f.rows(), Kinds: f.kinds(), Tokens: f.waiting(), Reset: f.reset()}
 		gone, err := s.d.Methods.ListDeleted(ctx, tx, f.org.ID, f.account.ID)
 		if err != nil {
 			return err

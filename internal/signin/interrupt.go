@@ -32,6 +32,9 @@ type Interrupt struct {
 	CanSkip   bool
 	SkipsLeft int
 	Until     time.Time
+	// Outside tells that methods cannot be registered from where the person is:
+	// going on costs nothing, and they are asked again next time.
+	Outside bool
 }
 
 // Interrupt says what is asked of somebody now. It is a pure function of the
@@ -59,6 +62,15 @@ func (s Signed) Interrupt() Interrupt {
 		return Interrupt{Ask: AskConfirm}
 	}
 	return Interrupt{}
+}
+
+// interruptFrom is Interrupt for somebody at an address.
+func (s Signed) interruptFrom(ip string) Interrupt {
+	i := s.Interrupt()
+	if i.Ask == AskRegister && s.Session.PassID == "" && !s.Org.Policy.Registration.From(ip) {
+		i.Outside, i.CanSkip = true, true
+	}
+	return i
 }
 
 // byPass tells whether a pass that an administrator issued is what let somebody
@@ -105,7 +117,7 @@ func (s Signed) resets() bool {
 
 // Asked gives what the interrupt's page shows. Ask is AskNothing when nothing is
 // asked, or when it was answered in this session already.
-func (s *Service) Asked(ctx context.Context, signed Signed) (Interrupt, error) {
+func (s *Service) Asked(ctx context.Context, by audit.Actor, signed Signed) (Interrupt, error) {
 	var answered bool
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		answered, err = selectAnswered(ctx, tx, signed.Session.ID)
@@ -114,15 +126,15 @@ func (s *Service) Asked(ctx context.Context, signed Signed) (Interrupt, error) {
 	if err != nil || Next(signed, answered) != StepInterrupt {
 		return Interrupt{}, err
 	}
-	return signed.Interrupt(), nil
+	return signed.interruptFrom(by.IP), nil
 }
 
 // Skip puts registering off once more, once in a session however often it is
 // sent. Problem RegisterNow: it cannot be put off any more.
 func (s *Service) Skip(ctx context.Context, by audit.Actor, token string, signed Signed) error {
 	return s.answer(ctx, token, signed, func(tx *store.Tx, now Signed) error {
-		i := now.Interrupt()
-		if i.Ask != AskRegister {
+		i := now.interruptFrom(by.IP)
+		if i.Ask != AskRegister || i.Outside {
 			return nil
 		}
 		if !i.CanSkip {

@@ -324,7 +324,7 @@ func TestSkippingIsBoundedAndCountsOnceASession(t *testing.T) {
 			for range 3 {
 				must(t, w.s.Skip(t.Context(), in.Signed.Actor(by), in.Token, in.Signed))
 			}
-			if asked, err := w.s.Asked(t.Context(), w.signed(in.Token)); err != nil || asked.Ask != signin.AskNothing {
+			if asked, err := w.s.Asked(t.Context(), audit.Actor{}, w.signed(in.Token)); err != nil || asked.Ask != signin.AskNothing {
 				t.Errorf("asked again: %+v, %v", asked, err)
 			}
 		}
@@ -332,13 +332,13 @@ func TestSkippingIsBoundedAndCountsOnceASession(t *testing.T) {
 		if err := w.s.Skip(t.Context(), in.Signed.Actor(by), in.Token, in.Signed); !problem.Has(err, problem.RegisterNow) {
 			t.Errorf("a third time: %v", err)
 		}
-		if asked, err := w.s.Asked(t.Context(), w.signed(in.Token)); err != nil || asked.Ask != signin.AskRegister {
+		if asked, err := w.s.Asked(t.Context(), audit.Actor{}, w.signed(in.Token)); err != nil || asked.Ask != signin.AskRegister {
 			t.Errorf("after a refused skip nothing is asked: %+v, %v", asked, err)
 		}
 		if err := w.s.LooksGood(t.Context(), in.Signed.Actor(by), in.Token, in.Signed); !problem.Has(err, problem.RegisterNow) {
 			t.Errorf("methods that are not there look good: %v", err)
 		}
-		if asked, err := w.s.Asked(t.Context(), w.signed(in.Token)); err != nil || asked.Ask != signin.AskRegister {
+		if asked, err := w.s.Asked(t.Context(), audit.Actor{}, w.signed(in.Token)); err != nil || asked.Ask != signin.AskRegister {
 			t.Errorf("after that nothing is asked: %+v, %v", asked, err)
 		}
 		if n := w.count(audit.RegistrationReconfirmed, ""); n != 0 || w.count(audit.RegistrationSkipped, "") != 2 {

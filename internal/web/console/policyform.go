@@ -28,6 +28,7 @@ var policyLayout = []struct {
 	}},
 	{"registration", []string{
 		"registration.required_at_sign_in", "registration.reconfirm_after_days", "registration.skips_allowed", "registration.skip_days",
+		"registration.networks",
 	}},
 	{"codes", []string{"codes.digits", "codes.minutes", "phone.countries", "phone.per_day"}},
 	{"questions", []string{"questions.to_register", "questions.to_reset", "questions.custom"}},
@@ -478,7 +479,7 @@ func keyWords(printer *i18n.Printer, place, key string) string {
 }
 
 // ownKeys are the organization's own, and no preset can know them.
-var ownKeys = []string{"reset.groups", "reset.exclude_groups", "phone.countries", "password.banned", "questions.custom"}
+var ownKeys = []string{"reset.groups", "reset.exclude_groups", "registration.networks", "phone.countries", "password.banned", "questions.custom"}
 
 // withPreset gives another preset's values, and keeps what is the organization's
 // own; false when there is no such preset.

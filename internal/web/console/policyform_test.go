@@ -79,7 +79,7 @@ func unusual() org.Policy {
 		Scope: org.ScopeSelected, Groups: []string{"cn=staff, all,dc=contoso", "guests"}, ExcludeGroups: []string{"robots"}, Gates: 2,
 		Methods: []method.Kind{method.Email, method.Passkey, method.SecurityQuestions}, Privileged: org.PrivilegedTwoStrongGates,
 	}
-	p.Registration = org.RegistrationPolicy{ReconfirmAfterDays: 90, SkipsAllowed: 1, SkipDays: 2}
+	p.Registration = org.RegistrationPolicy{ReconfirmAfterDays: 90, SkipsAllowed: 1, SkipDays: 2, Networks: []string{"192.0.2.0/24", "2001:db8::/32"}}
 	p.Questions = org.QuestionPolicy{ToRegister: 4, ToReset: 3, Custom: []config.Texts{{"": "Nama kantor pertama?"}, {"id": "Warna meja?", "en": "Colour of the desk?"}}}
 	p.Notifications = org.Notifications{HelpdeskMail: org.MailDaily}
 	p.Captcha, p.Codes = org.CaptchaAlways, org.CodePolicy{Digits: 7, Minutes: 3}

@@ -25,7 +25,7 @@ type interruptLine struct {
 }
 
 func (p *Portal) interrupt(r *http.Request, who visitor, next string) (*interruptPage, error) {
-	asked, err := p.SignIn.Asked(r.Context(), who.Signed)
+	asked, err := p.SignIn.Asked(r.Context(), who.by, who.Signed)
 	if err != nil || asked.Ask == signin.AskNothing {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (p *Portal) getPassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.URL.Query().Has("changed") && !shown.Must {
-		asked, err := p.SignIn.Asked(r.Context(), who.Signed)
+		asked, err := p.SignIn.Asked(r.Context(), who.by, who.Signed)
 		if err != nil {
 			return err
 		}

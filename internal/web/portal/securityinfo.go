@@ -33,7 +33,7 @@ func (p *Portal) securityInfoRoutes() []Route {
 
 // who is the visitor as room securityinfo takes them.
 func (v visitor) who() securityinfo.Who {
-	return securityinfo.Who{Account: v.Account, Session: v.Session}
+	return securityinfo.Who{Account: v.Account, Session: v.Session, IP: v.by.IP}
 }
 
 func (v visitor) base(name, title, back string) page.Base {
@@ -81,6 +81,8 @@ type infoPage struct {
 	Deleted []deletedRow
 	Reset   securityinfo.Reset
 	Org     string
+	// Outside tells that nothing can be registered from where the person is.
+	Outside bool
 	// Given is how many the organization entered that are not confirmed.
 	Given int
 	// Console tells that the person is an administrator.
@@ -123,7 +125,7 @@ func (p *Portal) infoPage(r *http.Request, v visitor) (*infoPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name, Passkeys: view.Passkeys}
+	shown := &infoPage{Base: v.base("security-info", "securityinfo.title", ""), Reset: view.Reset, Org: v.Org.Name, Outside: view.Outside, Passkeys: view.Passkeys}
 	_, shown.Console = v.Org.RoleOf(v.Account.Entry.UserID, v.Account.Entry.Groups)
 	for _, row := range view.Methods {
 		shown.Methods = append(shown.Methods, infoRow{row, row.ProvedBy == method.ByAdministrator && !row.Given})

@@ -77,6 +77,9 @@ func (s adding) form(title string) addForm {
 type addPage struct {
 	page.Base
 	Kinds []securityinfo.Offer
+	// Outside tells that nothing can be registered from where the person is.
+	Outside bool
+	Org     string
 	// NoPasskeys is why there are none, where the organization would allow them.
 	NoPasskeys string
 }
@@ -86,7 +89,10 @@ func (p *Portal) addPage(r *http.Request, v visitor) (*addPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := &addPage{Base: v.base("security-info-add", "securityinfo.add.title", infoPath)}
+	shown := &addPage{Base: v.base("security-info-add", "securityinfo.add.title", infoPath), Outside: view.Outside, Org: v.Org.Name}
+	if view.Outside {
+		return shown, nil
+	}
 	for _, o := range view.Kinds {
 		if _, ok := kindPages[o.Kind]; ok {
 			shown.Kinds = append(shown.Kinds, o)
@@ -120,7 +126,7 @@ func (p *Portal) getAdd(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		offer, ok := offeredKind(view, k)
-		if !chosen || !ok || offer.Full && !offer.Pending && r.URL.Query().Get("replaces") == "" {
+		if view.Outside || !chosen || !ok || offer.Full && !offer.Pending && r.URL.Query().Get("replaces") == "" {
 			shown, err := p.addPage(r, v)
 			if err != nil {
 				return err

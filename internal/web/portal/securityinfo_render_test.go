@@ -48,6 +48,12 @@ func securityInfoStories(base func(name, title string) page.Base) []story {
 		{"add no passkeys yet", "securityinfo_add", "/security-info/add", func() page.Page {
 			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), NoPasskeys: "securityinfo.passkey.none." + challenge.AddressIsInsecure}
 		}},
+		{"add from outside", "securityinfo_add", "/security-info/add", func() page.Page {
+			return &addPage{Base: base("security-info-add", "securityinfo.add.title"), Outside: true, Org: "Contoso"}
+		}},
+		{"security-info from outside", "securityinfo_list", "/security-info", func() page.Page {
+			return &infoPage{Base: base("security-info", "securityinfo.title"), Methods: rows, Outside: true, Org: "Contoso"}
+		}},
 		{"add nothing", "securityinfo_add", "/security-info/add", func() page.Page {
 			return &addPage{Base: base("security-info-add", "securityinfo.add.title")}
 		}},

@@ -88,6 +88,10 @@ func signinStories(base func(name, title string) page.Base) []story {
 			return &interruptPage{Base: base("interrupt", "interrupt.register.title"), Org: "Contoso", Next: "/password",
 				Interrupt: signin.Interrupt{Ask: signin.AskRegister, CanSkip: true, SkipsLeft: 2, Until: time.Unix(0, 0)}}
 		}},
+		{"interrupt from outside", "interrupt", "/interrupt", func() page.Page {
+			return &interruptPage{Base: base("interrupt", "interrupt.register.title"), Org: "Contoso",
+				Interrupt: signin.Interrupt{Ask: signin.AskRegister, CanSkip: true, Outside: true}}
+		}},
 		{"interrupt at its end", "interrupt", "/interrupt", func() page.Page {
 			return &interruptPage{Base: base("interrupt", "interrupt.register.title"), Org: "Contoso", Interrupt: signin.Interrupt{Ask: signin.AskRegister}}
 		}},
