@@ -42,6 +42,22 @@ type activityDay struct {
 	SignedIn     int    `json:"signed_in"`
 	SignInFailed int    `json:"signin_failed"`
 	CallsSaved   int    `json:"calls_saved" doc:"Resets and unlocks that people did themselves"`
+	SignInLocked int    `json:"signin_locked" doc:"Locks of accounts, addresses and second factors"`
+	Added        int    `json:"methods_added" doc:"Methods that people registered themselves"`
+	Deleted      int    `json:"methods_deleted" doc:"By anybody"`
+	Registered   int    `json:"registered" doc:"People who became able to reset"`
+	Skipped      int    `json:"skipped" doc:"Times that registering was put off"`
+	Reconfirmed  int    `json:"reconfirmed" doc:"Times that somebody said their methods are still right"`
+}
+
+type activityMethod struct {
+	Method    method.Kind `json:"method"`
+	Added     int         `json:"added" doc:"By the people themselves"`
+	Entered   int         `json:"entered" doc:"By administrators and account files"`
+	Confirmed int         `json:"confirmed" doc:"Entered ones that their person proved"`
+	Replaced  int         `json:"replaced"`
+	Deleted   int         `json:"deleted"`
+	Restored  int         `json:"restored"`
 }
 
 type activityEnding struct {
@@ -85,6 +101,7 @@ type activityOutput struct {
 		Refusals map[string]int      `json:"refusals" doc:"Dead ends by their code"`
 		Rules    map[string]int      `json:"passwords_refused" doc:"New passwords refused, by the rule they broke"`
 		Left     map[string]int      `json:"left_at" doc:"Flows that ran out, by the step they stood at"`
+		Methods  []activityMethod    `json:"methods" doc:"What became of methods, by kind"`
 		Endings  []activityEnding    `json:"endings" doc:"How resets and unlocks ended, by the method they stood at; one that needed two counts at both"`
 		Within   activityTimes       `json:"finished_within_seconds"`
 		Proofs   map[method.Kind]int `json:"proofs" doc:"Gates passed by kind of method"`
@@ -142,11 +159,15 @@ func (a *API) activity(ctx context.Context, in *activityInput) (*activityOutput,
 		for _, d := range p.Days {
 			out.Body.Days = append(out.Body.Days, activityDay{
 				d.Day.String(), d.Completed, d.Unlocked, d.Changed, d.Abandoned, d.Blocked, d.Cancelled, d.Contacted, d.Failed, d.Requests,
-				d.SignedIn, d.NotSigned, d.Saved(),
+				d.SignedIn, d.NotSigned, d.Saved(), d.Locked, d.Registered, d.Deleted, d.Asked.Completed, d.Asked.Skipped, d.Asked.Reconfirmed,
 			})
 		}
 		out.Body.Begun, out.Body.Refusals, out.Body.Proofs, out.Body.Failures = p.Begun, p.Refusals, p.Proofs, p.Failures
 		out.Body.Rules, out.Body.Left = p.Rules, p.Left
+		out.Body.Methods = make([]activityMethod, 0, len(p.Registering))
+		for _, r := range p.Registering {
+			out.Body.Methods = append(out.Body.Methods, activityMethod{r.Kind, r.Added, r.Entered, r.Confirmed, r.Replaced, r.Deleted, r.Restored})
+		}
 		out.Body.Endings = []activityEnding{}
 		for _, w := range p.Ways {
 			out.Body.Endings = append(out.Body.Endings, activityEnding{

@@ -142,7 +142,8 @@ func TestEveryWayBackInStandsInTheReports(t *testing.T) {
 				want  string
 			}{
 				// reset unlocked changed abandoned blocked cancelled contacted failed requests signed_in signin_failed calls_saved
-				{"days", []string{today}, "1 1 0 1 1 1 1 2 1 0 10 2"},
+				// signin_locked methods_added methods_deleted registered skipped reconfirmed
+				{"days", []string{today}, "1 1 0 1 1 1 1 2 1 0 10 2 1 0 0 0 0 0"},
 				// reset unlocked abandoned blocked cancelled contacted failed
 				{"endings", []string{"email"}, "1 1 1 1 1 0 0"},
 				{"endings", []string{"none"}, "0 0 0 0 0 1 2"},
@@ -228,7 +229,7 @@ func onReportsPage(t *testing.T, b *kuncitest.Browser, span string) {
 			t.Errorf("a chart without a table under it: %s", c[0])
 		}
 	}
-	if len(drawn) != 2 {
+	if len(drawn) != 3 { // resets, registration, sign-ins: nobody registered a method
 		t.Errorf("%d charts", len(drawn))
 	}
 	// Days that are none are said at their field, with what was typed.

@@ -70,10 +70,14 @@ func tally(events []audit.Record) map[key]int64 {
 type Activity struct {
 	Day Day
 	Endings
-	Changed   int // passwords that were changed with the old one
-	Requests  int // "contact your administrator" and "this wasn't me"
-	SignedIn  int
-	NotSigned int // wrong passwords and codes at sign-in
+	Changed    int // passwords that were changed with the old one
+	Requests   int // "contact your administrator" and "this wasn't me"
+	SignedIn   int
+	NotSigned  int // wrong passwords and codes at sign-in
+	Locked     int // locks of smart lockout, of addresses and of second factors
+	Asked      Asked
+	Registered int // methods that people added themselves
+	Deleted    int // methods, by anybody
 }
 
 // Period is what happened in a span of days.
@@ -93,6 +97,8 @@ type Period struct {
 	Times    Times
 	// Begun is how many resets were started, dead ends not counted.
 	Begun int
+	// Registering is what became of methods, of every kind in the order of kinds.
+	Registering []Registering
 }
 
 // longestPeriod bounds what is read at once; ten years.
@@ -148,6 +154,11 @@ func (s *Service) Activity(ctx context.Context, tx *store.Tx, orgID string, from
 		p.Total.add(k, n)
 	})
 	ways, times := make(map[string]*Way), make(map[int]int)
+	at := make(map[string]int)
+	for i, k := range method.Kinds() {
+		p.Registering = append(p.Registering, Registering{Kind: k})
+		at[string(k)] = i
+	}
 	if err == nil {
 		err = eachSum(ctx, tx, orgID, from, to, func(k key, n int) {
 			p.add(k, n)
@@ -161,6 +172,10 @@ func (s *Service) Activity(ctx context.Context, tx *store.Tx, orgID string, from
 				w.add(k, n)
 			case finishedIn:
 				times[secondsOf(k.reason)] += n
+			case audit.MethodAdded, audit.MethodChanged, audit.MethodDeleted:
+				if i, known := at[k.methodKind]; known {
+					p.Registering[i].add(k, n)
+				}
 			}
 		})
 	}
@@ -206,6 +221,15 @@ func (a *Activity) add(k key, n int) {
 		a.SignedIn += n
 	case audit.SignInFailed:
 		a.NotSigned += n
+	case audit.SignInLocked:
+		a.Locked += n
+	case audit.MethodAdded, audit.MethodDeleted:
+		var r Registering
+		r.add(k, n)
+		a.Registered += r.Added
+		a.Deleted += r.Deleted
+	default:
+		a.Asked.add(k, n)
 	}
 }
 

@@ -56,6 +56,12 @@ func (a *Activity) plus(b Activity) {
 	a.Requests += b.Requests
 	a.SignedIn += b.SignedIn
 	a.NotSigned += b.NotSigned
+	a.Locked += b.Locked
+	a.Asked.Completed += b.Asked.Completed
+	a.Asked.Skipped += b.Asked.Skipped
+	a.Asked.Reconfirmed += b.Asked.Reconfirmed
+	a.Registered += b.Registered
+	a.Deleted += b.Deleted
 }
 
 // Count is how often something was.

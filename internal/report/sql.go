@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,13 +57,19 @@ func firstOf(month int64) Day {
 }
 
 // shownByDay are the kinds whose counts are shown day by day.
-var shownByDay = []audit.Kind{ended, audit.PasswordChanged, audit.RequestOpened, audit.SignInSucceeded, audit.SignInFailed}
+var shownByDay = []audit.Kind{
+	ended, audit.PasswordChanged, audit.RequestOpened, audit.SignInSucceeded, audit.SignInFailed, audit.SignInLocked,
+	audit.RegistrationCompleted, audit.RegistrationSkipped, audit.RegistrationReconfirmed, audit.MethodAdded, audit.MethodDeleted,
+}
+
+// shownByReason are those of them whose reason tells what they count as.
+var shownByReason = []audit.Kind{ended, audit.MethodAdded, audit.MethodDeleted}
 
 // eachDaily gives the counts of every day, of what is shown by day.
 func eachDaily(ctx context.Context, tx *store.Tx, orgID string, from, to Day, fn func(key, int)) error {
 	for _, kind := range shownByDay {
 		how := "''"
-		if kind == ended {
+		if slices.Contains(shownByReason, kind) {
 			how = "reason"
 		}
 		err := each(ctx, tx, fn, `SELECT day, kind, outcome, `+how+` AS how, '', CAST(SUM(n) AS BIGINT)

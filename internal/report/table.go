@@ -17,11 +17,11 @@ type Table struct {
 }
 
 // TableNames are the reports there are, in the order of the page.
-var TableNames = []string{"days", "registration", "methods", "endings", "reasons", "times"}
+var TableNames = []string{"days", "registration", "methods", "registering", "endings", "reasons", "times"}
 
 // Tables gives every report of a span, in the order of TableNames.
 func Tables(p Period, history []Registration, now Registration) []Table {
-	return []Table{days(p), registration(history), methods(p, now), endings(p), reasons(p), times(p)}
+	return []Table{days(p), registration(history), methods(p, now), registering(p), endings(p), reasons(p), times(p)}
 }
 
 func row(first string, numbers ...int) []string {
@@ -34,10 +34,10 @@ func row(first string, numbers ...int) []string {
 
 func days(p Period) Table {
 	t := Table{Name: "days", Header: []string{"day", "reset", "unlocked", "changed", "abandoned", "blocked", "cancelled", "contacted", "failed",
-		"requests", "signed_in", "signin_failed", "calls_saved"}}
+		"requests", "signed_in", "signin_failed", "calls_saved", "signin_locked", "methods_added", "methods_deleted", "registered", "skipped", "reconfirmed"}}
 	for _, a := range p.Days {
 		t.Rows = append(t.Rows, row(a.Day.String(), a.Completed, a.Unlocked, a.Changed, a.Abandoned, a.Blocked, a.Cancelled, a.Contacted, a.Failed,
-			a.Requests, a.SignedIn, a.NotSigned, a.Saved()))
+			a.Requests, a.SignedIn, a.NotSigned, a.Saved(), a.Locked, a.Registered, a.Deleted, a.Asked.Completed, a.Asked.Skipped, a.Asked.Reconfirmed))
 	}
 	return t
 }
@@ -61,6 +61,14 @@ func methods(p Period, now Registration) Table {
 	t := Table{Name: "methods", Header: []string{"method", "people", "proved", "wrong_answers"}}
 	for _, k := range method.Kinds() {
 		t.Rows = append(t.Rows, row(string(k), now.ByKind[k], p.Proofs[k], p.Failures[string(k)]))
+	}
+	return t
+}
+
+func registering(p Period) Table {
+	t := Table{Name: "registering", Header: []string{"method", "added", "entered", "confirmed", "replaced", "deleted", "restored"}}
+	for _, r := range p.Registering {
+		t.Rows = append(t.Rows, row(string(r.Kind), r.Added, r.Entered, r.Confirmed, r.Replaced, r.Deleted, r.Restored))
 	}
 	return t
 }

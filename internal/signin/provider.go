@@ -241,7 +241,7 @@ func (s *Service) bind(ctx context.Context, tx *store.Tx, by audit.Actor, signed
 	}
 	return s.d.Audit.Record(ctx, tx, by, audit.Event{
 		Kind: audit.MethodAdded, Org: signed.Org.ID, Target: signed.Account.ID, TargetUserID: signed.Account.Entry.UserID,
-		Outcome: audit.Success, MethodKind: byProvider,
+		Outcome: audit.Success, Reason: "identity-bound", MethodKind: byProvider,
 	})
 }
 

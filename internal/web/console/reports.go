@@ -28,6 +28,8 @@ type reportsPage struct {
 	History    []report.Registration // one for each Step
 	Registered lines
 	Methods    []share // people who have each
+	Registers  chart   // methods that people registered
+	SignIns    lines
 	Proofs     []methodRow
 	Endings    []share
 	Times      []share
@@ -38,11 +40,15 @@ type reportsPage struct {
 	tables []report.Table
 }
 
-// span is a range that ends today.
+// span is a range that ends today. Whole years are told as years.
 type span struct {
-	Days int
-	From string
+	Days, Years int
+	From        string
 }
+
+const year = 365
+
+var spansOfDays = []int{30, 90, year, 3 * year}
 
 // methodRow is what became of one kind of method.
 type methodRow struct {
@@ -80,8 +86,8 @@ func (c *Console) report(r *http.Request, d desk, first, last string, view *repo
 		}
 		view.From, view.To = from.String(), to.String()
 		view.First, view.Last = view.From, view.To
-		for _, days := range []int{30, 90, 365, 1095} {
-			view.Spans = append(view.Spans, span{days, (report.DayOf(tx.Now()) - report.Day(days) + 1).String()})
+		for _, days := range spansOfDays {
+			view.Spans = append(view.Spans, span{days, days / year, (report.DayOf(tx.Now()) - report.Day(days) + 1).String()})
 		}
 		if view.Period, err = c.Report.Activity(r.Context(), tx, d.Org.ID, from, to); err != nil {
 			return err
@@ -104,6 +110,14 @@ func (v *reportsPage) draw(from, to report.Day, history []report.Registration) {
 		bars[i] = bar{Label: a.Day.String(), Value: a.Completed + a.Unlocked}
 	}
 	v.Resets = draw(bars)
+	registers, signIns := make([]bar, len(v.Steps)), make([]point, len(v.Steps))
+	for i, a := range v.Steps {
+		registers[i] = bar{Label: a.Day.String(), Value: a.Registered}
+		signIns[i] = point{At: (float64(i) + .5) / float64(len(v.Steps)), Values: []int{a.SignedIn, a.NotSigned, a.Locked}}
+	}
+	v.Registers = draw(registers)
+	v.SignIns = drawLines([]string{"report.signin.succeeded", "report.signin.failed", "report.signin.locked"}, signIns)
+	v.SignIns.First, v.SignIns.Last = from.String(), to.String()
 	v.drawHistory(from, to, history)
 	t := v.Period.Total
 	v.Endings = shares([]share{
@@ -127,6 +141,16 @@ func (v *reportsPage) draw(from, to report.Day, history []report.Registration) {
 	}
 	v.Times = shares(times)
 	v.Refusals, v.Rules, v.Left = named(v.Period.Refusals), named(v.Period.Rules), named(v.Period.Left)
+}
+
+// Registering are the kinds of methods to which something happened, for the template.
+func (v *reportsPage) Registering() (all []report.Registering) {
+	for _, r := range v.Period.Registering {
+		if r.Any() {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // sharesView is a table with bars, with the page whose words it uses.
