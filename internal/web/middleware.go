@@ -152,6 +152,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 		h.Set("Cache-Control", "no-store")
+		if len(r.TransferEncoding) > 0 {
+			// A length may have stood beside the chunks, and a proxy in front may have gone
+			// by it: what follows is another request for one of us alone (RFC 9112, 6.1).
+			h.Set("Connection", "close")
+		}
 		if s.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
