@@ -130,7 +130,7 @@ func (s *Service) RevokeKey(ctx context.Context, as Authority, o *org.Organizati
 func (s *Service) ByAPIKey(ctx context.Context, text string) (APIKey, error) {
 	refused := problem.New(problem.SignedOut)
 	id, secret, ok := strings.Cut(strings.TrimPrefix(text, keyPrefix), "_")
-	if !ok || !strings.HasPrefix(text, keyPrefix) || len(id) != 32 {
+	if !ok || !strings.HasPrefix(text, keyPrefix) || len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
 		return APIKey{}, refused
 	}
 	id = strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")

@@ -331,7 +331,7 @@ func strict(r *http.Request, takesBody bool) error {
 	return oneOfEachName(body, inGraph(r.URL.Path) || strings.HasSuffix(r.URL.Path, fromEntra))
 }
 
-// oneOfEachName refuses a body in which a name stands twice. Names are in lower
+// oneOfEachName refuses a body in which a name stands twice, or a text holds a NUL. Names are in lower
 // case unless capitals says that some are not; what is unknown is refused later.
 func oneOfEachName(body []byte, capitals bool) error {
 	refused := func() error { return problem.New(problem.BadInput) }
@@ -348,6 +348,9 @@ func oneOfEachName(body []byte, capitals bool) error {
 		}
 		if err != nil {
 			return refused()
+		}
+		if text, ok := token.(string); ok && strings.Contains(text, "\x00") {
+			return refused() // no text of people, and PostgreSQL stores none
 		}
 		top := len(open) - 1
 		if delim, ok := token.(json.Delim); ok {

@@ -17,6 +17,9 @@ func TestABodyHoldsEachNameOnce(t *testing.T) {
 		`{"a":[],"a":[]}`:                           false,
 		`{"a":1`:                                    true, // left to the reader behind, which says what is missing
 		`{"a" 1}`:                                   false,
+		`{"a":"b\u0000"}`:                           false,
+		`{"a\u0000":1}`:                             false,
+		`["b\u0000c"]`:                              false,
 	} {
 		if err := oneOfEachName([]byte(body), false); (err == nil) != ok {
 			t.Errorf("%s: %v", body, err)

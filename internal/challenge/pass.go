@@ -160,7 +160,7 @@ func (s *Service) wrong(ctx context.Context, tx *store.Tx, by audit.Actor, o *or
 func (s *Service) count(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge) (throttle.Verdict, error) {
 	limits := o.Policy.Throttle
 	verdict, err := s.take(ctx, tx, by, o, c)
-	if err != nil || !verdict.Allowed {
+	if err != nil || !verdict.Allowed || !guessed(c.Kind) {
 		return verdict, err
 	}
 	// Last, because everybody in the organization shares this row.
@@ -202,13 +202,23 @@ func (s *Service) succeeded(ctx context.Context, tx *store.Tx, c Challenge) erro
 
 // giveBack returns what count took: the answer was right.
 func (s *Service) giveBack(ctx context.Context, tx *store.Tx, c Challenge) error {
-	for _, key := range []string{doorKey(c), budgetKey(c.OrgID)} {
+	keys := []string{doorKey(c)}
+	if guessed(c.Kind) {
+		keys = append(keys, budgetKey(c.OrgID))
+	}
+	for _, key := range keys {
 		if err := throttle.Return(ctx, tx, key); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// guessed tells whether answers of a kind can be guessed. The organization's budget is
+// against guesses that are spread over many accounts; a signature and an answer from
+// the person's own device are none, so whoever has one gets back in while the budget
+// is used up, and nobody uses it up with them.
+func guessed(k method.Kind) bool { return k != method.Passkey && k != method.AuthenticatorPush }
 
 // failed counts towards the hard cap and, at the cap, tells the person.
 func (s *Service) failed(ctx context.Context, tx *store.Tx, by audit.Actor, o *org.Organization, c Challenge, m method.Method) error {

@@ -242,7 +242,8 @@ func TestWithoutAKeyNothingIsAnswered(t *testing.T) {
 	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
 		c := newProgram(t, p, "contoso", org.Owner)
 		right := c.key
-		for name, key := range map[string]string{"none": "", "made up": "kunci_00000000000000000000000000000000_A", "cut": right[:len(right)-1], "no key": "password"} {
+		for name, key := range map[string]string{"none": "", "made up": "kunci_00000000000000000000000000000000_A", "cut": right[:len(right)-1], "no key": "password",
+			"no text": "kunci_" + strings.Repeat("\xff", 32) + "_A", "in capitals": strings.ToUpper(right), "spaced": right + "A"} {
 			c.key = key
 			if got := c.do(http.MethodGet, api+"/people", ""); got.status != http.StatusUnauthorized || got.code() != string(problem.SignedOut) || got.header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s: %d %s", name, got.status, got.body)

@@ -20,6 +20,9 @@ const (
 	Overall = 24 * time.Hour
 	// touchAfter spares a write for every page: the last use is noted this often.
 	touchAfter = time.Minute
+	// ahead is how far another node's clock may be ahead of this one's. What is later
+	// than that was written while a clock was wrong: it would never grow old.
+	ahead = 5 * time.Minute
 	// Remembered is how long an account stays in the picker without use.
 	Remembered = 90 * 24 * time.Hour
 )
@@ -64,7 +67,8 @@ func (s Session) Fresh(now time.Time, hasFactor bool, d time.Duration) bool {
 	if hasFactor || s.FactorAt.After(at) {
 		at = s.FactorAt
 	}
-	return s.Level == Full && !at.IsZero() && now.Sub(at) <= d
+	age := now.Sub(at)
+	return s.Level == Full && !at.IsZero() && age <= d && age >= -ahead
 }
 
 // Account is one account in the picker.
@@ -247,7 +251,8 @@ func (s *Service) Get(ctx context.Context, tx *store.Tx, id string) (Session, er
 }
 
 func alive(s Session, now time.Time) bool {
-	return now.Sub(s.SeenAt) < Idle && now.Sub(s.CreatedAt) < Overall
+	seen, created := now.Sub(s.SeenAt), now.Sub(s.CreatedAt)
+	return seen < Idle && created < Overall && seen >= -ahead && created >= -ahead
 }
 
 // Ends is when a session ends if it is not used any more.

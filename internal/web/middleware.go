@@ -152,6 +152,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 		h.Set("Cache-Control", "no-store")
+		if len(r.TransferEncoding) > 0 {
+			// A length may have stood beside the chunks, and a proxy in front may have gone
+			// by it: what follows is another request for one of us alone (RFC 9112, 6.1).
+			h.Set("Connection", "close")
+		}
 		if s.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
@@ -160,12 +165,18 @@ func (s *server) guard(next http.Handler) http.Handler {
 }
 
 // admit refuses what no page should see: another host's name, a body or an
-// address too long; it sends old browsers to the page made for them.
+// address too long, an address that is no text; it sends old browsers to the page made for them.
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !s.ours(r):
 			s.fail(w, r, problem.New(problem.WrongHost))
+			return
+		case !page.Plain(r.URL.Path):
+			s.fail(w, r, problem.New(problem.NotFound))
+			return
+		case !plainQuery(r):
+			s.fail(w, r, problem.New(problem.BadInput))
 			return
 		case len(r.URL.Path) > maxPath || r.ContentLength > mostBody(r) && !forPrograms(r.URL.Path):
 			s.fail(w, r, problem.New(problem.TooLong)) // the API asks who sends it first
@@ -177,6 +188,16 @@ func (s *server) admit(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, mostBody(r))
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plainQuery tells whether what the address line asks for is text.
+func plainQuery(r *http.Request) bool {
+	for name, values := range r.URL.Query() {
+		if !page.Plain(name) || slices.ContainsFunc(values, func(value string) bool { return !page.Plain(value) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // pageFor tells pages people look at from files and machines' addresses. The help

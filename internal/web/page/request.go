@@ -67,7 +67,7 @@ const (
 )
 
 // ReadForm reads the body of a POST. A field that stands twice, a name with
-// brackets, text that is not UTF-8 or too long is refused: a form of ours
+// brackets, text that is not UTF-8, holds a NUL or is too long is refused: a form of ours
 // sends none (CWE-235). What the address line holds is not part of a form.
 func ReadForm(r *http.Request) (Form, error) {
 	if err := parseForm(r); err != nil {
@@ -83,6 +83,11 @@ func ReadLongForm(r *http.Request) (Form, error) {
 	}
 	return readForm(r, longestDocument)
 }
+
+// Plain tells whether a text is one: UTF-8 without NUL. Databases refuse everything
+// else where it is stored or looked for (PostgreSQL, SQLSTATE 22021), and what
+// follows a NUL is seen by some programs and not by others (CWE-158).
+func Plain(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // longestList bounds the values of a field that may stand several times.
 const longestList = 20
@@ -100,7 +105,7 @@ func ReadListForm(r *http.Request, list string) (Form, []string, error) {
 		return nil, nil, problem.New(problem.TooLong).On(list)
 	}
 	for _, value := range values {
-		if len(value) > longest || !utf8.ValidString(value) {
+		if len(value) > longest || !Plain(value) {
 			return nil, nil, problem.New(problem.BadInput).On(list)
 		}
 	}
@@ -118,7 +123,7 @@ func parseForm(r *http.Request) error {
 func readForm(r *http.Request, longest int) (Form, error) {
 	form := make(Form, len(r.PostForm))
 	for name, values := range r.PostForm {
-		if len(values) != 1 || !utf8.ValidString(values[0]) || strings.ContainsAny(name, "[]") {
+		if len(values) != 1 || !Plain(values[0]) || !Plain(name) || strings.ContainsAny(name, "[]") {
 			return nil, problem.New(problem.BadInput).On(name)
 		}
 		most := longest

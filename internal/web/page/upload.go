@@ -6,7 +6,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"kunci.dev/kunci/internal/problem"
 )
@@ -56,7 +55,7 @@ func ReadUpload(r *http.Request, file string, most int) (Form, []byte, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if !utf8.Valid(value) {
+		if !Plain(string(value)) {
 			return nil, nil, problem.New(problem.BadInput).On(name)
 		}
 		form[name] = string(value)
