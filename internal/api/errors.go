@@ -61,7 +61,7 @@ func init() {
 		case http.StatusInternalServerError:
 			p.Code = string(problem.Internal)
 		}
-		p.Detail = sentence(i18n.For(i18n.Fallback), p.Code, nil)
+		p.Detail = sentence(i18n.For(i18n.Fallback), p.Code, nil, 0)
 		for _, err := range errs {
 			if detailed, ok := err.(huma.ErrorDetailer); ok {
 				d := detailed.ErrorDetail()
@@ -77,7 +77,7 @@ func init() {
 		err := asProblem(ctx, status, message, errs...)
 		var p *Problem
 		if errors.As(err, &p) {
-			p.Detail = sentence(words(ctx.Context()), p.Code, nil)
+			p.Detail = sentence(words(ctx.Context()), p.Code, nil, 0)
 			for i, one := range p.Errors {
 				p.Errors[i].Message = faultAt(one.Location, one.Message).In(words(ctx.Context()))
 			}
@@ -92,9 +92,12 @@ func init() {
 
 // sentence is what a code says to people. Where the pages' sentence speaks of a page,
 // the API has one of its own.
-func sentence(words *i18n.Printer, code string, args map[string]any) string {
+func sentence(words *i18n.Printer, code string, args map[string]any, after time.Duration) string {
 	if own := "api.problem." + code; words.Has(own) {
 		return words.TMap(own, args)
+	}
+	if last := "last-try." + code; after > 0 && words.Has(last) {
+		return words.TMap(last, args)
 	}
 	return words.TMap("problem."+code, args)
 }
@@ -125,7 +128,7 @@ func (a *API) refusal(ctx context.Context, err error) *Problem {
 	status := statusOf(found.Code)
 	return &Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: sentence(words(ctx), string(found.Code), found.Args), Code: string(found.Code), Field: found.Field,
+		Detail: sentence(words(ctx), string(found.Code), found.Args, found.RetryAfter), Code: string(found.Code), Field: found.Field,
 	}
 }
 
