@@ -472,6 +472,11 @@ func TestState(t *testing.T) {
 		if events := strings.Join(h.events(), " "); events != want {
 			h.t.Errorf("events: %s", events)
 		}
+		for _, e := range audittest.Events(h.t, h.db, h.audit) {
+			if blocked := e.Kind == audit.ResetBlocked; blocked != (e.Outcome == audit.Denied) {
+				h.t.Errorf("%s is %s", e.Kind, e.Outcome)
+			}
+		}
 		err := h.write(func(ctx context.Context, tx *store.Tx) error { return h.Freeze(ctx, tx, me, "org-2", a.ID) })
 		if !problem.Has(err, problem.NotFound) {
 			h.t.Errorf("from another organization: %v", err)

@@ -62,13 +62,13 @@ func (s *Service) RequireRegistration(ctx context.Context, tx *store.Tx, by audi
 }
 
 // Freeze stops every reset of the account until Unfreeze. Freezing twice keeps
-// the first time. It records reset.blocked with
-// the reason "frozen".
+// the first time. It records reset.blocked, denied as every event of that kind is,
+// with the reason "frozen".
 func (s *Service) Freeze(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID string) error {
 	if err := one(updateFrozen(ctx, tx, orgID, accountID)); err != nil {
 		return fmt.Errorf("freeze: %w", err)
 	}
-	return s.record(ctx, tx, by, orgID, accountID, audit.ResetBlocked, "frozen", nil)
+	return s.recordAs(ctx, tx, by, orgID, accountID, audit.ResetBlocked, audit.Denied, "frozen", nil)
 }
 
 // Unfreeze allows resets again. It records throttle.cleared.
@@ -89,7 +89,11 @@ func (s *Service) MarkReset(ctx context.Context, tx *store.Tx, _ audit.Actor, or
 }
 
 func (s *Service) record(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID string, k audit.Kind, reason string, detail map[string]string) error {
-	e := audit.Event{Kind: k, Org: orgID, Target: accountID, Outcome: audit.Success, Reason: reason, Detail: detail}
+	return s.recordAs(ctx, tx, by, orgID, accountID, k, audit.Success, reason, detail)
+}
+
+func (s *Service) recordAs(ctx context.Context, tx *store.Tx, by audit.Actor, orgID, accountID string, k audit.Kind, o audit.Outcome, reason string, detail map[string]string) error {
+	e := audit.Event{Kind: k, Org: orgID, Target: accountID, Outcome: o, Reason: reason, Detail: detail}
 	if by.Account == accountID {
 		e.TargetUserID = by.UserID
 	}

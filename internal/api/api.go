@@ -119,6 +119,7 @@ func (a *API) build() {
 	a.administratorOperations()
 	a.webhookOperations()
 	a.describeHeaders()
+	a.listsAreLists()
 }
 
 // Operations lists every operation.

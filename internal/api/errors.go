@@ -61,7 +61,7 @@ func init() {
 		case http.StatusInternalServerError:
 			p.Code = string(problem.Internal)
 		}
-		p.Detail = i18n.For(i18n.Fallback).T("problem." + p.Code)
+		p.Detail = sentence(i18n.For(i18n.Fallback), p.Code, nil, 0)
 		for _, err := range errs {
 			if detailed, ok := err.(huma.ErrorDetailer); ok {
 				d := detailed.ErrorDetail()
@@ -77,9 +77,9 @@ func init() {
 		err := asProblem(ctx, status, message, errs...)
 		var p *Problem
 		if errors.As(err, &p) {
-			p.Detail = words(ctx.Context()).T("problem." + p.Code)
+			p.Detail = sentence(words(ctx.Context()), p.Code, nil, 0)
 			for i, one := range p.Errors {
-				p.Errors[i].Message = faultOf(one.Message).In(words(ctx.Context()))
+				p.Errors[i].Message = faultAt(one.Location, one.Message).In(words(ctx.Context()))
 			}
 			ctx.SetHeader("Content-Language", words(ctx.Context()).Lang())
 		}
@@ -88,6 +88,18 @@ func init() {
 		}
 		return err
 	}
+}
+
+// sentence is what a code says to people. Where the pages' sentence speaks of a page,
+// the API has one of its own.
+func sentence(words *i18n.Printer, code string, args map[string]any, after time.Duration) string {
+	if own := "api.problem." + code; words.Has(own) {
+		return words.TMap(own, args)
+	}
+	if last := "last-try." + code; after > 0 && words.Has(last) {
+		return words.TMap(last, args)
+	}
+	return words.TMap("problem."+code, args)
 }
 
 // statusOf is the HTTP status of a refusal. A conflict is of versions here: the
@@ -116,7 +128,7 @@ func (a *API) refusal(ctx context.Context, err error) *Problem {
 	status := statusOf(found.Code)
 	return &Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: words(ctx).TMap("problem."+string(found.Code), found.Args), Code: string(found.Code), Field: found.Field,
+		Detail: sentence(words(ctx), string(found.Code), found.Args, found.RetryAfter), Code: string(found.Code), Field: found.Field,
 	}
 }
 

@@ -31,6 +31,16 @@ var libraryFaults = []struct {
 	{regexp.MustCompile(`^expected string to be RFC 3339 date-time$|^invalid date/time for format `), "moment", ""},
 }
 
+// faultAt is faultOf, with what to do where a header is missing that most clients
+// do not send by themselves.
+func faultAt(location, message string) config.Fault {
+	f := faultOf(message)
+	if f.Code == "missing_here" && location == "header.If-Match" {
+		f.Code = "if_match"
+	}
+	return f
+}
+
 // faultOf is a sentence of the library as one of the catalogues.
 func faultOf(message string) config.Fault {
 	for _, one := range libraryFaults {

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +17,7 @@ import (
 
 type policyOutput struct {
 	ETag string `header:"ETag" doc:"The version, for If-Match"`
-	Body json.RawMessage
+	Body policyDocument
 }
 
 type policyInput struct {
@@ -52,18 +51,18 @@ func (a *API) policyOperations() {
 		if err != nil {
 			return nil, err
 		}
-		return &policyOutput{ETag: etag(o), Body: data}, nil
+		return &policyOutput{ETag: etag(o), Body: policyDocument{data}}, nil
 	})
 	register(a, huma.Operation{
 		OperationID: "put-policy", Method: http.MethodPut, Path: "/policy",
 		Summary:     "Replace the policy",
 		Description: "The document begins from its preset: what it does not name is the preset's value.",
-		RequestBody: policyBody(), SkipValidateBody: true, // org.ParsePolicy says everything that is wrong, by key
+		RequestBody: a.policyBody(), SkipValidateBody: true, // org.ParsePolicy says everything that is wrong, by key
 	}, admin.ChangePolicy, a.putPolicy)
 	register(a, huma.Operation{
 		OperationID: "try-policy", Method: http.MethodPost, Path: "/policy/try",
 		Summary:     "What a policy would do to people, without saving it",
-		RequestBody: policyBody(), SkipValidateBody: true,
+		RequestBody: a.policyBody(), SkipValidateBody: true,
 	}, admin.SeePolicy, a.tryPolicy)
 	register(a, huma.Operation{
 		OperationID: "policy-from-entra", Method: http.MethodPost, Path: fromEntra,
@@ -80,9 +79,9 @@ const fromEntra = "/policy/from-entra"
 
 type entraOutput struct {
 	Body struct {
-		Policy  json.RawMessage `json:"policy" doc:"As PUT /policy takes it"`
-		Support org.Support     `json:"support" doc:"Where Entra sent people for help"`
-		Notes   []string        `json:"notes" doc:"What changed on the way and what was not carried"`
+		Policy  policyDocument `json:"policy" doc:"As PUT /policy takes it"`
+		Support org.Support    `json:"support" doc:"Where Entra sent people for help"`
+		Notes   []string       `json:"notes" doc:"What changed on the way and what was not carried"`
 	}
 }
 
@@ -92,7 +91,7 @@ func (a *API) policyFromEntra(ctx context.Context, in *tryInput) (*entraOutput, 
 		return nil, err
 	}
 	out := &entraOutput{}
-	if out.Body.Policy, err = config.EncodeJSON(got.Policy); err != nil {
+	if out.Body.Policy.RawMessage, err = config.EncodeJSON(got.Policy); err != nil {
 		return nil, err
 	}
 	out.Body.Support, out.Body.Notes = got.Support, []string{}
@@ -100,12 +99,6 @@ func (a *API) policyFromEntra(ctx context.Context, in *tryInput) (*entraOutput, 
 		out.Body.Notes = append(out.Body.Notes, n.In(words(ctx)))
 	}
 	return out, nil
-}
-
-func policyBody() *huma.RequestBody {
-	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"application/json": {Schema: &huma.Schema{Type: huma.TypeObject, Description: "The policy, with the keys of an organization's file"}},
-	}}
 }
 
 // etag names the version of an organization.

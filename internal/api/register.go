@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -30,13 +32,27 @@ func register[I, O any](a *API, op huma.Operation, needs admin.Action, do func(c
 	if inGraph(op.Path) {
 		refuse, op.Responses = a.refusedGraph, a.graphResponses()
 	}
+	said := contentOf(op.RequestBody)
 	huma.Register(a.doc, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := do(ctx, in)
 		if err != nil {
 			return nil, refuse(ctx, err)
 		}
+		full(reflect.ValueOf(out))
 		return out, nil
 	})
+	if said != nil {
+		op.RequestBody.Content = said
+	}
+}
+
+// contentOf keeps what an operation says of its body. Of one that is taken as bytes
+// the library says over it that it is a file.
+func contentOf(body *huma.RequestBody) map[string]*huma.MediaType {
+	if body == nil {
+		return nil
+	}
+	return maps.Clone(body.Content)
 }
 
 // refused is a refusal in the caller's language.

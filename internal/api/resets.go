@@ -304,7 +304,7 @@ func (a *API) step(ctx context.Context, in FlowInput, do func(audit.Actor, reset
 
 // stepRefused is a refusal that was counted, in the language of the flow.
 func (a *API) stepRefused(ctx context.Context, reply reset.Reply) error {
-	p := a.refusal(ctx, problem.New(reply.Code))
+	p := a.refusal(ctx, problem.New(reply.Code).After(reply.RetryAfter))
 	switch reply.Code {
 	case problem.CodeWrong, problem.AnswersWrong, problem.DestinationWrong:
 		p.TriesLeft = &reply.Left

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
@@ -71,7 +72,8 @@ func (s *Service) PassAlone(ctx context.Context, tx *store.Tx, by audit.Actor, i
 		}
 	}
 	if wrong != "" {
-		return Result{Outcome: OutcomeWrong, Code: problem.CodeWrong, Challenge: c}, s.wrongAlone(ctx, tx, by, in, c, m, verdict)
+		locked, err := s.wrongAlone(ctx, tx, by, in, c, m, verdict)
+		return Result{Outcome: OutcomeWrong, Code: problem.CodeWrong, Left: verdict.Left, RetryAfter: locked, Challenge: c}, err
 	}
 	return s.passedAlone(ctx, tx, by, c, m)
 }
@@ -120,29 +122,30 @@ func (s *Service) countAlone(ctx context.Context, tx *store.Tx, by audit.Actor, 
 	return verdict, err
 }
 
-// wrongAlone counts towards resets and the hard cap too, as every wrong answer.
-func (s *Service) wrongAlone(ctx context.Context, tx *store.Tx, by audit.Actor, in Alone, c Challenge, m method.Method, verdict throttle.Verdict) error {
+// wrongAlone counts towards resets and the hard cap too, as every wrong answer, and
+// tells how long the door is locked where this was the last try.
+func (s *Service) wrongAlone(ctx context.Context, tx *store.Tx, by audit.Actor, in Alone, c Challenge, m method.Method, verdict throttle.Verdict) (time.Duration, error) {
 	c.MethodID = m.ID
 	if m.ID != "" {
 		if err := s.failed(ctx, tx, by, in.Org, c, m); err != nil {
-			return err
+			return 0, err
 		}
 	} else {
 		if _, err := throttle.Take(ctx, tx, gateKey(c), in.limits().Gate); err != nil {
-			return err
+			return 0, err
 		}
 		if _, err := s.methods.CountFailure(ctx, tx, ""); notFound(err) != nil {
-			return err
+			return 0, err
 		}
 	}
 	if verdict.Left > 0 {
-		return nil
+		return 0, nil
 	}
 	again, err := throttle.Take(ctx, tx, aloneKey(c.OrgID, c.AccountID), in.limits().Gate)
 	if err != nil || !again.JustLocked {
-		return err
+		return again.RetryAfter, err
 	}
-	return s.lockedAlone(ctx, tx, by, in, "pass")
+	return again.RetryAfter, s.lockedAlone(ctx, tx, by, in, "pass")
 }
 
 func (s *Service) lockedAlone(ctx context.Context, tx *store.Tx, by audit.Actor, in Alone, reason string) error {

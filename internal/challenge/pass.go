@@ -33,7 +33,8 @@ type Result struct {
 	Code problem.Code
 	// Left is how many tries remain in this window after a wrong one.
 	Left int
-	// RetryAfter is how long OutcomeBlocked lasts; zero: until the method is registered again.
+	// RetryAfter is how long OutcomeBlocked lasts; zero: until the method is registered
+	// again. After OutcomeWrong: this was the last try, and all are refused that long.
 	RetryAfter time.Duration
 	Challenge  Challenge
 }
@@ -146,13 +147,16 @@ func (s *Service) wrong(ctx context.Context, tx *store.Tx, by audit.Actor, o *or
 		}
 		left = min(left, most)
 	}
+	var locked time.Duration
 	if verdict.Left == 0 {
 		// The last try locks at once: nobody has to come back for that.
-		if _, err := s.take(ctx, tx, by, o, c); err != nil {
+		over, err := s.take(ctx, tx, by, o, c)
+		if err != nil {
 			return Result{}, err
 		}
+		locked = over.RetryAfter
 	}
-	return Result{Outcome: OutcomeWrong, Code: code, Left: left, Challenge: c}, nil
+	return Result{Outcome: OutcomeWrong, Code: code, Left: left, RetryAfter: locked, Challenge: c}, nil
 }
 
 // count takes a try from every budget the answer falls under, before it is

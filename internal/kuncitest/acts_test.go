@@ -9,6 +9,7 @@ import (
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/audit"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
@@ -59,9 +60,15 @@ func TestEveryActOnAPerson(t *testing.T) {
 		}
 		// Limits.
 		person := p.Browser()
+		person.Header.Set("Accept-Language", "en")
 		toCode(t, person, alain)
-		for range 5 {
-			person.Post("/reset/verify", "code", "00000000", "action", "verify")
+		for n := range 5 {
+			page := person.Post("/reset/verify", "code", "00000000", "action", "verify").Want(http.StatusUnprocessableEntity, "reset-verify")
+			words, last := i18n.For("en"), n == 4
+			if strings.Contains(page.Text(), words.T("last-try.code-wrong")+" "+words.T("page.retry.hours", "count", 24)) != last || (page.Header.Get("Retry-After") != "") != last ||
+				strings.Contains(page.Text(), words.T("problem.code-wrong")) == last || page.Alert() != string(problem.CodeWrong) {
+				t.Errorf("wrong answer %d: %s", n+1, page.Text())
+			}
 		}
 		blocked := func() bool {
 			b := p.Browser()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
@@ -389,6 +390,9 @@ func TestThePolicyThroughTheAPI(t *testing.T) {
 		if got = c.do(http.MethodPut, api+"/policy", two); got.status != http.StatusUnprocessableEntity && got.status != http.StatusBadRequest {
 			t.Errorf("without having seen the version: %d", got.status)
 		}
+		if !strings.Contains(got.body, i18n.For("en").T("fault.if_match")) || strings.Contains(got.body, "form") {
+			t.Errorf("without having seen the version: %s", got.body)
+		}
 		if got = c.do(http.MethodPut, api+"/policy", two, "If-Match", `"7"`); got.status != http.StatusPreconditionFailed || got.code() != string(problem.Conflict) {
 			t.Errorf("another version: %d %s", got.status, got.body)
 		}
@@ -397,6 +401,9 @@ func TestThePolicyThroughTheAPI(t *testing.T) {
 		}
 		if p.Organization().Policy.Reset.Gates != 2 {
 			t.Error("not saved")
+		}
+		if got = c.do(http.MethodPut, api+"/policy", two, "If-Match", got.header.Get("ETag")); got.status != http.StatusOK || !strings.Contains(got.body, `"changes":[]`) {
+			t.Errorf("saved once more: %d %s", got.status, got.body)
 		}
 		wrong := c.do(http.MethodPut, api+"/policy", `{"reset":{"gates":9,"marker-hunter2":1}}`, "If-Match", `"2"`)
 		if wrong.code() != string(problem.DocumentWrong) || !strings.Contains(wrong.body, "reset.gates") && !strings.Contains(wrong.body, "hunter2") {

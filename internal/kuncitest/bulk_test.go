@@ -36,6 +36,7 @@ func bulkSend(t *testing.T, p *kuncitest.Product, b *kuncitest.Browser, name, fi
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", w.FormDataContentType())
+	request.Header.Set("Origin", p.URL)
 	for _, c := range b.Cookies() {
 		request.AddCookie(c)
 	}

@@ -423,6 +423,10 @@ func TestARequestIsHandled(t *testing.T) {
 		if !strings.Contains(one.Text(), "Tolong <script>") || !one.Has("/console/people/"+keyOf(t, p, "citra@contoso.com")) {
 			t.Error(one.Text())
 		}
+		long := strings.Repeat("Called back. ", 2000)
+		if page := b.Post(address, "note", long).Want(http.StatusUnprocessableEntity, "console-request"); page.Alert() != string(problem.TooLong) || !strings.Contains(page.Body, long) {
+			t.Errorf("a long note: %q, and what was typed is gone", page.Alert())
+		}
 		b.Post(address, "note", "Called back").Want(http.StatusOK, "console-requests")
 		if again := b.Post(address, "note", "Twice"); again.Alert() != string(problem.Conflict) {
 			t.Errorf("resolved twice: %q", again.Alert())

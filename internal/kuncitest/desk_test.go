@@ -269,6 +269,10 @@ func TestARequestIsWorkedOn(t *testing.T) {
 		if typed, _ := refused.Field("text"); refused.Alert() != string(problem.AnswerLink) || strings.TrimSpace(typed) != "Buka evil.example" {
 			t.Errorf("a link: %q, %q", refused.Alert(), typed)
 		}
+		long := strings.Repeat("Silakan datang. ", 2000)
+		if page := b.Post(address, "act", "answer", "text", long, "method", mailOf(t, p, "eko@contoso.com")).Want(http.StatusUnprocessableEntity, "console-request"); !strings.Contains(page.Body, long) {
+			t.Errorf("a long answer: %q, and what was typed is gone", page.Alert())
+		}
 		b.Post(address, "act", "answer", "text", "Silakan datang pukul 08.30.", "method", mailOf(t, p, "eko@contoso.com")).Want(http.StatusOK, "console-request")
 		// The support address hears of the request and perhaps of what waits, in whatever order.
 		answer := -1

@@ -86,6 +86,10 @@ func TestReadersSayWhetherItHelped(t *testing.T) {
 			if typed, _ := page.Field("comment"); strings.TrimSpace(typed) != "Terlalu <sulit>" || !strings.Contains(page.Body, `value="words" checked`) {
 				t.Errorf("what was typed is gone: %q", typed)
 			}
+			long := strings.Repeat("Terlalu sulit. ", 2000)
+			if page := b.Post("/help/codes", "helpful", "no", "comment", long).Want(http.StatusUnprocessableEntity, "help"); page.Alert() != "too-long" || !strings.Contains(page.Body, long) {
+				t.Errorf("a long comment: %q, and what was typed is gone", page.Alert())
+			}
 			for name, fields := range map[string][]string{
 				"neither yes nor no": {"helpful", "maybe"}, "a mark of zero": {"helpful", "yes", "language_quality", "0"},
 				"a mark of six": {"helpful", "yes", "language_quality", "6"}, "a name nobody offers": {"helpful", "yes", "affected[]", "weather"},

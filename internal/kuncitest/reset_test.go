@@ -225,6 +225,10 @@ func TestUnknownAndUnregisteredLookTheSame(t *testing.T) {
 			b.Get("/reset")
 			b.Post("/reset", "user_id", userID, "reason", "forgot")
 			b.Get("/reset/contact").Want(http.StatusOK, "reset-contact")
+			long := strings.Repeat("Tolong saya. ", 2000)
+			if page := b.Post("/reset/contact", "message", long).Want(http.StatusUnprocessableEntity, "reset-contact"); page.Alert() != "too-long" || !strings.Contains(page.Body, long) {
+				t.Errorf("a long message: %q, and what was typed is gone", page.Alert())
+			}
 			b.Post("/reset/contact", "message", "Tolong").Want(http.StatusOK, "reset-contact-sent")
 			pages[i] = b.Get("/reset/problem").Want(http.StatusOK, "reset-problem")
 			pages[i].Body = strings.ReplaceAll(pages[i].Body, userID, "USER")

@@ -39,6 +39,7 @@ func request(t *testing.T, method, url, body string, header map[string]string) (
 
 func TestWhatHoldsForEveryAnswer(t *testing.T) {
 	p := kuncitest.Start(t, kuncitest.Options{Kind: store.SQLite})
+	own := map[string]string{"Origin": p.URL}
 	for name, test := range map[string]struct {
 		method, path, body string
 		header             map[string]string
@@ -59,12 +60,16 @@ func TestWhatHoldsForEveryAnswer(t *testing.T) {
 		"cross-site change":    {"POST", "/password", "new_password=a", map[string]string{"Origin": "https://evil.example"}, 403},
 		"sign-out by a link":   {"GET", "/signout", "", nil, 405},
 		"null origin":          {"POST", "/reset", "user_id=a", map[string]string{"Origin": "null"}, 403},
+		"another scheme":       {"POST", "/reset", "user_id=a", map[string]string{"Origin": strings.Replace(p.URL, "http:", "https:", 1)}, 403},
+		"no origin":            {"POST", "/reset", "user_id=a", nil, 403},
+		"no origin, as text":   {"POST", "/signout", "a=b", map[string]string{"Content-Type": "text/plain"}, 403},
+		"our page before":      {"POST", "/reset", "user_id=a", map[string]string{"Referer": p.URL + "/reset"}, 303},
 		"foreign host":         {"GET", "/reset", "", map[string]string{"Host": "evil.example"}, 421},
 		"host with user":       {"GET", "/reset", "", map[string]string{"Host": "good:80@evil.example"}, 421},
-		"two values":           {"POST", "/reset", "user_id=a&user_id=b", nil, 400},
-		"not UTF-8":            {"POST", "/reset", "user_id=%ff", nil, 400},
-		"too long a field":     {"POST", "/reset", "user_id=" + strings.Repeat("a", 5000), nil, 413},
-		"too long a body":      {"POST", "/reset", "user_id=" + strings.Repeat("a", 70_000), nil, 413},
+		"two values":           {"POST", "/reset", "user_id=a&user_id=b", own, 400},
+		"not UTF-8":            {"POST", "/reset", "user_id=%ff", own, 400},
+		"too long a field":     {"POST", "/reset", "user_id=" + strings.Repeat("a", 5000), own, 413},
+		"too long a body":      {"POST", "/reset", "user_id=" + strings.Repeat("a", 70_000), own, 413},
 		"old browser":          {"GET", "/reset", "", map[string]string{"User-Agent": "Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0) like Gecko"}, 303},
 		"healthy":              {"GET", "/healthz", "", nil, 200},
 		"ready":                {"GET", "/readyz", "", nil, 200},

@@ -9,8 +9,8 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
-// hookPath is below what call-backs of Twilio come to.
-const hookPath = "/hooks/twilio/"
+// HookPath is what the addresses begin with to which Twilio calls back.
+const HookPath = "/hooks/twilio/"
 
 // Hooks answers status call-backs; nil where no gateway sends any. A call-back
 // that is not signed by its gateway is refused and changes nothing.
@@ -24,7 +24,7 @@ func (s *Service) Hooks() (pattern string, handler http.Handler) {
 	if len(signers) == 0 {
 		return "", nil
 	}
-	return "POST " + hookPath + "{channel}/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return "POST " + HookPath + "{channel}/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		channel, id := Channel(r.PathValue("channel")), r.PathValue("id")
 		t, ok := signers[channel]
 		if !ok {

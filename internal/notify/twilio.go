@@ -110,7 +110,7 @@ func (t *Twilio) Check(ctx context.Context) error { return reach(ctx, t.client, 
 
 // hook is where Twilio tells what became of a message.
 func (t *Twilio) hook(c Channel, id string) string {
-	return t.config.PublicURL + hookPath + string(c) + "/" + id
+	return t.config.PublicURL + HookPath + string(c) + "/" + id
 }
 
 // signed tells whether a call-back is Twilio's: HMAC-SHA1 under the account's

@@ -148,12 +148,12 @@ const longestTime = 366 * 24 * time.Hour
 
 func (p *Policy) check(c *checker) {
 	r := p.Reset
-	c.oneOf("policy.reset.scope", r.Scope, ScopeNone, ScopeSelected, ScopeAll)
+	c.oneOf("policy.reset.scope", r.Scope, PolicyChoices()["reset.scope"]...)
 	if r.Scope == ScopeSelected && len(r.Groups) == 0 {
 		c.say("policy.reset.groups", "groups")
 	}
 	c.between("policy.reset.gates", r.Gates, 1, 2)
-	c.oneOf("policy.reset.privileged", r.Privileged, PrivilegedExclude, PrivilegedTwoStrongGates)
+	c.oneOf("policy.reset.privileged", r.Privileged, PolicyChoices()["reset.privileged"]...)
 	if !r.DiscloseStatus && !slices.ContainsFunc(r.Methods, func(k method.Kind) bool { return k.Typed() && k.Built() }) {
 		c.say("policy.reset.disclose_status", "hidden")
 	}
@@ -174,8 +174,8 @@ func (p *Policy) check(c *checker) {
 	c.between("policy.questions.to_reset", p.Questions.ToReset, 3, p.Questions.ToRegister)
 	p.checkQuestions(c)
 	c.between("policy.administrators.gates", p.Administrators.Gates, 2, 2)
-	c.oneOf("policy.notifications.helpdesk_mail", p.Notifications.HelpdeskMail, MailAtOnce, MailHourly, MailDaily, MailOff)
-	c.oneOf("policy.captcha", p.Captcha, CaptchaOff, CaptchaAdaptive, CaptchaAlways)
+	c.oneOf("policy.notifications.helpdesk_mail", p.Notifications.HelpdeskMail, PolicyChoices()["notifications.helpdesk_mail"]...)
+	c.oneOf("policy.captcha", p.Captcha, PolicyChoices()["captcha"]...)
 	c.between("policy.codes.digits", p.Codes.Digits, 6, 12)
 	c.between("policy.codes.minutes", p.Codes.Minutes, 1, 10) // ASVS 6.5.5
 	c.between("policy.phone.per_day", p.Phone.PerDay, 1, 100)
@@ -314,7 +314,7 @@ func (p *Policy) checkPassword(c *checker) {
 	c.between("policy.password.classes", w.Classes, 0, 4)
 	c.between("policy.password.history", w.History, 0, 24)
 	c.between("policy.password.expires_after_days", w.ExpiresAfterDays, 0, 730)
-	c.oneOf("policy.password.breached", w.Breached, "refuse", "allow")
+	c.oneOf("policy.password.breached", w.Breached, PolicyChoices()["password.breached"]...)
 	for i, term := range w.Banned {
 		if n := utf8.RuneCountInString(term); n < 4 || n > 64 {
 			c.say(fmt.Sprintf("policy.password.banned[%d]", i), "banned")

@@ -78,25 +78,16 @@ func Parse(r io.Reader, folder string) ([]Document, error) {
 
 func parse(part config.Document, folder string) (Document, config.Faults) {
 	d := Document{Language: "id", Directory: DirectoryConfig{Kind: Embedded}}
-	name := part.Text("policy", "preset")
-	if name == "" {
-		name = PresetKunci
-	}
-	start, ok := PresetPolicy(name)
-	if !ok {
-		return d, config.Faults{noPreset("policy.preset", part.Line("policy", "preset"))}
-	}
+	start, faults := startOf(part, "policy", "preset")
 	d.Policy = start
 	d.Directory.WriteBack = part.Text("directory", "kind") == LDAP
-	var faults config.Faults
-	if err := part.Decode(&d); err != nil && !errors.As(err, &faults) {
+	var unreadable config.Faults
+	if err := part.Decode(&d); err != nil && !errors.As(err, &unreadable) {
 		return d, config.Faults{{Text: err.Error()}}
 	}
-	d.Policy.Preset = name
-	unread := make(map[string]bool, len(faults)) // what could not be read is not judged besides
-	for _, f := range faults {
-		unread[f.Key] = true
-	}
+	d.Policy.Preset = start.Preset
+	faults = append(faults, unreadable...)
+	unread := keysIn(faults)
 	if err := d.readLogo(folder); err != nil {
 		faults = append(faults, config.Fault{Line: part.Line("branding", "logo"), Key: "branding.logo", Text: err.Error()})
 	}

@@ -164,6 +164,18 @@ type PassPolicy struct {
 	OneTime        bool `json:"one_time"`
 }
 
+// PolicyChoices are the words that a key may be, where there are few.
+func PolicyChoices() map[string][]string {
+	return map[string][]string{
+		"preset":                      Presets(),
+		"reset.scope":                 {ScopeNone, ScopeSelected, ScopeAll},
+		"reset.privileged":            {PrivilegedExclude, PrivilegedTwoStrongGates},
+		"notifications.helpdesk_mail": {MailAtOnce, MailHourly, MailDaily, MailOff},
+		"captcha":                     {CaptchaOff, CaptchaAdaptive, CaptchaAlways},
+		"password.breached":           {"refuse", "allow"},
+	}
+}
+
 const day = 24 * time.Hour
 
 // Defaults is the preset "kunci".

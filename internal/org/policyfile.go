@@ -22,23 +22,22 @@ func ParsePolicy(r io.Reader) (Policy, error) {
 		return Policy{}, config.Faults{{Text: "expected one policy, as it stands below the key policy of an organization's file", Code: "one_policy"}}
 	}
 	part := parts[0]
-	name := cmp.Or(part.Text("preset"), PresetKunci)
-	p, ok := PresetPolicy(name)
-	if !ok {
-		return Policy{}, config.Faults{noPreset("preset", part.Line("preset"))}
-	}
-	var faults config.Faults
-	if err := part.Decode(&p); err != nil && !errors.As(err, &faults) {
+	p, faults := startOf(part, "preset")
+	name := p.Preset
+	var unreadable config.Faults
+	if err := part.Decode(&p); err != nil && !errors.As(err, &unreadable) {
 		return Policy{}, err
 	}
 	p.Preset = name
-	if len(faults) > 0 {
-		return Policy{}, faults // what could not be read is not judged besides
-	}
+	faults = append(faults, unreadable...)
+	unread := keysIn(faults)
 	c := &checker{}
 	p.check(c)
 	for _, wrong := range append(c.problems, p.forbidden()...) {
 		key := strings.TrimPrefix(wrong.Key, "policy.")
+		if unread[key] {
+			continue
+		}
 		wrong.Key, wrong.Line = key, part.Line(keyPath(key)...)
 		faults = append(faults, wrong.fault())
 	}
@@ -47,6 +46,25 @@ func ParsePolicy(r io.Reader) (Policy, error) {
 		return Policy{}, faults
 	}
 	return p, nil
+}
+
+// startOf is the policy that one begins from, by the preset that it names at a path.
+// Where there is no such preset that is said, and the rest is judged as if none were
+// named: whoever wrote the file reads everything that is wrong at once.
+func startOf(part config.Document, path ...string) (Policy, config.Faults) {
+	if p, ok := PresetPolicy(cmp.Or(part.Text(path...), PresetKunci)); ok {
+		return p, nil
+	}
+	return Defaults(), config.Faults{noPreset(strings.Join(path, "."), part.Line(path...))}
+}
+
+// keysIn are the keys that faults are about. What could not be read is not judged besides.
+func keysIn(faults config.Faults) map[string]bool {
+	keys := make(map[string]bool, len(faults))
+	for _, f := range faults {
+		keys[f.Key] = true
+	}
+	return keys
 }
 
 // Text is the policy as ParsePolicy reads it.

@@ -45,6 +45,34 @@ func TestWhatIsWrongWithAPolicyIsNamed(t *testing.T) {
 	}
 }
 
+// Everything that is wrong is said at once: a preset that there is not, what cannot be
+// read, and what may not be, each of them once.
+func TestAWrongPresetHidesNothing(t *testing.T) {
+	lines := []string{"preset: strict", "reset: {gates: 9}", "codes: {digits: many}", "captcha: perhaps", "password: {min_length: 1}", "colour: red"}
+	const want = "preset reset.gates codes.digits captcha password.min_length colour"
+	_, err := org.ParsePolicy(strings.NewReader(strings.Join(lines, "\n")))
+	var faults config.Faults
+	errors.As(err, &faults)
+	if got := keysOf(faults); got != want {
+		t.Errorf("a policy: %s", got)
+	}
+	file := "organization: contoso\nname: Contoso\ndomains: [contoso.com]\npolicy:\n  " + strings.Join(lines, "\n  ")
+	_, err = org.Parse(strings.NewReader(file), "")
+	faults = nil
+	errors.As(err, &faults)
+	if got := keysOf(faults); got != "policy."+strings.ReplaceAll(want, " ", " policy.") {
+		t.Errorf("an organization: %s", got)
+	}
+}
+
+func keysOf(faults config.Faults) string {
+	var keys []string
+	for _, f := range faults {
+		keys = append(keys, f.Key)
+	}
+	return strings.Join(keys, " ")
+}
+
 func FuzzParsePolicy(f *testing.F) {
 	f.Add("preset: entra\nreset: {gates: 2}")
 	f.Add("throttle: {gate: {limit: 1, per: 1h}}")

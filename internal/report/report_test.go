@@ -134,7 +134,7 @@ func TestWhatHappenedIsCountedByDay(t *testing.T) {
 			audit.Event{Kind: audit.ResetCompleted, Org: "another"},
 			audit.Event{Kind: audit.AccountUnlocked, Org: id, Outcome: audit.Failure},
 			audit.Event{Kind: audit.ResetBlocked, Org: id, Reason: "gate", Outcome: audit.Denied},
-			audit.Event{Kind: audit.ResetBlocked, Org: id, Reason: "frozen"},
+			audit.Event{Kind: audit.ResetBlocked, Org: id, Reason: "frozen", Outcome: audit.Denied},
 			audit.Event{Kind: audit.ResetRefused, Org: id, Reason: "blocked", MethodKind: "email", Outcome: audit.Denied},
 		)
 		h.count()

@@ -454,6 +454,7 @@ func (s *Service) hiddenWrong(ctx context.Context, tx *store.Tx, by audit.Actor,
 		if err != nil {
 			return err
 		}
+		r.RetryAfter = locked.RetryAfter
 		if locked.JustLocked {
 			e := s.event(*f, audit.ResetBlocked, audit.Denied, "gate")
 			e.MethodKind = string(k)

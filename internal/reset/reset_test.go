@@ -291,7 +291,7 @@ func TestGuessesRunOut(t *testing.T) {
 		for left := 4; left >= 0; left-- {
 			out, err := w.s.Answer(t.Context(), by, r.Flow, m.ID, wrongCode(code))
 			must(t, err)
-			if out.Code != problem.CodeWrong || out.Left != left {
+			if out.Code != problem.CodeWrong || out.Left != left || (out.RetryAfter > 23*time.Hour) != (left == 0) {
 				t.Fatalf("%d left: %+v", left, out)
 			}
 		}

@@ -46,7 +46,7 @@ func (s *Service) Pass(ctx context.Context, by audit.Actor, token string, p Pend
 		case r.Outcome == challenge.OutcomeBlocked:
 			refused = problem.New(problem.Blocked).On("pass").After(r.RetryAfter)
 		case r.Outcome != challenge.OutcomePassed:
-			refused = problem.New(problem.PassWrong).On("pass")
+			refused = problem.New(problem.PassWrong).On("pass").After(r.RetryAfter)
 		case j.account.Entry.Disabled:
 			refused = problem.New(problem.Disabled).On("pass")
 		default:

@@ -259,10 +259,6 @@ func (s *server) methods(next http.Handler) http.Handler {
 	})
 }
 
-func (s *server) crossOrigin(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, problem.New(problem.CrossOrigin))
-}
-
 func (s *server) home(w http.ResponseWriter, r *http.Request) error {
 	return page.See(w, r, s.Portal.Home(r))
 }

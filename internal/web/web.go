@@ -48,10 +48,11 @@ type API interface {
 
 type server struct {
 	Deps
-	host   string
-	secure bool
-	local  bool     // public_url is this machine itself
-	also   []string // hosts of the related origins
+	host    string
+	secure  bool
+	local   bool     // public_url is this machine itself
+	also    []string // hosts of the related origins
+	origins origins
 }
 
 // New gives the handler of the whole product.
@@ -64,6 +65,10 @@ func New(d Deps) (http.Handler, error) {
 		return nil, fmt.Errorf("web: the public address %q cannot be read", d.PublicURL)
 	}
 	s := &server{Deps: d, host: u.Host, secure: u.Scheme == "https", local: config.Loopback(u.Hostname())}
+	s.origins.all = append([]string{u.Scheme + "://" + u.Host}, d.RelatedOrigins...)
+	if s.local {
+		s.origins.local = u.Scheme
+	}
 	for _, origin := range d.RelatedOrigins {
 		o, err := url.Parse(origin)
 		if err != nil || o.Host == "" {
@@ -71,12 +76,7 @@ func New(d Deps) (http.Handler, error) {
 		}
 		s.also = append(s.also, o.Host)
 	}
-	protection := http.NewCrossOriginProtection()
-	if err := protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
-		return nil, fmt.Errorf("web: %w", err)
-	}
-	protection.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
-	return s.observe(s.guard(s.admit(protection.Handler(s.methods(s.routes()))))), nil
+	return s.observe(s.guard(s.admit(s.methods(s.sameOrigin(s.routes()))))), nil
 }
 
 // Plain answers with a text of our own.

@@ -130,6 +130,15 @@ func (b *Base) base() *Base { return b }
 // Page is a struct that embeds Base.
 type Page interface{ base() *Base }
 
+// lastTry begins the keys of what a wrong answer is called where it was the last one
+// that is judged for a while: nobody is asked to try again there.
+const lastTry = "last-try."
+
+// LastTry tells such a refusal: it is of an answer, and says how long to wait.
+func LastTry(p *problem.Error, words *i18n.Printer) bool {
+	return p.RetryAfter > 0 && words.Has(lastTry+string(p.Code))
+}
+
 // Refuse puts a refusal on the page: its sentence in the page's language.
 func (b *Base) Refuse(p *problem.Error, lang string) {
 	printer := i18n.For(lang)
@@ -137,7 +146,11 @@ func (b *Base) Refuse(p *problem.Error, lang string) {
 	for name, value := range p.Args {
 		args[name] = value
 	}
-	text := printer.TMap("problem."+string(p.Code), args)
+	key := "problem." + string(p.Code)
+	if LastTry(p, printer) {
+		key = lastTry + string(p.Code)
+	}
+	text := printer.TMap(key, args)
 	if p.RetryAfter > 0 {
 		unit, n := span(p.RetryAfter)
 		text += " " + printer.T("page.retry."+unit, "count", n)

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -59,12 +60,17 @@ type Form map[string]string
 
 // longest bounds a field, in bytes; a password of 256 four-byte characters fits.
 // What proves a method may be longer: a passkey's answer holds a key.
-// longestDocument bounds a field of a form that holds a document.
+// longestDocument bounds a field of a form that holds a document, and one in which
+// people write sentences: of those the page itself says that one is too long, with
+// what was typed still there.
 const (
 	longest         = 4096
 	longestCode     = 16 << 10
 	longestDocument = 48 << 10
 )
+
+// written are the fields in which people write sentences.
+var written = []string{"message", "comment", "note", "text"}
 
 // ReadForm reads the body of a POST. A field that stands twice, a name with
 // brackets, text that is not UTF-8, holds a NUL or is too long is refused: a form of ours
@@ -127,8 +133,11 @@ func readForm(r *http.Request, longest int) (Form, error) {
 			return nil, problem.New(problem.BadInput).On(name)
 		}
 		most := longest
-		if name == "code" {
+		switch {
+		case name == "code":
 			most = max(longest, longestCode)
+		case slices.Contains(written, name):
+			most = longestDocument
 		}
 		if len(values[0]) > most || len(name) > 64 {
 			return nil, problem.New(problem.TooLong).On(name)

@@ -21,6 +21,8 @@ func TestWhatNoFormOfOursSendsIsRefused(t *testing.T) {
 		"a=" + strings.Repeat("x", longest+1):  problem.TooLong,
 		strings.Repeat("x", 65) + "=1":         problem.TooLong,
 		"code=" + strings.Repeat("x", longest): "",
+		"message=" + strings.Repeat("x", longestDocument):   "", // the page refuses it, and keeps it
+		"message=" + strings.Repeat("x", longestDocument+1): problem.TooLong,
 	} {
 		r := httptest.NewRequest("POST", "/x?a=other", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

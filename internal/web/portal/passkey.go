@@ -37,7 +37,7 @@ var passkeySays = map[problem.Code]string{
 // passkey does not speak of digits.
 func (p *Portal) refuseProof(w http.ResponseWriter, r *http.Request, template string, view page.Page, base *page.Base, refusal *problem.Error, kind method.Kind) error {
 	base.Refuse(refusal, page.Lang(r))
-	if says := proofSays(kind, refusal.Code); says != "" {
+	if says := proofSays(kind, refusal.Code); says != "" && !page.LastTry(refusal, printerOf(r)) {
 		base.Alert.Text = printerOf(r).T(says)
 	}
 	return p.refused(w, r, template, view, refusal)
