@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"kunci.dev/kunci/internal/account"
@@ -16,11 +15,6 @@ import (
 
 // CallerFor is how long a caller counts as verified.
 const CallerFor = 10 * time.Minute
-
-// afterCaller are the acts that weaken what protects an account. Whoever talks
-// the helpdesk into one of them is in: Unlock is among them because it clears the
-// limits too.
-var afterCaller = []Action{IssuePass, Unlock, Unfreeze, ClearLimits, RequireRegistration}
 
 // Caller is how far an agent has got in finding out who calls.
 type Caller struct {
@@ -37,15 +31,20 @@ func ownerOf(as Authority, accountID string) string {
 	return "caller:" + as.By.Account + ":" + accountID
 }
 
-// mustKnow refuses an act that weakens an account while the caller is not
-// verified. The roles above the helpdesk may meet people.
-func (s *Service) mustKnow(ctx context.Context, as Authority, accountID string, what Action) error {
-	if as.Role != org.Helpdesk || !slices.Contains(afterCaller, what) {
-		return nil
+// KnowsFirst tells whether the authority has to know who calls before any act on
+// a person. The roles above the helpdesk may meet people.
+func (a Authority) KnowsFirst() bool { return a.Role == org.Helpdesk }
+
+// mayAct is mayLook for whatever changes something of a person's account: the
+// helpdesk may once it knows who calls, whatever the act is. No act is excepted, so
+// a new one cannot be forgotten. Problems: Forbidden, CallerUnverified.
+func (s *Service) mayAct(ctx context.Context, as Authority, o *org.Organization, p Person, what Action) error {
+	if err := s.mayLook(as, o, p, what); err != nil || !as.KnowsFirst() {
+		return err
 	}
 	var at time.Time
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		at, err = s.verifiedAt(ctx, tx, as, accountID)
+		at, err = s.verifiedAt(ctx, tx, as, p.Account.ID)
 		return err
 	})
 	if err == nil && at.IsZero() {
@@ -111,7 +110,7 @@ func (s *Service) waiting(ctx context.Context, tx *store.Tx, as Authority, a acc
 // read out. Problems: Forbidden, Required, MethodNotAllowed, SendLimit and the
 // others of challenge.Send.
 func (s *Service) AskCaller(ctx context.Context, as Authority, o *org.Organization, p Person, methodID string) error {
-	if err := s.mayAct(as, o, p, VerifyCaller); err != nil {
+	if err := s.mayLook(as, o, p, VerifyCaller); err != nil {
 		return err
 	}
 	if methodID == "" {
@@ -145,7 +144,7 @@ func (s *Service) AskCaller(ctx context.Context, as Authority, o *org.Organizati
 // wrong code does. Problems: Forbidden, NoCallerCode, CodeFormat, CodeWrong,
 // CodeExpired, Blocked.
 func (s *Service) VerifyCaller(ctx context.Context, as Authority, o *org.Organization, p Person, code string) error {
-	if err := s.mayAct(as, o, p, VerifyCaller); err != nil {
+	if err := s.mayLook(as, o, p, VerifyCaller); err != nil {
 		return err
 	}
 	var c challenge.Challenge

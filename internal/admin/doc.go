@@ -8,7 +8,7 @@
 //   - an act and its event are one transaction;
 //   - no password, code, answer or seed leaves it. Values are masked as on a
 //     person's own pages; a whole one is given for one answer, and recorded;
-//   - the helpdesk weakens nothing of an account before it has verified, by a code
+//   - the helpdesk changes nothing of an account before it has verified, by a code
 //     that the person reads out, who calls.
 //
 // The console, the API and the command line call it; none of them has a rule of

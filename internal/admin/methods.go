@@ -20,7 +20,7 @@ func (s *Service) Contacts(ctx context.Context, as Authority, o *org.Organizatio
 			}
 		}
 	}
-	if len(all) == 0 || s.mayAct(as, o, p, SeeValues) != nil {
+	if len(all) == 0 || s.mayLook(as, o, p, SeeValues) != nil {
 		return all, nil
 	}
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
@@ -43,37 +43,38 @@ func (s *Service) Contacts(ctx context.Context, as Authority, o *org.Organizatio
 	return all, err
 }
 
-// AddMethod registers an address or number for a person. Problems: Forbidden and
-// those of securityinfo.Enter.
+// AddMethod registers an address or number for a person. Problems: Forbidden,
+// CallerUnverified and those of securityinfo.Enter.
 func (s *Service) AddMethod(ctx context.Context, as Authority, o *org.Organization, p Person, k method.Kind, value string) (method.Method, error) {
-	if err := s.mayAct(as, o, p, ManageMethods); err != nil {
+	if err := s.mayAct(ctx, as, o, p, ManageMethods); err != nil {
 		return method.Method{}, err
 	}
 	return s.d.SecurityInfo.Enter(ctx, as.By, o, p.Account, k, value)
 }
 
 // ChangeMethod gives a person's method another address or number. Problems:
-// Forbidden and those of securityinfo.Exchange.
+// Forbidden, CallerUnverified and those of securityinfo.Exchange.
 func (s *Service) ChangeMethod(ctx context.Context, as Authority, o *org.Organization, p Person, id, value string) (method.Method, error) {
-	if err := s.mayAct(as, o, p, ManageMethods); err != nil {
+	if err := s.mayAct(ctx, as, o, p, ManageMethods); err != nil {
 		return method.Method{}, err
 	}
 	return s.d.SecurityInfo.Exchange(ctx, as.By, o, p.Account, id, value)
 }
 
 // DeleteMethod takes a method of a person away, or makes final that the person did;
-// RestoreMethod brings it back, and its person does not. Problems: Forbidden, NotFound.
+// RestoreMethod brings it back, and its person does not. Problems: Forbidden,
+// CallerUnverified, NotFound.
 func (s *Service) DeleteMethod(ctx context.Context, as Authority, o *org.Organization, p Person, id string) error {
-	if err := s.mayAct(as, o, p, ManageMethods); err != nil {
+	if err := s.mayAct(ctx, as, o, p, ManageMethods); err != nil {
 		return err
 	}
 	return s.d.SecurityInfo.Withdraw(ctx, as.By, o, p.Account, id)
 }
 
 // RestoreMethod brings back what the person or an administrator deleted. Problems:
-// Forbidden and those of securityinfo.Restore.
+// Forbidden, CallerUnverified and those of securityinfo.Restore.
 func (s *Service) RestoreMethod(ctx context.Context, as Authority, o *org.Organization, p Person, id string) error {
-	if err := s.mayAct(as, o, p, ManageMethods); err != nil {
+	if err := s.mayAct(ctx, as, o, p, ManageMethods); err != nil {
 		return err
 	}
 	return s.d.SecurityInfo.Restore(ctx, as.By, o, p.Account, id)

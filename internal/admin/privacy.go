@@ -11,7 +11,7 @@ import (
 
 // DataOf gives everything that is kept of a person. Problem Forbidden.
 func (s *Service) DataOf(ctx context.Context, as Authority, o *org.Organization, p Person) (privacy.PersonData, error) {
-	if err := s.mayAct(as, o, p, ExportPerson); err != nil {
+	if err := s.mayLook(as, o, p, ExportPerson); err != nil {
 		return privacy.PersonData{}, err
 	}
 	return s.d.Privacy.Export(ctx, as.By, o, p.Account)
@@ -19,9 +19,10 @@ func (s *Service) DataOf(ctx context.Context, as Authority, o *org.Organization,
 
 // Erase drops everything of a person for good. typed is the user ID again: there is
 // no way back. Whoever is an administrator is first taken out of the organization's
-// file, which would name them still. Problems: Forbidden, BadInput, NotFound.
+// file, which would name them still. Problems: Forbidden, CallerUnverified, BadInput,
+// NotFound.
 func (s *Service) Erase(ctx context.Context, as Authority, o *org.Organization, p Person, typed string) error {
-	if err := s.mayAct(as, o, p, ErasePerson); err != nil {
+	if err := s.mayAct(ctx, as, o, p, ErasePerson); err != nil {
 		return err
 	}
 	if !MayBeErased(o, p) {

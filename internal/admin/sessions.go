@@ -11,7 +11,7 @@ import (
 // Sessions gives in how many browsers a person is signed in, the last used first
 // (ASVS 7.4.5). Problem Forbidden.
 func (s *Service) Sessions(ctx context.Context, as Authority, o *org.Organization, p Person) (all []session.Session, err error) {
-	if err := s.mayAct(as, o, p, RevokeSessions); err != nil {
+	if err := s.mayLook(as, o, p, RevokeSessions); err != nil {
 		return nil, err
 	}
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
@@ -21,9 +21,10 @@ func (s *Service) Sessions(ctx context.Context, as Authority, o *org.Organizatio
 	return all, err
 }
 
-// EndSession signs a person out in one browser. Problems: Forbidden, NotFound.
+// EndSession signs a person out in one browser. Problems: Forbidden, CallerUnverified,
+// NotFound.
 func (s *Service) EndSession(ctx context.Context, as Authority, o *org.Organization, p Person, id string) error {
-	if err := s.mayAct(as, o, p, RevokeSessions); err != nil {
+	if err := s.mayAct(ctx, as, o, p, RevokeSessions); err != nil {
 		return err
 	}
 	return s.d.DB.Write(ctx, func(tx *store.Tx) error {

@@ -127,6 +127,7 @@ func TestOneSessionOfAPersonIsEnded(t *testing.T) {
 		theirs := signedIn(t, p, "eko@contoso.com", "")
 		address := "/console/people/" + keyOf(t, p, "alain@contoso.com")
 		b := atDesk(t, p, "helpdesk@contoso.com", true)
+		inCall(t, p, b, "alain@contoso.com")
 		page := b.Get(address)
 		if got := onPage(page, "session"); len(got) != 2 || !slices.Contains(got, one.session.ID) || !slices.Contains(got, other.session.ID) {
 			t.Fatalf("sessions on the page: %v", got)

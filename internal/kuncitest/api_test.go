@@ -355,6 +355,20 @@ func TestPeopleThroughTheAPI(t *testing.T) {
 		if strings.Contains(got.body, "alain@example.net") || !strings.Contains(got.body, `"can_reset":true`) {
 			t.Errorf("a person: %s", got.body)
 		}
+		for _, act := range []string{"freeze", "unlock", "clear_limits", "revoke_sessions", "revoke_pass"} {
+			if got = c.do(http.MethodPost, api+"/people/"+key+"/"+act, ""); got.status != http.StatusUnprocessableEntity || got.code() != string(problem.CallerUnverified) {
+				t.Errorf("%s before it is known who calls: %d %s", act, got.status, got.body)
+			}
+		}
+		if got = c.do(http.MethodDelete, api+"/people/"+key+"/sessions/none", ""); got.code() != string(problem.CallerUnverified) {
+			t.Errorf("a session that is none, before it is known who calls: %d %s", got.status, got.body)
+		}
+		code := callers(t, p, func() {
+			c.do(http.MethodPost, api+"/people/"+key+"/caller", `{"method_id":"`+mailOf(t, p, "alain@contoso.com")+`"}`)
+		})
+		if got = c.do(http.MethodPost, api+"/people/"+key+"/caller/verify", `{"code":"`+code+`"}`); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
 		for range 2 { // repeating an act is harmless
 			if got = c.do(http.MethodPost, api+"/people/"+key+"/freeze", ""); got.status != http.StatusOK || !strings.Contains(got.body, "frozen_since") {
 				t.Errorf("freeze: %d %s", got.status, got.body)

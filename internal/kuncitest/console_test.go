@@ -277,6 +277,7 @@ func TestAnAdministratorHelpsAPerson(t *testing.T) {
 		if acts := fmt.Sprint(person.Choices("act")); acts != "[send_code unlock clear_limits revoke_sessions freeze issue_pass]" {
 			t.Errorf("acts of the helpdesk: %s", acts)
 		}
+		inCall(t, p, b, "alain@contoso.com")
 		theirs := atDesk(t, p, "alain@contoso.com", false)
 		b.Post("/console/people/"+key, "act", "freeze").Want(http.StatusOK, "console-person")
 		b.Post("/console/people/"+key, "act", "revoke_sessions").Want(http.StatusOK, "console-person")

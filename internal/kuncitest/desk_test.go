@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/method"
@@ -44,6 +46,29 @@ func mailOf(t *testing.T, p *kuncitest.Product, userID string) (id string) {
 	return id
 }
 
+// callers gives the code that a person in a call reads out; ask has it sent.
+func callers(t *testing.T, p *kuncitest.Product, ask func()) string {
+	t.Helper()
+	n := len(p.Mail.Mails())
+	ask()
+	for n++; ; n++ {
+		text := p.Mail.Wait(t, n)[n-1].Parse(t).Text
+		if code := codeOfMail.FindString(text); code != "" && (strings.Contains(text, "in this call and for nothing else") || strings.Contains(text, "dalam panggilan ini")) {
+			return code
+		}
+	}
+}
+
+// inCall has an agent of the console find out that it is this person who calls.
+func inCall(t *testing.T, p *kuncitest.Product, b *kuncitest.Browser, userID string) {
+	t.Helper()
+	address := "/console/people/" + keyOf(t, p, userID)
+	code := callers(t, p, func() { b.Post(address, "act", "send_code", "method", mailOf(t, p, userID)) })
+	if page := b.Post(address, "act", "verify_code", "code", code); page.Alert() != "" {
+		t.Fatalf("the caller is not verified: %q", page.Alert())
+	}
+}
+
 // reasons are those of the events of a kind, the oldest first.
 func reasons(p *kuncitest.Product, kind audit.Kind) (all []string) {
 	events := p.Events()
@@ -55,18 +80,25 @@ func reasons(p *kuncitest.Product, kind audit.Kind) (all []string) {
 	return all
 }
 
-// Before the helpdesk weakens anything it has to know who calls.
+// Before the helpdesk changes anything it has to know who calls.
 func TestTheHelpdeskVerifiesWhoCalls(t *testing.T) {
 	eachConsole(t, func(t *testing.T, p *kuncitest.Product) {
 		b := atDesk(t, p, "helpdesk@contoso.com", true)
 		address := "/console/people/" + keyOf(t, p, "alain@contoso.com")
-		for _, act := range []string{"issue_pass", "unlock", "clear_limits"} {
-			if page := b.Post(address, "act", act, "minutes", "60"); page.Alert() != string(problem.CallerUnverified) || page.Status != http.StatusUnprocessableEntity {
+		one := signedIn(t, p, "alain@contoso.com", "")
+		for _, act := range []string{"issue_pass", "revoke_pass", "unlock", "clear_limits", "freeze", "revoke_sessions", "end_session"} {
+			before := len(p.Events())
+			if page := b.Post(address, "act", act, "minutes", "60", "session", one.session.ID); page.Alert() != string(problem.CallerUnverified) || page.Status != http.StatusUnprocessableEntity {
 				t.Errorf("%s before anybody was verified: %d %q", act, page.Status, page.Alert())
 			}
+			if n := len(p.Events()) - before; n != 0 {
+				t.Errorf("%s: %d events", act, n)
+			}
 		}
-		if page := b.Post(address, "act", "freeze"); page.Alert() != "" {
-			t.Errorf("what protects somebody waits for nothing: %q", page.Alert())
+		if page := b.Get(address); !strings.Contains(page.Body, `data-caller="first"`) || !strings.Contains(page.Text(), "An owner or an authentication administrator") {
+			t.Errorf("the page does not say what comes first: %s", page.Text())
+		} else if open := able(page); !slices.Equal(open, []string{"send_code"}) {
+			t.Errorf("what can be pressed before: %v", open)
 		}
 		if page := b.Post(address, "act", "verify_code", "code", "12345678"); page.Alert() != string(problem.NoCallerCode) {
 			t.Errorf("no code was sent: %q", page.Alert())
@@ -97,7 +129,10 @@ func TestTheHelpdeskVerifiesWhoCalls(t *testing.T) {
 		if page := other.Post(address, "act", "verify_code", "code", code); page.Alert() != string(problem.NoCallerCode) {
 			t.Errorf("another agent's code: %q", page.Alert())
 		}
-		b.Post(address, "act", "verify_code", "code", code).Want(http.StatusOK, "console-person")
+		verified := b.Post(address, "act", "verify_code", "code", code).Want(http.StatusOK, "console-person")
+		if open := able(verified); strings.Contains(verified.Body, `data-caller="first"`) || !slices.Contains(open, "freeze") || !slices.Contains(open, "end_session") || !slices.Contains(open, "issue_pass") {
+			t.Errorf("what can be pressed after: %v", open)
+		}
 		page := b.Post(address, "act", "issue_pass", "minutes", "60").Want(http.StatusOK, "console-person")
 		if !strings.Contains(page.Text(), "It is shown only now") || strings.Contains(b.Get(address).Text(), "It is shown only now") {
 			t.Errorf("the pass: %s", page.Text())
@@ -123,6 +158,16 @@ func TestTheHelpdeskVerifiesWhoCalls(t *testing.T) {
 			t.Error("a code is in the log")
 		}
 	})
+}
+
+// able are the acts of a page whose buttons can be pressed.
+func able(page *kuncitest.Page) (acts []string) {
+	for _, n := range page.Find(func(n *html.Node) bool { return n.Data == "button" && kuncitest.Attribute(n, "name") == "act" }) {
+		if !slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "disabled" }) {
+			acts = append(acts, kuncitest.Attribute(n, "value"))
+		}
+	}
+	return acts
 }
 
 // A pass is for nobody above, nor for oneself; what an API key is called gives it no role.

@@ -27,7 +27,7 @@ func privacyLife(t *testing.T, p *kuncitest.Product) {
 	b.Get("/signin")
 	b.Post("/signin", "user_id", "alain@contoso.com")
 	b.Post("/signin/password", "password", newPassword)
-	desk := atDesk(t, p, "helpdesk@contoso.com", true)
+	desk := atDesk(t, p, "authentication_admin@contoso.com", true)
 	desk.Post("/console/people/"+keyOf(t, p, "alain@contoso.com"), "act", "freeze")
 	b.Get("/reset")
 	b.Post("/reset", "user_id", "alain@contoso.com", "reason", "forgot")
@@ -63,7 +63,7 @@ func TestAPersonIsShownAndErased(t *testing.T) {
 			len(all.Messages) == 0 || len(all.Events) < 5 || !strings.Contains(shown.Body, "Peramban-Alain/7.1") {
 			t.Errorf("the export: %s", shown.Body)
 		}
-		for _, other := range []string{"helpdesk@contoso.com", "owner@contoso.com", newPassword} {
+		for _, other := range []string{"authentication_admin@contoso.com", "owner@contoso.com", newPassword} {
 			if strings.Contains(shown.Body, other) {
 				t.Errorf("the export of Alain holds %s", other)
 			}

@@ -26,6 +26,8 @@ const (
 // helpView is what helps a person on the phone: who calls, a pass, a whole address.
 type helpView struct {
 	MayAsk, MayIssue, MaySee bool
+	// Waits tells that every act waits until the caller is verified.
+	Waits bool
 
 	Caller   admin.Caller
 	Pass     org.PassPolicy
@@ -43,6 +45,7 @@ func (c *Console) help(r *http.Request, d desk, p admin.Person) (h helpView, err
 	h.Minutes = strconv.Itoa(h.Pass.DefaultMinutes)
 	if h.MayAsk {
 		h.Caller, err = c.Admin.Caller(r.Context(), d.as, p)
+		h.Waits = d.as.KnowsFirst() && h.Caller.VerifiedAt.IsZero()
 	}
 	return h, err
 }
