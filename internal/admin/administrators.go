@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -128,7 +129,7 @@ func (s *Service) mayAdminister(ctx context.Context, as Authority, o *org.Organi
 }
 
 // TellOwners writes to every owner that is named, before or after, whose role
-// changed; not to whoever did it.
+// changed, and that the directory is connected in another way; not to whoever did it.
 func (s *Service) TellOwners(ctx context.Context, tx *store.Tx, by audit.Actor, before, after *org.Organization) error {
 	var changed []org.Administrator // with the role of afterwards
 	for _, a := range after.Administrators {
@@ -142,12 +143,25 @@ func (s *Service) TellOwners(ctx context.Context, tx *store.Tx, by audit.Actor, 
 			changed = append(changed, a)
 		}
 	}
+	connection := slices.ContainsFunc(org.Difference(before, after), func(c org.Change) bool { return strings.HasPrefix(c.Key, "directory.") }) ||
+		!bytes.Equal(before.Kept, after.Kept)
 	told := make(map[string]bool)
 	for _, owner := range slices.Concat(before.Administrators, after.Administrators) {
 		if owner.Role != org.Owner || told[owner.ID()] || !strings.Contains(owner.UserID, "@") || strings.EqualFold(owner.UserID, by.UserID) {
 			continue
 		}
 		told[owner.ID()] = true
+		if connection {
+			_, err := s.d.Messages.Queue(ctx, tx, notify.Message{
+				Org: after, To: owner.UserID, Lang: after.Language,
+				Body: notify.DirectoryNotice{
+					Servers: after.Directory.URLs, By: by.UserID, IP: by.IP, Browser: by.UserAgent, SupportCode: by.Correlation, At: tx.Now(),
+				},
+			})
+			if err != nil && !errors.Is(err, problem.New(problem.EmailInvalid)) {
+				return err
+			}
+		}
 		for _, a := range changed {
 			_, err := s.d.Messages.Queue(ctx, tx, notify.Message{
 				Org: after, To: owner.UserID, Lang: after.Language,

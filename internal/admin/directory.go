@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,9 +80,10 @@ func (s *Service) TestDirectory(ctx context.Context, as Authority, o *org.Organi
 	if !as.May(TestDirectory) {
 		return nil, problem.New(problem.Forbidden)
 	}
-	if o.Directory.Kind != org.LDAP {
-		return nil, problem.New(problem.NotFound)
-	}
+	return s.tryDirectory(ctx, as, o, t)
+}
+
+func (s *Service) tryDirectory(ctx context.Context, as Authority, o *org.Organization, t ldap.Trial) ([]ldap.Finding, error) {
 	for field, text := range map[string]string{"bind_dn": t.BindDN, "base_dn": t.BaseDN, "bind_password": t.Password, "sample": t.Sample} {
 		if len(text) > 1024 {
 			return nil, problem.New(problem.TooLong).On(field)
@@ -112,4 +114,95 @@ func (s *Service) TestDirectory(ctx context.Context, as Authority, o *org.Organi
 	ctx, cancel := context.WithTimeout(ctx, longestTrial)
 	defer cancel()
 	return s.d.LDAP.Try(ctx, o, t)
+}
+
+// ConnectDirectory saves a connection that it has just tried itself, while the
+// organization is at the version that it was made from (decision 0046). Only owners
+// may, with a second factor proved moments ago; whoever does it has to be found in
+// the directory, so that nobody shuts themselves out. leaves tells that people may
+// leave the accounts behind that they have in Kunci's own database. The other owners
+// are told by mail. What was found comes with the refusal DirectoryNotWell too. Problems:
+// Forbidden, StepUp, Conflict, DirectoryLeaves, DirectoryNotWell, those of
+// TestDirectory.
+func (s *Service) ConnectDirectory(ctx context.Context, as Authority, o *org.Organization, t ldap.Trial, leaves bool, version int64) (Connected, error) {
+	byKey := strings.HasPrefix(as.By.Account, audit.ByKey)
+	switch {
+	case !as.May(ConnectDirectory):
+		return Connected{}, problem.New(problem.Forbidden)
+	case !as.operator() && !byKey && !as.Fresh:
+		return Connected{}, problem.New(problem.StepUp)
+	case o.Version != version:
+		return Connected{}, problem.New(problem.Conflict)
+	}
+	// What is wrong with the form is said before a word about anything else.
+	set, err := t.Configured(o.Directory)
+	if err != nil && !problem.Has(err, problem.DirectoryPassword) {
+		return Connected{}, err
+	}
+	if o.Directory.Kind != org.LDAP && !leaves {
+		return Connected{}, problem.New(problem.DirectoryLeaves).On("leave_accounts")
+	}
+	if !byKey {
+		t.Sample = as.By.UserID
+	}
+	found, err := s.tryDirectory(ctx, as, o, t)
+	if err != nil {
+		return Connected{}, err
+	}
+	done := Connected{Findings: found}
+	if slices.ContainsFunc(found, func(f ldap.Finding) bool { return !f.OK && !f.Warning }) {
+		return done, problem.New(problem.DirectoryNotWell)
+	}
+	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
+		before, err := s.d.Orgs.Get(ctx, tx, o.ID)
+		if err != nil {
+			return err
+		}
+		changes, err := s.d.Orgs.SetDirectory(ctx, tx, as.By, o.ID, set, t.Password, version)
+		if err != nil {
+			return err
+		}
+		done.Changes = withoutFiles(changes)
+		after, err := s.d.Orgs.Get(ctx, tx, o.ID)
+		if err != nil {
+			return err
+		}
+		return s.TellOwners(ctx, tx, as.By, before, after)
+	})
+	return done, err
+}
+
+// Connected is a connection that was tried and saved.
+type Connected struct {
+	Findings []ldap.Finding
+	Changes  []org.Change
+}
+
+// ConnectionChanges says what saving a connection would change. Problems: those of
+// ldap.Trial.Configured.
+func ConnectionChanges(o *org.Organization, t ldap.Trial) ([]org.Change, error) {
+	set, err := t.Configured(o.Directory)
+	if err != nil {
+		return nil, err
+	}
+	after := *o
+	after.Directory = set
+	return withoutFiles(org.Difference(o, &after)), nil
+}
+
+// withoutFiles leaves the names of the operator's files out.
+func withoutFiles(changes []org.Change) []org.Change {
+	for i, c := range changes {
+		if strings.HasSuffix(c.Key, "_file") && strings.HasPrefix(c.Key, "directory.") {
+			changes[i].Before, changes[i].After = masked(c.Before), masked(c.After)
+		}
+	}
+	return changes
+}
+
+func masked(file string) string {
+	if file == "" {
+		return ""
+	}
+	return "…"
 }

@@ -47,6 +47,7 @@ const (
 	ManageWebhooks      Action = "manage_webhooks"
 	SeeDirectory        Action = "see_directory"
 	TestDirectory       Action = "test_directory"
+	ConnectDirectory    Action = "connect_directory"
 
 	ManageAdministrators Action = "manage_administrators"
 )
@@ -65,7 +66,7 @@ var Actions = []Action{
 	SeeOverview, SeePeople, ImportPeople, ExportPeople, Unlock, ClearLimits, RequireRegistration, RevokeSessions, Freeze, Unfreeze,
 	VerifyCaller, IssuePass, RevokePass, Unlink, SeeValues, ManageMethods, ExportPerson, ErasePerson,
 	SeeRequests, ResolveRequest, SeePolicy, ChangePolicy, SeeReports, SeeAudit, ExportAudit, SeeMessages, SeeSettings, ManageKeys,
-	ChangeMessages, ChangeBranding, ManageDomains, ManageWebhooks, SeeDirectory, TestDirectory, ManageAdministrators,
+	ChangeMessages, ChangeBranding, ManageDomains, ManageWebhooks, SeeDirectory, TestDirectory, ConnectDirectory, ManageAdministrators,
 }
 
 // allowed is the table of roles. An owner may do everything.

@@ -17,7 +17,7 @@ import (
 // later migration adds belongs here, and to Reseal.
 var sealedColumns = []struct{ table, column string }{
 	{"method", "sealed"}, {"token", "sealed"}, {"webhook", "sealed"}, {"audit_person", "sealed"},
-	{"helpdesk_request", "sealed"}, {"helpdesk_request", "resolution"}, {"helpdesk_request", "work"},
+	{"directory_password", "sealed"}, {"helpdesk_request", "sealed"}, {"helpdesk_request", "resolution"}, {"helpdesk_request", "work"},
 }
 
 // sealedUnder counts the values of every column by the key they are sealed under:
@@ -71,6 +71,10 @@ func TestNothingIsLeftUnderAnOldKey(t *testing.T) {
 					t.Fatal(err)
 				}
 				hook = h.ID
+				o := a.keepPassword(t)
+				if pw, err := o.OpenKept(a.Keys); err != nil || pw != "kept" {
+					t.Fatalf("the kept password: %q, %v", pw, err)
+				}
 			})
 			if err := RotateKeys(c); err != nil {
 				t.Fatal(err)
@@ -99,6 +103,13 @@ func TestNothingIsLeftUnderAnOldKey(t *testing.T) {
 				}
 			})
 			with(t, c, func(a *App) {
+				o, err := a.Organization(t.Context(), "fabrikam")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if pw, err := o.OpenKept(a.Keys); err != nil || pw != "kept" {
+					t.Errorf("the kept password: %q, %v", pw, err)
+				}
 				tokens, err := a.ListTokens(t.Context(), "contoso")
 				if err != nil || len(tokens) != 2 || !bytes.Equal(tokens[0].Seed, []byte("12345678901234567890")) || !bytes.Equal(tokens[1].Seed, []byte("12345678901234567891")) {
 					t.Errorf("tokens: %v, %v", tokens, err)
@@ -113,4 +124,30 @@ func TestNothingIsLeftUnderAnOldKey(t *testing.T) {
 			})
 		})
 	}
+}
+
+// keepPassword connects an organization to a directory with a password that is kept.
+func (a *App) keepPassword(t *testing.T) *org.Organization {
+	t.Helper()
+	_, err := a.Apply(t.Context(), strings.NewReader("organization: fabrikam\nname: Fabrikam\ndomains: [fabrikam.com]\nsupport: {email: h@example.org}\n"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := a.Organization(t.Context(), "fabrikam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.DB.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := a.Orgs.SetDirectory(t.Context(), tx, operator, o.ID, org.DirectoryConfig{
+			Kind: org.LDAP, Dialect: org.OpenLDAP, URLs: []string{"ldaps://ldap.contoso.com"}, BindDN: "cn=kunci", BindPassword: org.KeptPassword, BaseDN: "dc=contoso",
+		}, "kept", o.Version)
+		return err
+	})
+	if err == nil {
+		o, err = a.Organization(t.Context(), "fabrikam")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }

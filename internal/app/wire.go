@@ -57,7 +57,7 @@ func (a *App) wire() (err error) {
 		return err
 	}
 	channels := org.Channels{Text: a.texts != nil, Call: a.calls != nil}
-	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit, Channels: channels}); err != nil {
+	if a.Orgs, err = org.New(org.Deps{Audit: a.Audit, Channels: channels, Keys: a.Keys}); err != nil {
 		return err
 	}
 	if err := a.openDomains(); err != nil {
@@ -100,7 +100,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	a.ldap = ldap.New(ldap.Deps{Log: a.Log})
+	a.ldap = ldap.New(ldap.Deps{Log: a.Log, Keys: a.Keys})
 	a.Accounts, err = account.New(account.Deps{DB: a.DB, Methods: a.Methods, Audit: a.Audit, Directories: a.directories(own), Keys: a.Keys, Log: a.Log})
 	if err != nil {
 		return err

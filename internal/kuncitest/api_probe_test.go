@@ -96,9 +96,12 @@ var probes = map[string]func(h *holdings) sent{
 	"POST /resets/{id}/unlock":   (*holdings).step,
 	"POST /resets/{id}/cancel":   (*holdings).step,
 	"POST /resets/{id}/contact":  (*holdings).stuck,
-	"POST /directory/test":       func(*holdings) sent { return sent{body: `{}`, status: http.StatusNotFound} },
-	"POST /directory/sync":       func(*holdings) sent { return sent{status: http.StatusPreconditionFailed} },
-	"GET /identity-provider":     func(*holdings) sent { return sent{status: http.StatusNotFound} },
+	"POST /directory/test":       func(*holdings) sent { return sent{body: `{}`, status: http.StatusUnprocessableEntity} },
+	"PUT /directory": func(h *holdings) sent {
+		return sent{body: `{"dialect":"openldap","urls":["ldaps://ldap.example.com"],"bind_dn":"cn=x","base_dn":"dc=x"}`, header: h.version(), status: http.StatusUnprocessableEntity}
+	},
+	"POST /directory/sync":   func(*holdings) sent { return sent{status: http.StatusPreconditionFailed} },
+	"GET /identity-provider": func(*holdings) sent { return sent{status: http.StatusNotFound} },
 	"PUT /administrators": func(h *holdings) sent {
 		return sent{body: `{"user_id":"citra@contoso.com","role":"auditor"}`, header: h.version()}
 	},

@@ -125,6 +125,7 @@ GET /audit/checkpoint           + + + - +
 GET /keys                       + + - - +
 GET /directory                  + + - - +
 POST /directory/test            + - - - -
+PUT /directory                  + - - - -
 POST /directory/sync            + - - - -
 GET /identity-provider          + + - - +
 GET /administrators             + + - - +

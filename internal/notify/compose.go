@@ -86,6 +86,8 @@ func (c composer) compose(color string, body Body) (document, error) {
 		d.Blocks = []block{sentence(c.t("notify.admin.text")), c.facts(circumstances(b)), {Note: c.t("notify.admin.advice")}}
 	case RoleNotice:
 		key, d.Blocks = c.role(b)
+	case DirectoryNotice:
+		key, d.Blocks = c.directory(b)
 	case WebhookNotice:
 		key, d.Blocks = c.webhook(b)
 	case PhoneNotice:
@@ -159,6 +161,19 @@ func (c composer) role(b RoleNotice) (string, []block) {
 		{c.t("notify.fact.by"), by},
 	}, f.Facts...)
 	return "notify.role", []block{sentence(c.t("notify.role.text")), f, {Note: c.t("notify.role.advice")}}
+}
+
+func (c composer) directory(b DirectoryNotice) (string, []block) {
+	where, by := c.t("notify.directory.here"), plain(b.By, maxUserID)
+	if len(b.Servers) > 0 {
+		where = plain(strings.Join(b.Servers, " "), maxUserID)
+	}
+	if by == "" {
+		by = c.t("notify.role.server")
+	}
+	f := c.facts(circumstances{IP: b.IP, Browser: b.Browser, SupportCode: b.SupportCode, At: b.At})
+	f.Facts = append([]fact{{c.t("notify.fact.servers"), where}, {c.t("notify.fact.by"), by}}, f.Facts...)
+	return "notify.directory", []block{sentence(c.t("notify.directory.text")), f, {Note: c.t("notify.directory.advice")}}
 }
 
 func (c composer) webhook(b WebhookNotice) (string, []block) {

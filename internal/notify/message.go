@@ -160,6 +160,18 @@ type RoleNotice struct {
 	At          time.Time
 }
 
+// DirectoryNotice tells an owner that the organization's directory is connected in
+// another way.
+type DirectoryNotice struct {
+	Servers []string // as they are now; none: accounts are in Kunci's own database
+	By      string   // who did it: a user ID, or what a key is for; empty: on the server
+	IP      string
+
+	Browser     string
+	SupportCode string
+	At          time.Time
+}
+
 // WebhookNotice tells an owner that nothing is sent to a receiver any more.
 type WebhookNotice struct {
 	Host  string
@@ -178,30 +190,32 @@ type PhoneNotice struct {
 
 // The kinds of message, as they stand in the queue and in logs.
 const (
-	KindCode     = "code"
-	KindPassword = "password"
-	KindMethod   = "method"
-	KindRequest  = "request"
-	KindDispute  = "dispute"
-	KindAdmin    = "admin"
-	KindPhone    = "phone"
-	KindAnswer   = "answer"
-	KindDigest   = "digest"
-	KindRole     = "role"
-	KindWebhook  = "webhook"
+	KindCode      = "code"
+	KindPassword  = "password"
+	KindMethod    = "method"
+	KindRequest   = "request"
+	KindDispute   = "dispute"
+	KindAdmin     = "admin"
+	KindPhone     = "phone"
+	KindAnswer    = "answer"
+	KindDigest    = "digest"
+	KindRole      = "role"
+	KindWebhook   = "webhook"
+	KindDirectory = "directory"
 )
 
-func (Code) kind() string           { return KindCode }
-func (PasswordNotice) kind() string { return KindPassword }
-func (MethodNotice) kind() string   { return KindMethod }
-func (RequestNotice) kind() string  { return KindRequest }
-func (DisputeNotice) kind() string  { return KindDispute }
-func (AdminNotice) kind() string    { return KindAdmin }
-func (PhoneNotice) kind() string    { return KindPhone }
-func (RequestAnswer) kind() string  { return KindAnswer }
-func (RequestDigest) kind() string  { return KindDigest }
-func (RoleNotice) kind() string     { return KindRole }
-func (WebhookNotice) kind() string  { return KindWebhook }
+func (Code) kind() string            { return KindCode }
+func (PasswordNotice) kind() string  { return KindPassword }
+func (MethodNotice) kind() string    { return KindMethod }
+func (RequestNotice) kind() string   { return KindRequest }
+func (DisputeNotice) kind() string   { return KindDispute }
+func (AdminNotice) kind() string     { return KindAdmin }
+func (PhoneNotice) kind() string     { return KindPhone }
+func (RequestAnswer) kind() string   { return KindAnswer }
+func (RequestDigest) kind() string   { return KindDigest }
+func (RoleNotice) kind() string      { return KindRole }
+func (WebhookNotice) kind() string   { return KindWebhook }
+func (DirectoryNotice) kind() string { return KindDirectory }
 
 // links gives the links of a body, which must lead to the product itself.
 func links(b Body) []string {
@@ -269,6 +283,8 @@ func decode(data []byte) (payload, Body, error) {
 		body, err = into[RoleNotice](p.Body)
 	case KindWebhook:
 		body, err = into[WebhookNotice](p.Body)
+	case KindDirectory:
+		body, err = into[DirectoryNotice](p.Body)
 	default:
 		err = fmt.Errorf("unknown message kind %q", p.Kind)
 	}

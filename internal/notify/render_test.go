@@ -44,6 +44,8 @@ func bodies() map[string]notify.Body {
 	all["role of a group"] = notify.RoleNotice{Group: "Kunci Desk", Role: "auditor", At: noon}
 	all["webhook that fails"] = notify.WebhookNotice{Host: "siem.contoso.com", Code: "status-500", Since: noon, At: noon}
 	all["webhook that is gone"] = notify.WebhookNotice{Host: "siem.contoso.com", Code: "status-410", Gone: true, Since: noon, At: noon}
+	all["directory"] = notify.DirectoryNotice{Servers: []string{"ldaps://ldap.contoso.com"}, By: "adele@contoso.com", IP: "192.0.2.7", At: noon}
+	all["directory here"] = notify.DirectoryNotice{At: noon}
 	all["admin"] = notify.AdminNotice{UserID: "adele@contoso.com", At: noon}
 	return all
 }

@@ -83,6 +83,6 @@ func (s *Service) SetAdministrator(ctx context.Context, tx *store.Tx, by audit.A
 	if a.Group != "" {
 		about.Detail["group"] = a.Group
 	}
-	_, err = s.apply(ctx, tx, by, after.Document(), expectedVersion, about)
+	_, err = s.apply(ctx, tx, by, after.Document(), applying{expected: expectedVersion, about: about})
 	return err
 }

@@ -1,6 +1,7 @@
 package org
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -44,17 +45,26 @@ type DirectoryConfig struct {
 	StartTLS bool     `json:"start_tls,omitzero"`
 	BindDN   string   `json:"bind_dn,omitzero"`
 	// BindPasswordFile and CAFile are names of files on every node. The nodes read
-	// them when they connect; the password itself is stored nowhere else.
-	BindPasswordFile string              `json:"bind_password_file,omitzero"`
-	CAFile           string              `json:"ca_file,omitzero"`
-	BaseDN           string              `json:"base_dn,omitzero"`
-	UserFilter       string              `json:"user_filter,omitzero"`
-	GroupFilter      string              `json:"group_filter,omitzero"`
-	Attributes       DirectoryAttributes `json:"attributes,omitzero"`
+	// them when they connect; that password is stored nowhere else.
+	BindPasswordFile string `json:"bind_password_file,omitzero"`
+	// BindPassword is KeptPassword where the password was typed and is kept sealed;
+	// the password itself never stands here.
+	BindPassword string `json:"bind_password,omitzero"`
+	CAFile       string `json:"ca_file,omitzero"`
+	// CACertificates are the authorities themselves, in the place of CAFile.
+	CACertificates Certificates `json:"ca_certificates,omitzero"`
+	// ConsoleURLs are those of URLs that the console or a program named. They are
+	// judged at each connection by where their names lead to (decision 0046).
+	ConsoleURLs []string            `json:"urls_from_console,omitzero"`
+	BaseDN      string              `json:"base_dn,omitzero"`
+	UserFilter  string              `json:"user_filter,omitzero"`
+	GroupFilter string              `json:"group_filter,omitzero"`
+	Attributes  DirectoryAttributes `json:"attributes,omitzero"`
 	// WriteBack lets Kunci set passwords; without it every account is not managed here.
 	WriteBack bool `json:"write_back"`
-	// AllowedNetworks are networks that are not public and in which an owner may try
-	// another server from the console all the same. The servers in URLs need none.
+	// AllowedNetworks are networks that are not public and in which an owner may try and
+	// connect a server from the console all the same; an organization that keeps its
+	// accounts here may name them too. Servers that its file names need none.
 	AllowedNetworks []string `json:"allowed_networks,omitzero"`
 	// Sync has the directory listed from time to time, so that figures are those of
 	// everybody in it.
@@ -68,7 +78,7 @@ func (d DirectoryConfig) Networks() []netip.Prefix { return networks(d.AllowedNe
 // CheckConnection says what is wrong with a connection that somebody typed, by
 // the keys of a document; the file of the password is not theirs to name.
 func (d DirectoryConfig) CheckConnection() config.Faults {
-	d.BindPasswordFile = "/" // stands for the one that is not typed
+	d.BindPasswordFile, d.BindPassword = "", KeptPassword // stands for the one that is typed, or there
 	c := &checker{}
 	c.directory(&d)
 	var faults config.Faults
@@ -121,6 +131,18 @@ func (a DirectoryAttributes) Named() map[string]string {
 	}
 }
 
+// ReadAttributes takes names of attributes by their keys; false: a key is unknown.
+func ReadAttributes(named map[string]string) (a DirectoryAttributes, ok bool) {
+	known := a.Named()
+	for key := range named {
+		if _, ok := known[key]; !ok {
+			return a, false
+		}
+	}
+	text, err := json.Marshal(named)
+	return a, err == nil && json.Unmarshal(text, &a) == nil
+}
+
 var (
 	attributeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
 	// userIDForm is the one place a user ID may have: the whole value of an equality.
@@ -128,11 +150,19 @@ var (
 	placeForm  = regexp.MustCompile(`\{[^{}]*\}`)
 )
 
+// neverRead are attributes that hold passwords or what is made of them: what an
+// attribute is mapped to is shown to administrators.
+var neverRead = []string{
+	"userpassword", "unicodepwd", "ntpwdhistory", "lmpwdhistory", "dbcspwd", "supplementalcredentials", "sambantpassword", "sambalmpassword",
+	"krbprincipalkey", "ipanthash", "pwdhistory", "passwordhistory", "ms-mcs-admpwd", "mslaps-password", "mslaps-encryptedpassword", "authpassword",
+}
+
 // MaxServers bounds a list of URLs.
 const MaxServers = 8
 
 func (c *checker) directory(d *DirectoryConfig) {
 	c.oneOf("directory.kind", d.Kind, Embedded, LDAP)
+	c.networks("directory.", d.AllowedNetworks)
 	if d.Kind != LDAP {
 		c.onlyForLDAP(*d)
 		return
@@ -147,9 +177,7 @@ func (c *checker) directory(d *DirectoryConfig) {
 			c.refuse("directory."+key, "expected the name of a file; from the program it has to begin at the root, such as /etc/kunci/ldap-password")
 		}
 	}
-	if d.BindPasswordFile == "" {
-		c.refuse("directory.bind_password_file", "expected the file that holds the password of bind_dn, readable by Kunci alone")
-	}
+	c.secrets(d)
 	if !strings.Contains(d.BaseDN, "=") || strings.ContainsFunc(d.BaseDN, notPrintable) {
 		c.say("directory.base_dn", "base_dn")
 	}
@@ -165,7 +193,6 @@ func (c *checker) directory(d *DirectoryConfig) {
 			c.refuse("directory.group_filter", "expected a filter in brackets in which a group's members are {dn}, such as (member={dn})")
 		}
 	}
-	c.networks("directory.", d.AllowedNetworks)
 	if y := d.Sync; y.Every != 0 && (y.Every < LeastSync || y.Every > MostSync) {
 		c.refuse("directory.sync.every", "expected a time from 5m to 168h, or 0 for no list")
 	}
@@ -175,6 +202,9 @@ func (c *checker) directory(d *DirectoryConfig) {
 	for key, name := range d.Attributes.Named() {
 		flag := slices.Contains([]string{"disabled", "must_change", "privileged", "password_source"}, key)
 		attribute, value, _ := strings.Cut(name, "=")
+		if slices.Contains(neverRead, strings.ToLower(attribute)) {
+			c.refuse("directory.attributes."+key, "this attribute holds passwords, which are never read")
+		}
 		if name != "" && (!attributeForm.MatchString(attribute) || (value != "" || attribute != name) && !flag) {
 			text := "expected the name of an attribute"
 			if flag {
@@ -185,17 +215,45 @@ func (c *checker) directory(d *DirectoryConfig) {
 	}
 }
 
+// secrets judges where the password and the authorities are.
+func (c *checker) secrets(d *DirectoryConfig) {
+	switch {
+	case d.BindPassword != "" && d.BindPassword != KeptPassword:
+		c.refuse("directory.bind_password", "a password does not stand in this file; name the file that holds it with bind_password_file")
+	case d.BindPassword != "" && d.BindPasswordFile != "":
+		c.refuse("directory.bind_password", "expected either bind_password_file or the password that is kept")
+	case d.BindPassword == "" && d.BindPasswordFile == "":
+		c.refuse("directory.bind_password_file", "expected the file that holds the password of bind_dn, readable by Kunci alone")
+	}
+	if d.CACertificates != "" {
+		read, err := ReadCertificates([]byte(d.CACertificates))
+		switch {
+		case err != nil:
+			c.refuse("directory.ca_certificates", "%v", err)
+		case d.CAFile != "":
+			c.refuse("directory.ca_certificates", "expected either ca_file or the certificates themselves")
+		}
+		d.CACertificates = read
+	}
+	for i, u := range d.ConsoleURLs {
+		if !slices.Contains(d.URLs, u) {
+			c.refuse(fmt.Sprintf("directory.urls_from_console[%d]", i), "expected one of urls")
+		}
+	}
+}
+
 func (c *checker) onlyForLDAP(d DirectoryConfig) {
 	rest := d
 	rest.Kind = ""
 	if len(rest.URLs) == 0 {
 		rest.URLs = nil
 	}
-	if len(rest.AllowedNetworks) == 0 {
-		rest.AllowedNetworks = nil
+	rest.AllowedNetworks = nil
+	if len(rest.ConsoleURLs) == 0 {
+		rest.ConsoleURLs = nil
 	}
 	if !reflect.ValueOf(rest).IsZero() {
-		c.refuse("directory.kind", "the keys beside kind belong to the kind ldap, and this one is %s", d.Kind)
+		c.refuse("directory.kind", "the keys beside kind and allowed_networks belong to the kind ldap, and this one is %s", d.Kind)
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *Service) edit(ctx context.Context, tx *store.Tx, by audit.Actor, orgID 
 	if err := change(&d); err != nil {
 		return err
 	}
-	_, err = s.apply(ctx, tx, by, d, expectedVersion, nil)
+	_, err = s.apply(ctx, tx, by, d, applying{expected: expectedVersion})
 	return err
 }
 

@@ -85,6 +85,10 @@ type Organization struct {
 	Policy    Policy
 	Version   int64 // goes up with every change
 
+	// Kept is the password of the directory's account, sealed, where the document says
+	// that it is kept here. It has a row of its own and is in no document.
+	Kept []byte `json:"-"`
+
 	// Channels is what this installation can send over; no document says it.
 	Channels Channels `json:"-"`
 }

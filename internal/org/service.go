@@ -1,6 +1,7 @@
 package org
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/wording"
 )
@@ -26,12 +28,15 @@ type Deps struct {
 	Audit *audit.Service
 	// Channels is what this installation can send over.
 	Channels Channels
+	// Keys seal the passwords of directories; without them none is kept.
+	Keys *secret.Keyset
 }
 
 // Service keeps organizations. It is safe for concurrent use.
 type Service struct {
 	audit    *audit.Service
 	channels Channels
+	keys     *secret.Keyset
 
 	// known holds each organization as it was last read: every page asks for
 	// one, and a logo makes reading a row dear. A revision is never used twice,
@@ -54,7 +59,7 @@ func New(d Deps) (*Service, error) {
 	if d.Audit == nil {
 		return nil, errors.New("org: no audit log")
 	}
-	return &Service{audit: d.Audit, channels: d.Channels, known: make(map[string]known)}, nil
+	return &Service{audit: d.Audit, channels: d.Channels, keys: d.Keys, known: make(map[string]known)}, nil
 }
 
 // Change is one difference that a change made.
@@ -89,14 +94,22 @@ func cut(s string) string {
 // nothing, when it is applied a second time. Problems: a config.Faults when
 // the document is wrong, Conflict when a domain belongs to another organization.
 func (s *Service) Apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document) ([]Change, error) {
-	return s.apply(ctx, tx, by, d, anyVersion, nil)
+	return s.apply(ctx, tx, by, d, applying{expected: anyVersion})
 }
 
 const anyVersion = -1
 
-// apply is Apply at a version. about, where there is one, says whose role changes:
-// its target and detail go into the event.
-func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document, expected int64, about *audit.Event) ([]Change, error) {
+// applying is what goes with a document.
+type applying struct {
+	expected int64 // the version that it was made from
+	// about, where there is one, says whose role changes: its target and detail go
+	// into the event.
+	about *audit.Event
+	// password is the directory's, just typed; empty: the one that is there.
+	password string
+}
+
+func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Document, with applying) ([]Change, error) {
 	// Check brings names into their form; the caller's document stays as it is.
 	d.Domains, d.Administrators, d.Policy = slices.Clone(d.Domains), slices.Clone(d.Administrators), d.Policy.clone()
 	d.Messages = slices.Clone(d.Messages)
@@ -116,21 +129,24 @@ func (s *Service) apply(ctx context.Context, tx *store.Tx, by audit.Actor, d Doc
 	} else if err != nil {
 		return nil, err
 	}
-	if expected != anyVersion && before.Version != expected {
+	if with.expected != anyVersion && before.Version != with.expected {
 		return nil, problem.New(problem.Conflict)
 	}
 	if before.hasOwner() && len(d.Administrators) == 0 {
 		return nil, config.Faults{{Key: "administrators", Text: "the last owner cannot be removed; name another owner first"}}
 	}
 	after := d.organization(before)
-	changes := Difference(before, after)
+	if err := s.keep(before, after, with.password); err != nil {
+		return nil, err
+	}
+	changes := renewed(Difference(before, after), before, after)
 	if len(changes) == 0 && before.Version > 0 {
 		return nil, nil
 	}
 	if err := s.save(ctx, tx, before, after); err != nil {
 		return nil, err
 	}
-	return changes, s.recordChanges(ctx, tx, by, after, changes, about)
+	return changes, s.recordChanges(ctx, tx, by, after, changes, with.about)
 }
 
 func (o *Organization) hasOwner() bool {
@@ -169,6 +185,11 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, before, after *Organiz
 		return problem.New(problem.Conflict)
 	}
 	tx.AfterCommit(func() { s.changes.Add(1) })
+	if !bytes.Equal(before.Kept, after.Kept) {
+		if err := saveKept(ctx, tx, after.ID, after.Kept); err != nil {
+			return fmt.Errorf("organization %s: %w", after.Slug, err)
+		}
+	}
 	if err := deleteDomains(ctx, tx, after.ID); err != nil {
 		return fmt.Errorf("organization %s: %w", after.Slug, err)
 	}

@@ -43,7 +43,8 @@ func selectDocument(ctx context.Context, tx *store.Tx, id string) (*Organization
 	// What a document of before a key was there means.
 	o := &Organization{Policy: Policy{Notifications: Notifications{HelpdeskMail: MailAtOnce}}}
 	var version int64
-	err := tx.QueryRow(ctx, `SELECT document, version, revision FROM organization WHERE id = $1`, id).Scan(&text, &version, &revision)
+	err := tx.QueryRow(ctx, `SELECT document, version, revision, sealed
+		FROM organization LEFT JOIN directory_password ON org_id = id WHERE id = $1`, id).Scan(&text, &version, &revision, &o.Kept)
 	if err != nil {
 		return nil, "", err
 	}
@@ -69,4 +70,42 @@ func selectIDs(ctx context.Context, tx *store.Tx) ([]string, error) {
 		ids = append(ids, id)
 	}
 	return ids, rows.Err()
+}
+
+// saveKept writes the sealed password of a directory, or erases it.
+func saveKept(ctx context.Context, tx *store.Tx, orgID string, sealed []byte) error {
+	if len(sealed) == 0 {
+		_, err := tx.Exec(ctx, `DELETE FROM directory_password WHERE org_id = $1`, orgID)
+		return err
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO directory_password (org_id, sealed) VALUES ($1, $2)
+		ON CONFLICT (org_id) DO UPDATE SET sealed = excluded.sealed`, orgID, sealed)
+	return err
+}
+
+func selectKeptAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT org_id FROM directory_password WHERE org_id > $1 ORDER BY org_id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// updateKept writes the same password under another key, unless it was replaced
+// meanwhile. The revision moves, so that no node goes on with what it read before.
+func updateKept(ctx context.Context, tx *store.Tx, orgID string, old, fresh []byte) (int64, error) {
+	n, err := tx.Exec(ctx, `UPDATE directory_password SET sealed = $2 WHERE org_id = $1 AND sealed = $3`, orgID, fresh, old)
+	if err == nil && n > 0 {
+		_, err = tx.Exec(ctx, `UPDATE organization SET revision = $2 WHERE id = $1`, orgID, store.NewID())
+	}
+	return n, err
 }

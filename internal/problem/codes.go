@@ -113,6 +113,8 @@ const (
 	// Administrators' directories.
 	DirectoryPassword Code = "directory-password" // another server or account is tried, and the stored password is not used for it
 	DirectoryInput    Code = "directory-input"    // a connection that was typed has faults
+	DirectoryNotWell  Code = "directory-not-well" // a connection that is to be saved was tried and cannot be used
+	DirectoryLeaves   Code = "directory-leaves"   // people leave their accounts here behind, and nobody said that they may
 
 	// Passwords.
 	PasswordMismatch Code = "password-mismatch" // the two entries differ

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ type Finding struct {
 	Server string
 	// Code is one of Codes: the console has a sentence for each.
 	Code string
+	// Warning tells that a connection can be used all the same.
+	Warning bool
 	// Setting is Mend where it says what to set in the directory itself.
 	Setting string
 }
@@ -42,10 +45,13 @@ func (f Finding) Key() string {
 
 // Codes lists every code of a finding.
 var Codes = []string{
-	"configuration", "password-file", "connection", "address", "tls", "tls-authority", "tls-name", "tls-invalid", "bind", "base-dn", "base-dn-wide",
+	"configuration", "password-file", "password-kept", "connection", "address", "tls", "tls-authority", "tls-name", "tls-invalid", "bind", "base-dn", "base-dn-wide",
 	"user-filter", "attributes", "sample", "group-filter", "limits", "indexes", "write-back", "server", "password-operation", "password-policy",
 	"fine-grained-policy", "history", "locks", "rights", "set-passwords", "see-passwords", "unlock", "ask-for-another-password",
 }
+
+// warnings are the codes of what is not well and keeps nobody from using a connection.
+var warnings = []string{"base-dn-wide", "indexes", "fine-grained-policy", "history", "locks", "see-passwords", "unlock", "ask-for-another-password"}
 
 // codeOf is the code of what is called so.
 func codeOf(name string) string {
@@ -99,6 +105,7 @@ func (x *examiner) add(f Finding) {
 	if f.Code == "" {
 		f.Code = codeOf(f.Name)
 	}
+	f.Warning = !f.OK && (f.Warning || slices.Contains(warnings, f.Code))
 	f.Name, f.Server = x.prefix+f.Name, x.at
 	x.found = append(x.found, f)
 }
@@ -113,6 +120,14 @@ func (x *examiner) bad(name, mend, text string, args ...any) {
 
 // secret looks at the file of the service account's password.
 func (x *examiner) secret() {
+	if x.d.set.BindPassword != "" {
+		if _, err := x.d.pool.servers[0].password(); err != nil {
+			x.add(Finding{Name: "password", Text: "the password that is kept here cannot be used", Mend: "type the password of bind_dn again in the console, and see that every node has the same keyset", Code: "password-kept"})
+			return
+		}
+		x.add(Finding{Name: "password", OK: true, Text: "it is kept here, sealed", Code: "password-kept"})
+		return
+	}
 	file := x.d.set.BindPasswordFile
 	switch info, err := os.Stat(file); {
 	case err != nil:
@@ -205,7 +220,7 @@ func (x *examiner) certificate(c *conn) {
 	left := time.Until(state.PeerCertificates[0].NotAfter)
 	if left < certificateNotice {
 		x.add(Finding{
-			Name: "TLS", Code: "tls-invalid", Mend: "renew the certificate of the directory server",
+			Name: "TLS", Code: "tls-invalid", Warning: left > 0, Mend: "renew the certificate of the directory server",
 			Text: fmt.Sprintf("the certificate of %s ends on %s", c.server, state.PeerCertificates[0].NotAfter.Format(time.DateOnly)),
 		})
 		return

@@ -2,9 +2,6 @@ package ldap
 
 import (
 	"fmt"
-	"os"
-	"reflect"
-	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -46,15 +43,18 @@ func (s *Service) State(o *org.Organization) (State, error) {
 	s.mu.Lock()
 	d := s.open[o.ID]
 	s.mu.Unlock()
-	if d == nil || !reflect.DeepEqual(d.configured, o.Directory) {
+	if d == nil || !d.built(o) {
 		var err error
 		if d, err = s.build(o); err != nil {
 			return State{}, err
 		}
 		defer d.pool.close()
 	}
-	text, err := os.ReadFile(o.Directory.BindPasswordFile)
-	state := State{Set: d.set, Secret: err == nil && strings.TrimRight(string(text), "\r\n") != ""}
+	state := State{Set: d.set}
+	for _, server := range d.pool.servers {
+		_, err := server.password()
+		state.Secret = err == nil
+	}
 	for _, server := range d.pool.servers {
 		state.Servers = append(state.Servers, server.health())
 	}

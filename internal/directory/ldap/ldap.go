@@ -1,15 +1,19 @@
 package ldap
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
 	"kunci.dev/kunci/internal/directory"
+	"kunci.dev/kunci/internal/egress"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/secret"
 )
 
 // Deps is what the room needs; each may be left out.
@@ -18,6 +22,8 @@ type Deps struct {
 	// Now is the clock that locks and health are judged by: the machine's, as the
 	// servers have it too.
 	Now func() time.Time
+	// Keys open the passwords that are kept here; without them none is.
+	Keys *secret.Keyset
 }
 
 // Service keeps the directories that are open, one of each organization.
@@ -25,6 +31,7 @@ type Service struct {
 	log    *slog.Logger
 	now    func() time.Time
 	limits limits
+	keys   *secret.Keyset
 
 	mu   sync.Mutex
 	open map[string]*Directory // by organization
@@ -32,7 +39,7 @@ type Service struct {
 
 // New makes the service. Nothing is connected to before somebody asks.
 func New(d Deps) *Service {
-	s := &Service{log: d.Log, now: d.Now, limits: usualLimits, open: make(map[string]*Directory)}
+	s := &Service{log: d.Log, now: d.Now, limits: usualLimits, keys: d.Keys, open: make(map[string]*Directory)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -50,7 +57,7 @@ func (s *Service) Open(o *org.Organization) (directory.Directory, error) {
 	defer s.mu.Unlock()
 	d := s.open[o.ID]
 	// An organization read before a change must not bring the old one back.
-	if d != nil && (o.Version < d.version || reflect.DeepEqual(d.configured, o.Directory)) {
+	if d != nil && (o.Version < d.version || d.built(o)) {
 		return d, nil
 	}
 	fresh, err := s.build(o)
@@ -78,7 +85,7 @@ func (s *Service) build(o *org.Organization) (*Directory, error) {
 	if o.Directory.Kind != org.LDAP {
 		return nil, fmt.Errorf("ldap directory: %s keeps its accounts in %q", o.Slug, o.Directory.Kind)
 	}
-	d := &Directory{service: s, log: s.log.With("organization", o.Slug), configured: o.Directory, version: o.Version}
+	d := &Directory{service: s, log: s.log.With("organization", o.Slug), configured: o.Directory, kept: o.Kept, version: o.Version}
 	make, ok := dialects[o.Directory.Dialect]
 	if !ok {
 		return nil, fmt.Errorf("ldap directory: %s has the dialect %q, which this version does not speak", o.Slug, o.Directory.Dialect)
@@ -87,8 +94,24 @@ func (s *Service) build(o *org.Organization) (*Directory, error) {
 	d.set = filled(o.Directory, d.dialect.defaults())
 	d.people = newFilter(d.set.UserFilter)
 	var err error
-	d.pool, err = newPool(&d.set, s.limits, s.now)
-	return d, err
+	if d.pool, err = newPool(&d.set, s.limits, s.now); err != nil {
+		return nil, err
+	}
+	guard := egress.Guard(o.Directory.Networks())
+	for _, server := range d.pool.servers {
+		server.kept = func() (string, error) { return o.OpenKept(s.keys) }
+		// What somebody else than the operator named is judged whenever it is dialled:
+		// where its name leads to may change at any time.
+		if slices.Contains(o.Directory.ConsoleURLs, server.named) {
+			server.control = guard.Safe
+		}
+	}
+	return d, nil
+}
+
+// built tells whether the directory is that of an organization as it is now.
+func (d *Directory) built(o *org.Organization) bool {
+	return reflect.DeepEqual(d.configured, o.Directory) && bytes.Equal(d.kept, o.Kept)
 }
 
 // filled gives a configuration with the dialect's defaults for what is empty.
@@ -113,6 +136,7 @@ type Directory struct {
 	service    *Service
 	log        *slog.Logger
 	configured org.DirectoryConfig // as the file has it
+	kept       []byte              // the sealed password, where one is kept here
 	set        org.DirectoryConfig // with defaults
 	version    int64
 	dialect    dialect

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -55,7 +56,12 @@ type server struct {
 	set    *org.DirectoryConfig
 	limits limits
 	now    func() time.Time
-	typed  typed // of a trial
+	named  string // as the configuration has it
+	typed  string // the password of a trial
+	// kept opens the password that is kept here.
+	kept func() (string, error)
+	// control judges addresses; nil lets every one pass.
+	control func(network, address string, c syscall.RawConn) error
 
 	mu        sync.Mutex
 	failures  int
@@ -79,7 +85,7 @@ func newServer(text string, set *org.DirectoryConfig, l limits, now func() time.
 	if err != nil {
 		return nil, fmt.Errorf("ldap directory: server: %w", err)
 	}
-	return &server{url: u, set: set, limits: l, now: now}, nil
+	return &server{named: text, url: u, set: set, limits: l, now: now}, nil
 }
 
 func (s *server) String() string { return s.url.Scheme + "://" + s.url.Host }
@@ -154,7 +160,7 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := (&net.Dialer{Control: s.typed.control}).DialContext(ctx, "tcp", s.address())
+	plain, err := (&net.Dialer{Control: s.control}).DialContext(ctx, "tcp", s.address())
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -206,8 +212,11 @@ func (s *server) secure(ctx context.Context, raw *metered, settings *tls.Config)
 
 func (s *server) tls() (*tls.Config, error) {
 	settings := &tls.Config{ServerName: s.url.Hostname(), MinVersion: tls.VersionTLS12}
-	if s.typed.authorities != nil {
-		settings.RootCAs = s.typed.authorities
+	if s.set.CACertificates != "" {
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM([]byte(s.set.CACertificates)) {
+			return nil, misconfigured("ca_certificates", errors.New("it holds no certificate"))
+		}
 		return settings, nil
 	}
 	if s.set.CAFile == "" {
@@ -260,11 +269,18 @@ func (s *server) signIn(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-// password is that of the service account: the typed one of a trial, else what
-// stands in the file.
+// password is that of the service account: the typed one of a trial, else the one
+// that is kept here or what stands in the file.
 func (s *server) password() (string, error) {
-	if s.typed.password != "" {
-		return s.typed.password, nil
+	switch {
+	case s.typed != "":
+		return s.typed, nil
+	case s.set.BindPassword != "":
+		pw, err := s.kept()
+		if err != nil {
+			return "", misconfigured("bind_password", err)
+		}
+		return pw, nil
 	}
 	text, err := os.ReadFile(s.set.BindPasswordFile)
 	if err != nil {

@@ -2,34 +2,36 @@ package ldap
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"kunci.dev/kunci/internal/config"
 	"kunci.dev/kunci/internal/directory"
-	"kunci.dev/kunci/internal/egress"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
 )
 
-// Trial is a connection that somebody wants to see tried before it is used.
+// Trial is a connection that somebody wants to see tried before it is used, or saved.
 type Trial struct {
-	// The servers, the account, and where and how people are looked for. What is
-	// not here, such as the dialect and the attributes, is as the organization has it.
-	URLs       []string
-	StartTLS   bool
-	BindDN     string
-	BaseDN     string
-	UserFilter string
-	// Authorities are certificates (PEM) that the servers' are signed by; empty:
-	// those that the organization names.
+	Dialect string
+	// The servers, the account, and where and how people are looked for.
+	URLs        []string
+	StartTLS    bool
+	BindDN      string
+	BaseDN      string
+	UserFilter  string
+	GroupFilter string
+	Attributes  org.DirectoryAttributes
+	WriteBack   bool
+	Sync        org.DirectorySync
+	// Authorities are certificates (PEM) that the servers' are signed by; empty: those
+	// of the file that the organization names, else those that this machine trusts.
 	Authorities string
 	// Password is the account's. Where it is empty, the stored one is used, if it may be.
 	Password string
@@ -39,7 +41,13 @@ type Trial struct {
 
 // Standing is the trial of what an organization has.
 func Standing(d org.DirectoryConfig) Trial {
-	return Trial{URLs: slices.Clone(d.URLs), StartTLS: d.StartTLS, BindDN: d.BindDN, BaseDN: d.BaseDN, UserFilter: d.UserFilter}
+	if d.Kind != org.LDAP {
+		return Trial{WriteBack: true}
+	}
+	return Trial{
+		Dialect: d.Dialect, URLs: slices.Clone(d.URLs), StartTLS: d.StartTLS, BindDN: d.BindDN, BaseDN: d.BaseDN, UserFilter: d.UserFilter,
+		GroupFilter: d.GroupFilter, Attributes: d.Attributes, WriteBack: d.WriteBack, Sync: d.Sync, Authorities: string(d.CACertificates),
+	}
 }
 
 // Stored tells whether the stored password may be used: it goes to the servers it
@@ -47,7 +55,17 @@ func Standing(d org.DirectoryConfig) Trial {
 // no further than the organization's people. A form that tries another server
 // would otherwise hand the password to whoever runs that one (CWE-522).
 func (t Trial) Stored(d org.DirectoryConfig) bool {
-	return slices.Equal(t.URLs, d.URLs) && t.StartTLS == d.StartTLS && t.Authorities == "" && t.BindDN == d.BindDN && within(t.BaseDN, d.BaseDN)
+	return d.Kind == org.LDAP && slices.Equal(t.URLs, d.URLs) && t.StartTLS == d.StartTLS && t.certificates() == d.CACertificates &&
+		t.BindDN == d.BindDN && within(t.BaseDN, d.BaseDN)
+}
+
+// certificates are the typed ones in the form in which they are kept.
+func (t Trial) certificates() org.Certificates {
+	read, err := org.ReadCertificates([]byte(t.Authorities))
+	if err != nil {
+		return org.Certificates(t.Authorities) // Configured refuses it
+	}
+	return read
 }
 
 // within tells whether a name is base or below it.
@@ -63,42 +81,65 @@ func within(name, base string) bool {
 	return err == nil && len(b.RDNs) > 0 && (b.EqualFold(n) || b.AncestorOfFold(n))
 }
 
-// typed is what a trial has in the place of what nodes keep in files.
-type typed struct {
-	password    string
-	authorities *x509.CertPool
-	// control judges addresses; nil lets every one pass.
-	control func(network, address string, c syscall.RawConn) error
+// Configured is the directory of an organization as it would be with the trial. A
+// password that was typed takes all names of files with it: nothing below can find
+// the stored one, and what the file of authorities holds is kept instead. Networks
+// stay what the operator's file says. Problems: DirectoryPassword where the stored
+// password may not be used and none was typed; config.Faults.
+func (t Trial) Configured(d org.DirectoryConfig) (org.DirectoryConfig, error) {
+	set := d
+	if d.Kind != org.LDAP {
+		set = org.DirectoryConfig{Kind: org.LDAP, AllowedNetworks: d.AllowedNetworks}
+	}
+	set.Dialect, set.URLs, set.StartTLS, set.BindDN, set.BaseDN = t.Dialect, t.URLs, t.StartTLS, t.BindDN, t.BaseDN
+	set.UserFilter, set.GroupFilter, set.Attributes, set.WriteBack, set.Sync = t.UserFilter, t.GroupFilter, t.Attributes, t.WriteBack, t.Sync
+	set.ConsoleURLs = nil
+	for _, u := range t.URLs {
+		if !operators(u, d) {
+			set.ConsoleURLs = append(set.ConsoleURLs, u)
+		}
+	}
+	if t.Authorities != "" {
+		read, err := org.ReadCertificates([]byte(t.Authorities))
+		if err != nil {
+			return set, config.Faults{{Key: "directory.authorities", Text: err.Error()}}
+		}
+		set.CAFile = ""
+		set.CACertificates = read
+	} else {
+		set.CACertificates = ""
+	}
+	if faults := set.CheckConnection(); len(faults) > 0 {
+		return set, faults
+	}
+	if t.Password == "" {
+		if !t.Stored(d) {
+			return set, problem.New(problem.DirectoryPassword).On("bind_password")
+		}
+		return set, nil
+	}
+	set.BindPasswordFile, set.BindPassword = "", org.KeptPassword
+	if set.CAFile != "" {
+		text, err := os.ReadFile(set.CAFile)
+		if err == nil {
+			set.CACertificates, err = org.ReadCertificates(text)
+		}
+		if err != nil {
+			return set, config.Faults{{Key: "directory.authorities", Text: "the organization's own certificates cannot be read on this node"}}
+		}
+		set.CAFile = ""
+	}
+	return set, nil
 }
 
 // Try looks at a connection as Examine does at the organization's, and changes
-// nothing. Servers of the organization are reached wherever they are; others only
-// at public addresses and in the networks that the organization's file allows.
-// Problems: NotFound where the organization has no such directory,
-// DirectoryPassword where the stored password may not be used and none was typed;
-// config.Faults.
+// nothing. Servers that the operator's file names are reached wherever they are;
+// others only at public addresses and in the networks that the file allows.
+// Problems: those of Trial.Configured.
 func (s *Service) Try(ctx context.Context, o *org.Organization, t Trial) ([]Finding, error) {
-	if o.Directory.Kind != org.LDAP {
-		return nil, problem.New(problem.NotFound)
-	}
-	set := o.Directory
-	set.URLs, set.StartTLS, set.BindDN, set.BaseDN, set.UserFilter = t.URLs, t.StartTLS, t.BindDN, t.BaseDN, t.UserFilter
-	if faults := set.CheckConnection(); len(faults) > 0 {
-		return nil, faults
-	}
-	own := typed{password: t.Password}
-	if t.Authorities != "" {
-		own.authorities = x509.NewCertPool()
-		if !own.authorities.AppendCertsFromPEM([]byte(t.Authorities)) {
-			return nil, config.Faults{{Key: "directory.authorities", Text: "expected certificates as PEM, from -----BEGIN CERTIFICATE----- on"}}
-		}
-	}
-	stored := t.Password == ""
-	if stored && !t.Stored(o.Directory) {
-		return nil, problem.New(problem.DirectoryPassword).On("bind_password")
-	}
-	if !stored {
-		set.BindPasswordFile = "" // nothing below can find the stored one
+	set, err := t.Configured(o.Directory)
+	if err != nil {
+		return nil, err
 	}
 	tried := *o
 	tried.Directory = set
@@ -108,13 +149,10 @@ func (s *Service) Try(ctx context.Context, o *org.Organization, t Trial) ([]Find
 	}
 	defer d.pool.close()
 	for _, server := range d.pool.servers {
-		server.typed = own
-		if !server.own(o.Directory) {
-			server.typed.control = egress.Guard(o.Directory.Networks()).Safe
-		}
+		server.typed = t.Password
 	}
 	x := &examiner{d: d, groupsMatter: groupsMatter(o), sample: directory.NormalizeUserID(t.Sample)}
-	if stored {
+	if t.Password == "" {
 		x.secret()
 	}
 	return x.all(ctx), nil
@@ -123,21 +161,29 @@ func (s *Service) Try(ctx context.Context, o *org.Organization, t Trial) ([]Find
 // usualPorts are those of LDAP and of a global catalog, with TLS and before it.
 var usualPorts = []string{"389", "636", "3268", "3269"}
 
-// own tells whether a server is one of the organization's: at the same port, or
-// at another where directories usually answer, for another kind of TLS.
-func (s *server) own(d org.DirectoryConfig) bool {
+// operators tells whether a server is one that the operator's file named: at the
+// same port, or at another where directories usually answer, for another kind of TLS.
+func operators(named string, d org.DirectoryConfig) bool {
+	address, host := addressOf(named)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
 	for _, text := range d.URLs {
-		u, err := url.Parse(text)
-		if err != nil || !strings.EqualFold(u.Hostname(), s.url.Hostname()) {
-			continue
-		}
-		configured := server{url: u}
-		_, port, err := net.SplitHostPort(s.address())
-		if err == nil && (strings.EqualFold(configured.address(), s.address()) || slices.Contains(usualPorts, port)) {
+		at, name := addressOf(text)
+		if !slices.Contains(d.ConsoleURLs, text) && strings.EqualFold(name, host) && (strings.EqualFold(at, address) || slices.Contains(usualPorts, port)) {
 			return true
 		}
 	}
 	return false
+}
+
+func addressOf(named string) (address, host string) {
+	u, err := url.Parse(named)
+	if err != nil || u.Hostname() == "" {
+		return "", ""
+	}
+	return (&server{url: u}).address(), u.Hostname()
 }
 
 // lookUp finds the sample, whom the rest is then judged by.

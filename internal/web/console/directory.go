@@ -3,9 +3,11 @@ package console
 import (
 	"errors"
 	"net/http"
-	"reflect"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"kunci.dev/kunci/internal/admin"
 	"kunci.dev/kunci/internal/config"
@@ -26,13 +28,28 @@ type directoryPage struct {
 	Servers string     // of it, one a line
 	Wrong   map[string]bool
 
+	Version int64
+	Fresh   bool // a second factor was proved moments ago
+	Every   []pace
+	// Attributes are the fields of attributes, by key.
+	Attributes []mapped
+
 	// Results are those of a test that was asked for in this request.
 	Results []directoryResult
 	// Well is how many of them are as they should be.
 	Well int
-	// Fragment is what the organization's file would have to say; empty where it says that.
-	Fragment string
+	// Changes are what saving the connection would change.
+	Changes []org.Change
 }
+
+// pace is how often a directory can be listed.
+type pace struct {
+	Every  time.Duration
+	Chosen bool
+}
+
+// Value is the pace in a form, as in a file.
+func (p pace) Value() string { return config.Duration(p.Every) }
 
 // mapped is an attribute that Kunci reads, by its key in the organization's file.
 type mapped struct{ Key, Attribute string }
@@ -41,7 +58,7 @@ type mapped struct{ Key, Attribute string }
 // are not among it.
 type directoryResult struct {
 	Server, Key string // Key is the catalogues'
-	OK          bool
+	OK, Warning bool
 	Setting     string
 }
 
@@ -62,14 +79,74 @@ func (c *Console) directory(r *http.Request, d desk) (*directoryPage, error) {
 		Base: d.base(r, "directory", "directory"), Kept: d.Org.Directory.Kind != org.LDAP, State: state,
 		May: d.as.May(admin.TestDirectory), Trial: ldap.Standing(d.Org.Directory), Wrong: make(map[string]bool),
 	}
-	view.Servers = strings.Join(view.Trial.URLs, "\n")
+	view.Version, view.Fresh = d.Org.Version, d.as.Fresh
 	for key, attribute := range state.Set.Attributes.Named() {
 		if attribute != "" {
 			view.Mapped = append(view.Mapped, mapped{key, attribute})
 		}
 	}
 	slices.SortFunc(view.Mapped, func(a, b mapped) int { return strings.Compare(a.Key, b.Key) })
+	view.show(view.Trial)
 	return view, nil
+}
+
+// show puts a connection into the fields.
+func (v *directoryPage) show(t ldap.Trial) {
+	t.Password = ""
+	v.Trial, v.Servers = t, strings.Join(t.URLs, "\n")
+	v.Attributes = nil
+	for key, attribute := range t.Attributes.Named() {
+		v.Attributes = append(v.Attributes, mapped{key, attribute})
+	}
+	slices.SortFunc(v.Attributes, func(a, b mapped) int { return strings.Compare(a.Key, b.Key) })
+	v.Every = nil
+	for _, every := range []time.Duration{0, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour} {
+		v.Every = append(v.Every, pace{every, every == t.Sync.Every})
+	}
+	if !slices.ContainsFunc(v.Every, func(p pace) bool { return p.Chosen }) {
+		v.Every = append(v.Every, pace{t.Sync.Every, true})
+	}
+}
+
+// Dialects are those that can be chosen.
+func (v *directoryPage) Dialects() []string {
+	return []string{org.OpenLDAP, org.ActiveDirectory, org.FreeIPA, org.DS389}
+}
+
+// typedConnection is the connection that a form holds. What stands in no field of it is
+// as the organization has it.
+func typedConnection(form page.Form, standing ldap.Trial) (ldap.Trial, error) {
+	t := standing
+	t.URLs, t.StartTLS, t.WriteBack = strings.Fields(form["urls"]), form["start_tls"] == "yes", form["write_back"] == "yes"
+	named := make(map[string]string)
+	for key := range form {
+		if name, ok := strings.CutPrefix(key, "attributes."); ok {
+			named[name] = strings.TrimSpace(form[key])
+		}
+	}
+	if len(named) > 0 {
+		var ok bool
+		if t.Attributes, ok = org.ReadAttributes(named); !ok {
+			return t, problem.New(problem.BadInput).On("attributes")
+		}
+	}
+	for field, into := range map[string]*string{
+		"dialect": &t.Dialect, "bind_dn": &t.BindDN, "base_dn": &t.BaseDN, "user_filter": &t.UserFilter, "group_filter": &t.GroupFilter,
+		"authorities": &t.Authorities, "sample": &t.Sample, "sync_filter": &t.Sync.Filter,
+	} {
+		if text, ok := form[field]; ok {
+			*into = strings.TrimSpace(text)
+		}
+	}
+	if text := form["sync_every"]; text != "" {
+		every, err := time.ParseDuration(text)
+		if err != nil {
+			return t, problem.New(problem.BadInput).On("sync_every")
+		}
+		t.Sync.Every = every
+	}
+	t.Password = form["bind_password"]
+	return t, nil
 }
 
 func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) error {
@@ -87,14 +164,27 @@ func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) 
 		}
 		return page.See(w, r, "/console/directory")
 	}
-	view.Servers = form["urls"]
-	view.Trial = ldap.Trial{
-		URLs: strings.Fields(form["urls"]), StartTLS: form["start_tls"] == "yes", BindDN: strings.TrimSpace(form["bind_dn"]), BaseDN: strings.TrimSpace(form["base_dn"]),
-		UserFilter: strings.TrimSpace(form["user_filter"]), Authorities: strings.TrimSpace(form["authorities"]), Sample: strings.TrimSpace(form["sample"]),
+	trial, err := typedConnection(form, ldap.Standing(d.Org.Directory))
+	if err != nil {
+		return err
 	}
-	trial := view.Trial
-	trial.Password = form["bind_password"]
-	found, err := c.Admin.TestDirectory(r.Context(), d.as, d.Org, trial)
+	view.show(trial)
+	view.Servers = form["urls"]
+	var found []ldap.Finding
+	if form["action"] == "save" {
+		var done admin.Connected
+		version, _ := strconv.ParseInt(form["version"], 10, 64) // none is no version
+		if done, err = c.Admin.ConnectDirectory(r.Context(), d.as, d.Org, trial, form["leave_accounts"] == "yes", version); err == nil {
+			return page.See(w, r, "/console/directory?"+url.Values{"done": {saved(done.Findings)}}.Encode())
+		}
+		found = done.Findings
+	} else {
+		found, err = c.Admin.TestDirectory(r.Context(), d.as, d.Org, trial)
+	}
+	if err == nil {
+		view.Changes, err = admin.ConnectionChanges(d.Org, trial)
+	}
+	view.tell(found)
 	var faults config.Faults
 	if errors.As(err, &faults) {
 		err = view.blame(faults)
@@ -105,17 +195,24 @@ func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) 
 	if err != nil {
 		return err
 	}
-	for _, f := range found {
-		result := directoryResult{Server: f.Server, OK: f.OK, Setting: f.Setting, Key: f.Key()}
-		if f.OK {
-			view.Well++
-		}
-		view.Results = append(view.Results, result)
-	}
-	if view.Fragment, err = fragment(d.Org.Directory, trial); err != nil {
-		return err
-	}
 	return c.Pages.Write(w, r, http.StatusOK, "console_directory", view)
+}
+
+// saved names the sentence that is shown after a connection was saved.
+func saved(found []ldap.Finding) string {
+	if slices.ContainsFunc(found, func(f ldap.Finding) bool { return f.Warning }) {
+		return string(admin.ConnectDirectory) + "_warned"
+	}
+	return string(admin.ConnectDirectory)
+}
+
+func (v *directoryPage) tell(found []ldap.Finding) {
+	for _, f := range found {
+		if f.OK {
+			v.Well++
+		}
+		v.Results = append(v.Results, directoryResult{Server: f.Server, OK: f.OK, Warning: f.Warning, Setting: f.Setting, Key: f.Key()})
+	}
 }
 
 // blame puts what is wrong beside its field.
@@ -128,27 +225,6 @@ func (v *directoryPage) blame(faults config.Faults) *problem.Error {
 			first = field
 		}
 	}
+	v.Wrong["attributes"] = slices.ContainsFunc(faults, func(f config.Fault) bool { return strings.HasPrefix(f.Key, "directory.attributes") })
 	return problem.New(problem.DirectoryInput).On(first)
-}
-
-// fragment is what the organization's file would have to say for a connection to
-// be used that was tried; empty for the one that is.
-func fragment(standing org.DirectoryConfig, t ldap.Trial) (string, error) {
-	now := ldap.Standing(standing)
-	if reflect.DeepEqual(now, ldap.Trial{URLs: t.URLs, StartTLS: t.StartTLS, BindDN: t.BindDN, BaseDN: t.BaseDN, UserFilter: t.UserFilter}) {
-		return "", nil
-	}
-	var file struct {
-		Directory struct {
-			URLs       []string `json:"urls"`
-			StartTLS   bool     `json:"start_tls"`
-			BindDN     string   `json:"bind_dn"`
-			BaseDN     string   `json:"base_dn"`
-			UserFilter string   `json:"user_filter,omitzero"`
-		} `json:"directory"`
-	}
-	d := &file.Directory
-	d.URLs, d.StartTLS, d.BindDN, d.BaseDN, d.UserFilter = t.URLs, t.StartTLS, t.BindDN, t.BaseDN, t.UserFilter
-	text, err := config.Encode(file)
-	return string(text), err
 }
