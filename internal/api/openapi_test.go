@@ -2,6 +2,8 @@ package api
 
 import (
 	_ "embed"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"testing"
 )
@@ -27,5 +29,21 @@ func TestTheDocumentIsWhatTheCodeSays(t *testing.T) {
 	}
 	if string(data) != string(checkedIn) {
 		t.Error("openapi.json is not what the code says; renew it: KUNCI_WRITE=yes go test -run TheDocument ./internal/api/")
+	}
+}
+
+// Strangers may ask for the document, and it costs them as much as us.
+func TestTheDocumentIsMadeOnce(t *testing.T) {
+	a := &API{}
+	a.build()
+	r := httptest.NewRequest(http.MethodGet, documentPath, nil)
+	each := testing.AllocsPerRun(3, func() {
+		w := httptest.NewRecorder()
+		if a.document(w, r); w.Code != http.StatusOK || w.Body.Len() != len(checkedIn) {
+			t.Errorf("%d, %d bytes", w.Code, w.Body.Len())
+		}
+	})
+	if each > 200 {
+		t.Errorf("it is made anew for each who asks: %.0f allocations", each)
 	}
 }
