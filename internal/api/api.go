@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -73,6 +74,7 @@ type API struct {
 	needs      map[string]admin.Action // by pattern
 	repeat     map[string]repeat       // by pattern
 	bodies     map[string]bool         // by pattern: the operation takes one
+	written    func() ([]byte, error)  // Document, made when it is first asked for
 	undecided  error                   // operations of POST that repeats says nothing of
 }
 
@@ -120,6 +122,7 @@ func (a *API) build() {
 	a.webhookOperations()
 	a.describeHeaders()
 	a.listsAreLists()
+	a.written = sync.OnceValues(a.Document)
 }
 
 // Operations lists every operation.
@@ -242,7 +245,8 @@ func (h onlyHeaders) Header() http.Header          { return http.Header(h) }
 func (onlyHeaders) Write(data []byte) (int, error) { return len(data), nil }
 func (onlyHeaders) WriteHeader(int)                {}
 
-// documentPath is open to everybody: it says nothing that the source does not.
+// documentPath is open to everybody: it says nothing that the source does not. It is
+// made once: a tenth of a second of work is not to be had for the asking.
 const documentPath = "/api/openapi.json"
 
 func (a *API) document(w http.ResponseWriter, r *http.Request) {
@@ -250,7 +254,7 @@ func (a *API) document(w http.ResponseWriter, r *http.Request) {
 		a.Refuse(w, r, problem.New(problem.WrongMethod))
 		return
 	}
-	data, err := a.Document()
+	data, err := a.written()
 	if err != nil {
 		a.Refuse(w, r, err)
 		return

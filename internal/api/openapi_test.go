@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"slices"
@@ -126,5 +128,18 @@ func TestTheSchemaOfAPolicyListsItsWords(t *testing.T) {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
+// Strangers may ask for the document, and it costs them as much as us.
+func TestTheDocumentIsMadeOnce(t *testing.T) {
+	a := &API{}
+	a.build()
+	r := httptest.NewRequest(http.MethodGet, documentPath, nil)
+	each := testing.AllocsPerRun(3, func() {
+		w := httptest.NewRecorder()
+		if a.document(w, r); w.Code != http.StatusOK || w.Body.Len() != len(checkedIn) {
+			t.Errorf("%d, %d bytes", w.Code, w.Body.Len())
+		}
+	})
+	if each > 200 {
+		t.Errorf("it is made anew for each who asks: %.0f allocations", each)
 	}
 }

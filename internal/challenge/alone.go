@@ -58,7 +58,7 @@ func (s *Service) PassAlone(ctx context.Context, tx *store.Tx, by audit.Actor, i
 	if err = notFound(err); err != nil {
 		return Result{}, err
 	}
-	verdict, err := s.countAlone(ctx, tx, by, in, c)
+	verdict, err := s.countAlone(ctx, tx, by, in, c, m)
 	if err != nil {
 		return Result{}, err
 	}
@@ -110,13 +110,20 @@ func (in Alone) limits() org.Throttles {
 
 func aloneKey(orgID, accountID string) string { return signInPrefix(orgID, accountID) + "alone" }
 
-func (s *Service) countAlone(ctx context.Context, tx *store.Tx, by audit.Actor, in Alone, c Challenge) (throttle.Verdict, error) {
+// countAlone counts for the person, and for the organization where there is a pass to
+// be guessed. The rest is counted by the same statement and stops nothing: anybody can
+// make user IDs up, and would end everybody's resets with the organization's budget.
+func (s *Service) countAlone(ctx context.Context, tx *store.Tx, by audit.Actor, in Alone, c Challenge, m method.Method) (throttle.Verdict, error) {
 	verdict, err := throttle.Take(ctx, tx, aloneKey(c.OrgID, c.AccountID), in.limits().Gate)
 	if err != nil || !verdict.Allowed {
 		return verdict, err
 	}
-	all, err := throttle.Take(ctx, tx, budgetKey(c.OrgID), in.limits().OrganizationFailures)
-	if err == nil && all.JustLocked {
+	budget := budgetKey(c.OrgID)
+	if m.ID == "" {
+		budget = "organization_nobody:" + c.OrgID
+	}
+	all, err := throttle.Take(ctx, tx, budget, in.limits().OrganizationFailures)
+	if err == nil && all.JustLocked && m.ID != "" {
 		err = s.lockedAlone(ctx, tx, by, in, "organization_failures")
 	}
 	return verdict, err

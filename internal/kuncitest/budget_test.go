@@ -105,3 +105,37 @@ func TestGuessesSpreadOverManyPeople(t *testing.T) {
 		}
 	})
 }
+
+// Passes typed for people who have none, or for nobody, are no guesses at anything:
+// strangers who make user IDs up do not stop an organization's resets with them.
+func TestPassesOfNobodyUseNoBudgetUp(t *testing.T) {
+	o := kuncitest.Options{Organization: strings.Replace(kuncitest.Contoso, "policy:", "policy:\n  throttle: {organization_failures: {limit: 4, per: 1h}}\n  captcha: off", 1), Accounts: kuncitest.People}
+	each(t, o, func(t *testing.T, p *kuncitest.Product) {
+		for i := range 8 {
+			for _, userID := range []string{fmt.Sprintf("made-up-%d@contoso.com", i), "citra@contoso.com"} {
+				b := p.Browser()
+				toPassword(t, b, userID)
+				b.Get("/signin/pass").Want(http.StatusOK, "signin-pass")
+				if page := b.Post("/signin/pass", "pass", "0000-0000-0000"); page.Status < http.StatusBadRequest {
+					t.Fatalf("a pass that is none: %d %s", page.Status, page.Path)
+				}
+			}
+		}
+		b := p.Browser()
+		toCode(t, b, "alain@contoso.com")
+		b.Post("/reset/verify", "code", p.Code(1), "action", "verify").Want(http.StatusOK, "reset-password")
+		// One that somebody has is guessed at.
+		pass := issue(t, p, "hana@contoso.com", time.Time{})
+		for range 4 {
+			b := p.Browser()
+			toPassword(t, b, "hana@contoso.com")
+			b.Get("/signin/pass")
+			b.Post("/signin/pass", "pass", "0000-0000-0000")
+		}
+		b = p.Browser()
+		choose(t, b, "hana@contoso.com", "never_received", pass.ID)
+		if page := b.Post("/reset/verify", "code", pass.Code, "action", "verify"); page.Name() == "reset-password" {
+			t.Error("guesses at a pass are not counted for the organization")
+		}
+	})
+}

@@ -151,6 +151,8 @@ func TestForgedHeadersLeadNowhere(t *testing.T) {
 func TestNoOtherOriginReadsAnswers(t *testing.T) {
 	t.Parallel()
 	p, _ := atHTTPS(t)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
 	for _, origin := range []string{"https://evil.example", "null", "https://" + publicHost + ".evil.example", "https://evil" + publicHost, "http://" + publicHost, "https://sub." + publicHost} {
 		for _, path := range []string{"/signin", "/reset", "/api/openapi.json", "/api/v1/orgs/contoso/people", "/help", "/healthz", "/.well-known/webauthn", "/static/app.css"} {
 			for _, method := range []string{http.MethodGet, http.MethodOptions} {
@@ -161,7 +163,7 @@ func TestNoOtherOriginReadsAnswers(t *testing.T) {
 				r.Host = publicHost
 				r.Header.Set("Origin", origin)
 				r.Header.Set("Access-Control-Request-Method", "PUT")
-				answer, err := http.DefaultTransport.RoundTrip(r)
+				answer, err := transport.RoundTrip(r)
 				if err != nil {
 					t.Fatal(err)
 				}
