@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -176,37 +177,32 @@ func (c *cli) webhookSetAside() *cobra.Command {
 }
 
 func (c *cli) webhookSendAgain() *cobra.Command {
-	var slug string
-	cmd := &cobra.Command{
-		Use: "send-again --org ORG ID [EVENT…]", Short: "Send events that were set aside again: these, or all",
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case slug == "":
-				return misuse(cmd, "--org is missing")
-			case len(args) == 0:
-				return misuse(cmd, "the ID of a webhook is missing; see: kunci webhook list")
-			}
-			return c.open(cmd.Context(), func(a *app.App) error {
-				n, err := a.SendWebhookAgain(cmd.Context(), slug, args[0], args[1:]...)
-				if err != nil {
-					return err
-				}
-				return say(cmd.OutOrStdout(), "To be sent again by a running node: %d.", n)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&slug, "org", "", "organization")
+	cmd := c.onSetAside("To be sent again by a running node: %d.", (*app.App).SendWebhookAgain, func(int) string { return "" })
+	cmd.Use, cmd.Short = "send-again --org ORG ID [EVENT…]", "Send events that were set aside again: these, or all"
 	return cmd
 }
 
 func (c *cli) webhookDiscard() *cobra.Command {
-	var slug string
 	var all bool
+	cmd := c.onSetAside("Given up: %d.", (*app.App).DiscardWebhookEvents, func(events int) string {
+		if all == (events > 0) {
+			return "name the events to give up, or all of them with --all; see: kunci webhook set-aside"
+		}
+		return ""
+	})
+	cmd.Use, cmd.Short = "discard --org ORG ID [EVENT…]", "Give up events that were set aside: these, or with --all every one"
+	cmd.Long = `They are not sent to this receiver any more. The audit log keeps them, and that
+they were given up.`
+	cmd.Flags().BoolVar(&all, "all", false, "every event that is set aside")
+	return cmd
+}
+
+// onSetAside makes a command that does something with events which a webhook refused:
+// those that are named, or all. wrong says what is wrong with how many are named;
+// empty: nothing.
+func (c *cli) onSetAside(done string, do func(a *app.App, ctx context.Context, slug, id string, events ...string) (int64, error), wrong func(events int) string) *cobra.Command {
+	var slug string
 	cmd := &cobra.Command{
-		Use: "discard --org ORG ID [EVENT…]", Short: "Give up events that were set aside: these, or with --all every one",
-		Long: `They are not sent to this receiver any more. The audit log keeps them, and that
-they were given up.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -214,20 +210,20 @@ they were given up.`,
 				return misuse(cmd, "--org is missing")
 			case len(args) == 0:
 				return misuse(cmd, "the ID of a webhook is missing; see: kunci webhook list")
-			case all == (len(args) > 1):
-				return misuse(cmd, "name the events to give up, or all of them with --all; see: kunci webhook set-aside")
+			}
+			if text := wrong(len(args) - 1); text != "" {
+				return misuse(cmd, "%s", text)
 			}
 			return c.open(cmd.Context(), func(a *app.App) error {
-				n, err := a.DiscardWebhookEvents(cmd.Context(), slug, args[0], args[1:]...)
+				n, err := do(a, cmd.Context(), slug, args[0], args[1:]...)
 				if err != nil {
 					return err
 				}
-				return say(cmd.OutOrStdout(), "Given up: %d.", n)
+				return say(cmd.OutOrStdout(), done, n)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&slug, "org", "", "organization")
-	cmd.Flags().BoolVar(&all, "all", false, "every event that is set aside")
 	return cmd
 }
 

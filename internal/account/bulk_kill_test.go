@@ -96,10 +96,7 @@ func TestAnImportOutlivesItsNode(t *testing.T) {
 			if line, err := bufio.NewReader(out).ReadString('\n'); line != "stuck\n" {
 				t.Fatalf("the node said %q, %v", line, err)
 			}
-			if err := node.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = node.Wait() // it was killed
+			storetest.Kill(t, node)
 			if b = h.bulk(b.ID); b.State != account.BulkApplying || b.DoneRows != 200 || b.Created != 200 || b.Methods != 200 {
 				t.Errorf("killed in the third batch: %+v", b)
 			}

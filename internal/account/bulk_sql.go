@@ -56,6 +56,25 @@ func selectStale(ctx context.Context, tx *store.Tx, orgID string, upload, undeci
 	if err != nil {
 		return nil, err
 	}
+	return byOrganization(rows)
+}
+
+// selectStanding gives imports that changed nothing since a time and should have.
+func selectStanding(ctx context.Context, tx *store.Tx, before time.Time) (map[string]string, error) {
+	rows, err := tx.Query(ctx, `SELECT org_id, id FROM bulk_import WHERE live IS NOT NULL AND state IN ('comparing', 'applying') AND changed_at < $1`,
+		store.Micros(before))
+	if err != nil {
+		return nil, err
+	}
+	return byOrganization(rows)
+}
+
+func updateResumed(ctx context.Context, tx *store.Tx, orgID, id string, before time.Time) (int64, error) {
+	return tx.Exec(ctx, `UPDATE bulk_import SET changed_at = $4 WHERE id = $1 AND org_id = $2 AND state IN ('comparing', 'applying') AND changed_at < $3`,
+		id, orgID, store.Micros(before), store.Micros(tx.Now()))
+}
+
+func byOrganization(rows *store.Rows) (map[string]string, error) {
 	defer rows.Close()
 	all := make(map[string]string)
 	for rows.Next() {

@@ -306,3 +306,54 @@ func TestAnImportMayNotDoEverything(t *testing.T) {
 		}
 	})
 }
+
+// What stands still because its job was lost, as one that an earlier version left to
+// nobody, is given to the queue again: once, and not while somebody works on it.
+func TestAnImportThatStandsStillGoesOn(t *testing.T) {
+	each(t, func(h house, clock *storetest.Clock) {
+		b := h.receive("user_id\na@contoso.com\n", account.CSV, anybody) // its job is lost
+		resumed := func() (ids []string) {
+			h.t.Helper()
+			err := h.write(func(ctx context.Context, tx *store.Tx) error {
+				ids = nil
+				return h.ResumeBulk(ctx, tx, func(_ *store.Tx, orgID, id string) error {
+					ids = append(ids, orgID+" "+id)
+					return nil
+				})
+			})
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			return ids
+		}
+		clock.Advance(time.Hour)
+		if ids := resumed(); len(ids) != 0 {
+			h.t.Errorf("after an hour: %v", ids)
+		}
+		for _, state := range []account.BulkState{account.BulkComparing, account.BulkApplying} {
+			if b = h.bulk(b.ID); b.State != state {
+				h.t.Fatalf("%+v", b)
+			}
+			clock.Advance(2*time.Hour + time.Second)
+			if ids := resumed(); len(ids) != 1 || ids[0] != h.org.ID+" "+b.ID {
+				h.t.Errorf("%s: %v", state, ids)
+			}
+			if ids := resumed(); len(ids) != 0 {
+				h.t.Errorf("%s, at once again: %v", state, ids)
+			}
+			b = h.work(b.ID, anybody)
+			clock.Advance(3 * time.Hour)
+			if ids := resumed(); len(ids) != 0 {
+				h.t.Errorf("after %s: %v", state, ids)
+			}
+			if state == account.BulkComparing {
+				if err := h.decide(b.ID, false); err != nil {
+					h.t.Fatal(err)
+				}
+			}
+		}
+		if b.State != account.BulkDone || b.Created != 1 {
+			h.t.Errorf("%+v", b)
+		}
+	})
+}

@@ -54,6 +54,11 @@ func (s *Service) enqueueImport(ctx context.Context, tx *store.Tx, orgID, id str
 	return s.d.Jobs.Enqueue(ctx, tx, importJob, importPayload{orgID, id})
 }
 
+// ResumeImports gives imports that stand still to the queue again.
+func (s *Service) ResumeImports(ctx context.Context, tx *store.Tx) error {
+	return s.d.Accounts.ResumeBulk(ctx, tx, func(tx *store.Tx, orgID, id string) error { return s.enqueueImport(ctx, tx, orgID, id) })
+}
+
 // ApplyImport says yes to a checked import. Whoever says it is who changes the
 // people: only the one who brought the file, or somebody with every right of theirs.
 // Problems: Forbidden and those of account.Decide.

@@ -249,6 +249,7 @@ func (a *App) keepHouse() {
 	})
 	a.purge("session.purge", a.Sessions.Purge)
 	a.purge("account.bulk", a.Accounts.PurgeBulk)
+	a.purge("account.bulk.resume", func(ctx context.Context, tx *store.Tx) error { return a.Admin.ResumeImports(ctx, tx) })
 	a.purge("signin.purge", a.SignIn.Purge)
 	a.purge("provider.purge", a.Provider.Purge)
 	a.purge("feedback.purge", a.Feedback.Purge)

@@ -120,19 +120,14 @@ func (d *Directory) changesOn(ctx context.Context, s *server, since string, fn f
 			if a := by.attribute(); a != "" {
 				at = by.later(at, e.GetEqualFoldAttributeValue(a))
 			}
-			p, err := d.person(ctx, detail, e)
-			if errors.Is(err, directory.ErrNotFound) {
-				continue // no key, or no user ID
-			}
-			if errors.Is(err, errCutShort) {
-				// One person in too many groups does not keep the others from the list.
-				d.log.WarnContext(ctx, "somebody's groups cannot all be read; they are not on the list", "key", d.dialect.key(e))
-				continue
-			}
+			p, ok, err := d.listed(ctx, detail, e)
 			if err != nil {
 				return fault(err)
 			}
-			if people = append(people, p.Entry); len(people) == listHand {
+			if !ok {
+				continue
+			}
+			if people = append(people, p); len(people) == listHand {
 				if err := fn(people); err != nil {
 					return &callerError{err}
 				}

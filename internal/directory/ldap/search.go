@@ -42,23 +42,33 @@ func (d *Directory) Search(ctx context.Context, begins string, limit int) (found
 			entries, more = entries[:limit], true
 		}
 		for _, e := range entries {
-			p, err := d.person(ctx, c, e)
-			if errors.Is(err, directory.ErrNotFound) {
-				continue // no key, or no user ID
-			}
-			if errors.Is(err, errCutShort) {
-				d.log.WarnContext(ctx, "somebody's groups cannot all be read; they are not found by name", "entry", e.DN)
-				continue
-			}
+			p, ok, err := d.listed(ctx, c, e)
 			if err != nil {
 				return err
 			}
-			found = append(found, p.Entry)
+			if ok {
+				found = append(found, p)
+			}
 		}
 		return nil
 	})
 	slices.SortFunc(found, func(a, b directory.Entry) int { return cmp.Compare(a.UserID, b.UserID) })
 	return found, more, err
+}
+
+// listed is the person of an entry that came among others. One that is nobody's (it
+// has no key, or no user ID), or whose groups cannot all be read, does not keep the
+// others from being found.
+func (d *Directory) listed(ctx context.Context, c *conn, e *ldap.Entry) (found directory.Entry, ok bool, err error) {
+	p, err := d.person(ctx, c, e)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return found, false, nil
+	case errors.Is(err, errCutShort):
+		d.log.WarnContext(ctx, "somebody's groups cannot all be read; they are in no list and not found by name", "key", d.dialect.key(e))
+		return found, false, nil
+	}
+	return p.Entry, err == nil, err
 }
 
 // beginning is the filter for whose user ID or name begins with a text.
