@@ -29,6 +29,7 @@ type directoryPage struct {
 	Wrong   map[string]bool
 
 	Version int64
+	Leave   bool // the box was ticked that people may leave their accounts here
 	Fresh   bool // a second factor was proved moments ago
 	Every   []pace
 	// Attributes are the fields of attributes, by key.
@@ -169,12 +170,12 @@ func (c *Console) postDirectory(w http.ResponseWriter, r *http.Request, d desk) 
 		return err
 	}
 	view.show(trial)
-	view.Servers = form["urls"]
+	view.Servers, view.Leave = form["urls"], form["leave_accounts"] == "yes"
 	var found []ldap.Finding
 	if form["action"] == "save" {
 		var done admin.Connected
 		version, _ := strconv.ParseInt(form["version"], 10, 64) // none is no version
-		if done, err = c.Admin.ConnectDirectory(r.Context(), d.as, d.Org, trial, form["leave_accounts"] == "yes", version); err == nil {
+		if done, err = c.Admin.ConnectDirectory(r.Context(), d.as, d.Org, trial, view.Leave, version); err == nil {
 			return page.See(w, r, "/console/directory?"+url.Values{"done": {saved(done.Findings)}}.Encode())
 		}
 		found = done.Findings
