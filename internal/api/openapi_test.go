@@ -128,6 +128,9 @@ func TestTheSchemaOfAPolicyListsItsWords(t *testing.T) {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
+	}
+}
+
 // Strangers may ask for the document, and it costs them as much as us.
 func TestTheDocumentIsMadeOnce(t *testing.T) {
 	a := &API{}
