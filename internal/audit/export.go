@@ -172,22 +172,14 @@ func (s *Service) ExportLeaves(ctx context.Context, w io.Writer, by Actor) (n in
 
 // exportPage reads one page in a transaction of its own, so that a slow reader holds none open.
 func (s *Service) exportPage(ctx context.Context, q Query, after string) ([]Record, error) {
-	q.Before = ""
+	q.Before, q.after = "", after
 	where, args := q.where()
-	if after != "" {
-		join := "WHERE"
-		if where != "" {
-			join = where + " AND"
-		}
-		args = append(args, after)
-		where = fmt.Sprintf("%s id > $%d", join, len(args))
-	}
 	var page []Record
 	err := s.deps.DB.Read(ctx, func(tx *store.Tx) error {
 		page = nil
 		var rows []row
 		err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
-			fmt.Sprintf("%s ORDER BY id LIMIT %d", where, mostListed), args...)
+			fmt.Sprintf("%s ORDER BY at, id LIMIT %d", where, mostListed), args...)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type Query struct {
 	From, To    time.Time
 	// Before continues after a page: the identifier of its last record.
 	Before string
+	after  string // the same, where the oldest come first
 	// Limit is how many, at most 1,000; 0 means 100. Export has no limit.
 	Limit int
 	// WithoutPeople leaves out what identifies people: user IDs, addresses, user agents.
@@ -41,7 +42,7 @@ func (s *Service) List(ctx context.Context, tx *store.Tx, q Query) ([]Record, er
 	where, args := q.where()
 	var rows []row
 	err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
-		fmt.Sprintf("%s ORDER BY id DESC LIMIT %d", where, min(limit, mostListed)), args...)
+		fmt.Sprintf("%s"+newestFirst+" LIMIT %d", where, min(limit, mostListed)), args...)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
@@ -193,7 +194,8 @@ func (s *Service) FromFor(ctx context.Context, tx *store.Tx, leaf int64, orgID s
 func (s *Service) About(ctx context.Context, tx *store.Tx, orgID, account, after string) ([]Record, error) {
 	var rows []row
 	err := eachEvent(ctx, tx, func(r row) error { rows = append(rows, r); return nil },
-		`WHERE org_id = $1 AND (target = $2 OR actor = $2) AND id > $3 ORDER BY id LIMIT $4`, orgID, account, after, mostListed)
+		`WHERE org_id = $1 AND (target = $2 OR actor = $2) AND (at, id) > (COALESCE((SELECT b.at FROM audit_event b WHERE b.id = $3), -1), $3)
+ ORDER BY at, id LIMIT $4`, orgID, account, after, mostListed)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}

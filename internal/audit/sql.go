@@ -46,6 +46,10 @@ func eachEvent(ctx context.Context, tx *store.Tx, fn func(row) error, where stri
 	return rows.Err()
 }
 
+// newestFirst is the order of lists: indexes hold it behind each filter, so that a
+// span of time long ago is begun at its own end.
+const newestFirst = ` ORDER BY at DESC, id DESC`
+
 // inSpan are the conditions for the records at places from $1 up to $2. The
 // constant lets both engines use the index of places. It stands last because
 // SQLite begins at the bound that stands first, and would read from 0 each time.
@@ -269,6 +273,15 @@ func eachPerson(ctx context.Context, tx *store.Tx, fn func(person) error) error 
 	return rows.Err()
 }
 
+// compared makes a bound of time one that no index serves, after a page: SQLite begins
+// at the bound that stands first, and would walk to the page from there each time.
+func compared(page string) string {
+	if page == "" {
+		return ""
+	}
+	return "+"
+}
+
 // where turns a query into conditions with their arguments.
 func (q Query) where() (string, []any) {
 	var conditions []string
@@ -277,10 +290,10 @@ func (q Query) where() (string, []any) {
 		args = append(args, value)
 		conditions = append(conditions, fmt.Sprintf(condition, len(args)))
 	}
-	// One person, or one support code, is a narrower way in than a kind or an outcome:
+	// One person, an administrator, or one support code, is a narrower way in than a kind or an outcome:
 	// those are then compared in a form that no index serves.
 	few, also := "", ""
-	if q.Target != "" || q.Correlation != "" {
+	if q.Target != "" || q.Correlation != "" || q.By != "" {
 		few = " || ''"
 	}
 	if q.Outcome != Success && few == "" {
@@ -305,13 +318,16 @@ func (q Query) where() (string, []any) {
 		add("correlation = $%d AND correlation <> ''", q.Correlation)
 	}
 	if !q.From.IsZero() {
-		add("at >= $%d", store.Micros(q.From))
+		add(compared(q.after)+"at >= $%d", store.Micros(q.From))
 	}
 	if !q.To.IsZero() {
-		add("at < $%d", store.Micros(q.To))
+		add(compared(q.Before)+"at < $%d", store.Micros(q.To))
 	}
 	if q.Before != "" {
-		add("id < $%d", q.Before)
+		add("(at, id) < ((SELECT b.at FROM audit_event b WHERE b.id = $%[1]d), $%[1]d)", q.Before)
+	}
+	if q.after != "" {
+		add("(at, id) > ((SELECT b.at FROM audit_event b WHERE b.id = $%[1]d), $%[1]d)", q.after)
 	}
 	text := ""
 	if len(conditions) > 0 {
