@@ -47,6 +47,7 @@ manage_domains        + - - - -
 manage_webhooks       + - - - -
 see_directory         + + - - +
 test_directory        + - - - -
+connect_directory     + - - - -
 `
 
 func TestTheTableOfRoles(t *testing.T) {
