@@ -15,12 +15,17 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
 // patience bounds a whole journey, beside others on a busy machine; nothing in it
 // waits that long unless it is broken.
 const patience = 4 * time.Minute
+
+// stepPatience bounds one step of a journey: a step that hangs fails while there is
+// time left to show where.
+const stepPatience = 75 * time.Second
 
 // headless is Chromium without the window around its pages, which would be drawn
 // for nobody. Debian's command of this name is a script that outlives nothing, but
@@ -98,10 +103,39 @@ func openTabFor(t *testing.T, base string, on device, patience time.Duration) *t
 
 func (b *tab) run(what string, actions ...chromedp.Action) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, stop := context.WithTimeout(b.ctx, stepPatience)
+	defer stop()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.photograph("failed")
-		b.t.Fatalf("%s: %v", what, err)
+		b.t.Fatalf("%s: %v; it stands at %s", what, err, b.stands())
 	}
+}
+
+var (
+	unseen = regexp.MustCompile(`(?is)<(script|style|head)\b.*?</(script|style|head)>|<[^>]*>`)
+	blank  = regexp.MustCompile(`\s+`)
+)
+
+// stands says where the browser is and what can be read there. It runs no script of
+// the page: some journeys let none run.
+func (b *tab) stands() string {
+	ctx, stop := context.WithTimeout(b.ctx, stepPatience/5)
+	defer stop()
+	var at int64
+	var visited []*page.NavigationEntry
+	var html string
+	if err := chromedp.Run(ctx, chromedp.NavigationEntries(&at, &visited)); err != nil {
+		return "no address: " + err.Error()
+	}
+	where := "no address"
+	if at >= 0 && int(at) < len(visited) {
+		where = visited[at].URL
+	}
+	if err := chromedp.Run(ctx, chromedp.OuterHTML("html", &html, chromedp.ByQuery)); err != nil {
+		return where + ", which cannot be read: " + err.Error()
+	}
+	text := strings.TrimSpace(blank.ReplaceAllString(unseen.ReplaceAllString(html, " "), " "))
+	return where + ":\n" + text[:min(len(text), 2000)]
 }
 
 // open goes to a path and waits for the named page.
@@ -179,7 +213,9 @@ func (b *tab) shot(name string) *tab {
 func (b *tab) photograph(name string) {
 	b.t.Helper()
 	var picture []byte
-	if err := chromedp.Run(b.ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
+	ctx, stop := context.WithTimeout(b.ctx, stepPatience/3)
+	defer stop()
+	if err := chromedp.Run(ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
 		b.t.Logf("no picture of %s: %v", name, err)
 		return
 	}
