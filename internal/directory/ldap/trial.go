@@ -113,7 +113,7 @@ func (s *Service) Try(ctx context.Context, o *org.Organization, t Trial) ([]Find
 			server.typed.control = egress.Guard(o.Directory.Networks()).Safe
 		}
 	}
-	x := &examiner{d: d, groupsMatter: groupsMatter(o), sample: directory.NormalizeUserID(t.Sample)}
+	x := &examiner{d: d, org: o, groupsMatter: groupsMatter(o), sample: directory.NormalizeUserID(t.Sample)}
 	if stored {
 		x.secret()
 	}
