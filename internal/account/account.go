@@ -33,6 +33,8 @@ type Account struct {
 	// LastResetMethods are the ids of the methods that proved the last reset.
 	LastResetMethods []string
 	CreatedAt        time.Time
+
+	contacts string // marks of what the directory said, see settle.go
 }
 
 // Frozen tells whether resets of this account are stopped.
@@ -67,6 +69,7 @@ type Service struct {
 	keys        Sealer
 	log         *slog.Logger
 	wall        func() time.Time // measures how long a run goes on
+	announce    Announce
 }
 
 // New refuses missing parts.
@@ -84,7 +87,7 @@ func New(d Deps) (*Service, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{d.DB, d.Methods, d.Audit, d.Directories, d.Keys, d.Log, time.Now}, nil
+	return &Service{d.DB, d.Methods, d.Audit, d.Directories, d.Keys, d.Log, time.Now, nil}, nil
 }
 
 // Directory opens the organization's directory.

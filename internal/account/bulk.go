@@ -85,9 +85,9 @@ const (
 	bulkPart   = 256 << 10
 	// staleUpload frees the organization of an upload whose node died.
 	staleUpload = 15 * time.Minute
-	// standing is how long an import that works by itself changes nothing before it is
+	// standsStill is how long an import that works by itself changes nothing before it is
 	// taken for one that nobody works on: the queue gives a job up sooner, and says so.
-	standing = 2 * time.Hour
+	standsStill = 2 * time.Hour
 	// undecided is how long a checked file waits for its yes.
 	undecided = 24 * time.Hour
 )
@@ -392,7 +392,7 @@ func (s *Service) dropStale(ctx context.Context, tx *store.Tx, orgID string) err
 // stand still, as where a job was lost, and hands each to next, which gives it to the
 // queue again. A batch that somebody does all the same is not done twice.
 func (s *Service) ResumeBulk(ctx context.Context, tx *store.Tx, next func(tx *store.Tx, orgID, id string) error) error {
-	before := tx.Now().Add(-standing)
+	before := tx.Now().Add(-standsStill)
 	all, err := selectStanding(ctx, tx, before)
 	if err != nil {
 		return fmt.Errorf("resume imports: %w", err)

@@ -47,6 +47,9 @@ var columnNames = []string{
 // methodColumns are the ones that do not belong to a directory.
 var methodColumns = []string{colUserID, colEmail, colMobile, colOffice}
 
+// contactColumns are also keys of directory.attributes.
+var contactColumns = []string{colEmail, colMobile, colOffice}
+
 // maxLine bounds one record: a file with a lost quotation mark is one record.
 const maxLine = 1 << 20
 

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"io"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
@@ -115,6 +116,11 @@ func (s *Service) importer(o *org.Organization, by audit.Actor, opts ImportOptio
 	if a, ok := dir.(accounts); ok {
 		im.accounts, im.allowed = a, columnNames
 	}
+	// What the directory itself says of its people no file says beside it.
+	named := o.Directory.Attributes.Named()
+	im.allowed = slices.DeleteFunc(slices.Clone(im.allowed), func(column string) bool {
+		return slices.Contains(contactColumns, column) && named[column] != ""
+	})
 	return im, nil
 }
 

@@ -60,6 +60,8 @@ func (r Requirement) Refusal(m method.Method, now time.Time) (string, map[string
 		return "address", nil
 	case !m.Usable():
 		return "unproved", nil
+	case r.protected && m.FromDirectory():
+		return "unconfirmed", nil // whoever writes the directory must not be able to reset an administrator
 	case r.policy.Allows(m.Kind) && !r.org.Offers(m.Kind):
 		return "not-set-up", nil
 	case !r.Allows(m.Kind):

@@ -207,11 +207,9 @@ func (c *checker) methods(o *org.Organization) []method.Method {
 		}
 		all = append(all, method.Method{Kind: k, Value: value, Proved: true, ProvedBy: method.ByAdministrator})
 	}
-	add(colEmail, method.Email, func(s string) (string, error) { return method.ValidateEmail(s, o.Domains) })
-	// Without a country that the policy names, nobody can know which one a file means.
-	region := method.PhoneRegion(o.Policy.Phone.Countries, "")
-	add(colMobile, method.MobilePhone, func(s string) (string, error) { return method.ParsePhone(method.MobilePhone, s, region) })
-	add(colOffice, method.OfficePhone, func(s string) (string, error) { return method.ParsePhone(method.OfficePhone, s, region) })
+	for _, k := range []method.Kind{method.Email, method.MobilePhone, method.OfficePhone} { // each column is called as its kind
+		add(string(k), k, func(s string) (string, error) { return o.Contact(k, s) })
+	}
 	return all
 }
 

@@ -9,14 +9,14 @@ import (
 )
 
 const columns = `id, org_id, directory_key, registered_at, reconfirmed_at, skips_used, first_asked_at,
- must_register, frozen_at, last_reset_at, last_reset_methods, created_at`
+ must_register, frozen_at, last_reset_at, last_reset_methods, created_at, directory_methods`
 
 func scanAccount(row *store.Row) (Account, string, error) {
 	var a Account
 	var key, methods string
 	var registered, reconfirmed, asked, frozen, reset, created int64
 	err := row.Scan(&a.ID, &a.OrgID, &key, &registered, &reconfirmed, &a.SkipsUsed, &asked,
-		&a.MustRegister, &frozen, &reset, &methods, &created)
+		&a.MustRegister, &frozen, &reset, &methods, &created, &a.contacts)
 	a.RegisteredAt, a.ReconfirmedAt, a.FirstAskedAt = store.Time(registered), store.Time(reconfirmed), store.Time(asked)
 	a.FrozenAt, a.LastResetAt, a.CreatedAt = store.Time(frozen), store.Time(reset), store.Time(created)
 	a.LastResetMethods = strings.Fields(methods)
@@ -97,6 +97,10 @@ func selectFileMethods(ctx context.Context, tx *store.Tx, orgID, key string) (id
 
 func updateFileMethods(ctx context.Context, tx *store.Tx, orgID, id, marks string) (int64, error) {
 	return tx.Exec(ctx, `UPDATE account SET file_methods = $3 WHERE org_id = $1 AND id = $2`, orgID, id, marks)
+}
+
+func updateContacts(ctx context.Context, tx *store.Tx, orgID, id, marks string) (int64, error) {
+	return tx.Exec(ctx, `UPDATE account SET directory_methods = $3 WHERE org_id = $1 AND id = $2`, orgID, id, marks)
 }
 
 func erase(ctx context.Context, tx *store.Tx, orgID, id string) (int64, error) {

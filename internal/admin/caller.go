@@ -116,8 +116,13 @@ func (s *Service) AskCaller(ctx context.Context, as Authority, o *org.Organizati
 	if methodID == "" {
 		return problem.New(problem.Required).On("method")
 	}
+	// A number that the directory says no more is nobody's to read a code from.
+	var err error
+	if p.Account, err = s.d.Accounts.Settle(ctx, as.By, o, p.Account); err != nil {
+		return err
+	}
 	var result challenge.SendResult
-	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
+	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		start := challenge.Start{
 			Org: o, Account: p.Account, Method: method.Method{ID: methodID}, Purpose: challenge.Caller,
 			Owner: ownerOf(as, p.Account.ID), Gate: 1, Lang: p.Account.Entry.Language,

@@ -123,7 +123,10 @@ func (a *App) Person(ctx context.Context, slug, userID string) (p Person, err er
 	}
 	p.Role, _ = p.Org.RoleOf(p.Account.Entry.UserID, p.Account.Entry.Groups)
 	err = a.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		p.Methods, err = a.Methods.List(ctx, tx, p.Org.ID, p.Account.ID)
+		if p.Methods, err = a.Methods.List(ctx, tx, p.Org.ID, p.Account.ID); err != nil {
+			return err
+		}
+		p.Methods, err = a.Accounts.Foresee(ctx, tx, p.Org, p.Account, p.Methods)
 		return err
 	})
 	return p, err

@@ -143,6 +143,7 @@ func (a *App) wire() (err error) {
 	if err != nil {
 		return err
 	}
+	a.Accounts.OnSettlement(a.SecurityInfo.Settled)
 	if a.Roster, err = roster.New(roster.Deps{DB: a.DB, Orgs: a.Orgs, Directories: a.Accounts.Directory, Log: a.Log}); err != nil {
 		return err
 	}

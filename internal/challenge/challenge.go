@@ -210,7 +210,7 @@ func serves(m method.Method, p Purpose) bool {
 	case Caller:
 		return Sends(m.Kind) && m.Kind.ProvesReset() // what else a person has is not for reading out
 	case SignIn, StepUp:
-		return m.Kind.ProvesSignIn() || p == StepUp && m.Kind.ProvesReset() && m.Kind.Class() != method.Knowledge
+		return m.ProvesSignIn() || p == StepUp && !m.FromDirectory() && m.Kind.ProvesReset() && m.Kind.Class() != method.Knowledge
 	}
 	return false
 }

@@ -36,6 +36,14 @@ type Entry struct {
 	LockedUntil       time.Time
 	Source            Source
 	PasswordChangedAt time.Time
+	// Contacts are as the directory has them; nobody has looked whether they are any.
+	Contacts Contacts
+}
+
+// Contacts are the values of the attributes that an organization named for what its
+// people can be reached by.
+type Contacts struct {
+	Emails, MobilePhones, OfficePhones []string
 }
 
 // CheckResult is what a directory says about a password.

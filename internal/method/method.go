@@ -24,6 +24,9 @@ const (
 const (
 	ByPerson        = "person"
 	ByAdministrator = "administrator"
+	// ByDirectory proves what stands in an organization's directory, until its person
+	// confirms it.
+	ByDirectory = "directory"
 )
 
 // Method is one registered piece of security info. Value and Secret are opened;
@@ -36,7 +39,7 @@ type Method struct {
 	Secret               []byte // TOTP seed, recovery set, hash of a pass, a token's id, a passkey's credential
 	OATH                 OATH   // how an app's or token's codes are made
 	Proved               bool
-	ProvedBy             string // ByPerson or ByAdministrator
+	ProvedBy             string // ByPerson, ByAdministrator or ByDirectory
 	Default              bool   // offered first as a second factor
 	CreatedAt            time.Time
 	ProvedAt             time.Time
@@ -68,15 +71,23 @@ func (m Method) Usable() bool {
 	return m.Proved && m.DeletedAt.IsZero() && m.DisabledAt.IsZero() && !m.Elsewhere && !m.Spent
 }
 
-// Given tells whether an administrator or an import entered the address or number
-// and its person has not confirmed it. It counts all the same.
+// Given tells whether an administrator, an import or the directory entered the
+// address or number and its person has not confirmed it. It counts all the same.
 func (m Method) Given() bool {
 	switch m.Kind {
 	case Email, MobilePhone, OfficePhone:
-		return m.Proved && m.ProvedBy == ByAdministrator && m.DeletedAt.IsZero()
+		return m.Proved && (m.ProvedBy == ByAdministrator || m.ProvedBy == ByDirectory) && m.DeletedAt.IsZero()
 	}
 	return false
 }
+
+// FromDirectory tells whether the method is what the directory says and nobody has
+// confirmed. It goes when the directory no longer says it, and never stands in for a
+// second factor: whoever has the password can often write the attribute.
+func (m Method) FromDirectory() bool { return m.ProvedBy == ByDirectory }
+
+// ProvesSignIn tells whether the method can be a second factor.
+func (m Method) ProvesSignIn() bool { return m.Kind.ProvesSignIn() && !m.FromDirectory() }
 
 // Masked shows enough of a value for its owner to recognize it and no more: the
 // first letters of an address, the last two digits of a number. The mask has the

@@ -149,7 +149,7 @@ func (s *Service) SetProved(ctx context.Context, tx *store.Tx, orgID, accountID,
 	return s.Get(ctx, tx, orgID, accountID, id)
 }
 
-// Confirm makes what an administrator entered its person's, who proved it. Since
+// Confirm makes what an administrator or the directory entered its person's, who proved it. Since
 // when it counts stays as it was. Problem NotFound: there is none such.
 func (s *Service) Confirm(ctx context.Context, tx *store.Tx, orgID, accountID, id string) error {
 	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
@@ -212,7 +212,7 @@ func (s *Service) SetDefault(ctx context.Context, tx *store.Tx, orgID, accountID
 	if err != nil {
 		return found(err, "set default method")
 	}
-	if !r.m.Usable() || !r.m.Kind.ProvesSignIn() || r.m.Kind == TemporaryAccessPass {
+	if !r.m.Usable() || !r.m.ProvesSignIn() || r.m.Kind == TemporaryAccessPass {
 		return problem.New(problem.MethodNotAllowed)
 	}
 	if err := updateDefault(ctx, tx, orgID, accountID, id); err != nil {
@@ -295,6 +295,18 @@ func (s *Service) Bar(ctx context.Context, tx *store.Tx, orgID, accountID, id st
 		return Method{}, false, fmt.Errorf("bar method: %w", err)
 	}
 	return m, n == 1, nil
+}
+
+// Retire drops what the directory said and says no more, if nobody confirmed it.
+// Nothing is kept of it. Problem NotFound: there is none such.
+func (s *Service) Retire(ctx context.Context, tx *store.Tx, orgID, accountID, id string) error {
+	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
+		return err
+	}
+	if n, err := deleteRetired(ctx, tx, orgID, accountID, id); err != nil || n != 1 {
+		return gone(n, err, "retire method")
+	}
+	return nil
 }
 
 // Drop gives up a method that waits for its proof. Nothing is kept of it.
@@ -513,7 +525,9 @@ func normalize(m Method) (Method, error) {
 	if m.Kind == TemporaryAccessPass && !(m.Proved && m.ProvedBy == ByAdministrator && m.ValidFrom.Before(m.ValidUntil)) {
 		return m, errors.New("add method: a pass is an administrator's and has its time")
 	}
-	if m.Proved && m.ProvedBy != ByPerson && m.ProvedBy != ByAdministrator {
+	switch {
+	case !m.Proved, m.ProvedBy == ByPerson, m.ProvedBy == ByAdministrator, m.ProvedBy == ByDirectory && m.Given():
+	default:
 		return m, errors.New("add method: proved by nobody")
 	}
 	if !m.Proved {

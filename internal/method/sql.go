@@ -117,6 +117,11 @@ func deleteUnproved(ctx context.Context, tx *store.Tx, org, account, id string) 
 	return tx.Exec(ctx, `DELETE FROM method WHERE id = $3 AND org_id = $1 AND account_id = $2 AND NOT proved`, org, account, id)
 }
 
+func deleteRetired(ctx context.Context, tx *store.Tx, org, account, id string) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM method WHERE id = $3 AND org_id = $1 AND account_id = $2 AND proved_by = $4 AND deleted_at = 0`,
+		org, account, id, ByDirectory)
+}
+
 // deleteReplaced drops what a newly proved row takes the place of: the same
 // method disabled, and, for a kind of which there is one, the earlier ones.
 func deleteReplaced(ctx context.Context, tx *store.Tx, m Method, same []byte) error {
@@ -141,8 +146,8 @@ func updateProved(ctx context.Context, tx *store.Tx, id, by string) (int64, erro
 
 func updateConfirmed(ctx context.Context, tx *store.Tx, org, account, id string) (int64, error) {
 	return tx.Exec(ctx, `UPDATE method SET proved_by = $4
- WHERE id = $3 AND org_id = $1 AND account_id = $2 AND proved AND proved_by = $5 AND kind <> $6 AND deleted_at = 0`,
-		org, account, id, ByPerson, ByAdministrator, string(TemporaryAccessPass))
+ WHERE id = $3 AND org_id = $1 AND account_id = $2 AND proved AND proved_by IN ($5, $7) AND kind <> $6 AND deleted_at = 0`,
+		org, account, id, ByPerson, ByAdministrator, string(TemporaryAccessPass), ByDirectory)
 }
 
 func updateSealed(ctx context.Context, tx *store.Tx, id string, old, sealed []byte) (int64, error) {

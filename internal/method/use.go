@@ -22,7 +22,7 @@ func AskForFactor(all []Method, offered func(Kind) bool) bool {
 		if m.ProvedBy == ByAdministrator && m.LastUsedAt.IsZero() && !offered(m.Kind) {
 			return false
 		}
-		return m.Proved && m.DeletedAt.IsZero() && m.Kind.Built() && m.Kind.ProvesSignIn() && m.Kind.Class() != Pass &&
+		return m.Proved && m.DeletedAt.IsZero() && m.Kind.Built() && m.ProvesSignIn() && m.Kind.Class() != Pass &&
 			(m.Kind != RecoveryCode || m.CodesLeft() > 0)
 	})
 }

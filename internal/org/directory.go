@@ -106,8 +106,8 @@ const (
 	MostSync  = 7 * 24 * time.Hour
 )
 
-// DirectoryAttributes names the attributes of an entry. The last four are yes or
-// no: the name of an attribute that says TRUE, or NAME=VALUE for any other value.
+// DirectoryAttributes names the attributes of an entry. Disabled to External are yes
+// or no: the name of an attribute that says TRUE, or NAME=VALUE for any other value.
 type DirectoryAttributes struct {
 	UserID      string `json:"user_id,omitzero"`
 	DisplayName string `json:"display_name,omitzero"`
@@ -120,6 +120,11 @@ type DirectoryAttributes struct {
 	Privileged  string `json:"privileged,omitzero"`
 	// External marks an account whose password is mastered elsewhere.
 	External string `json:"password_source,omitzero"`
+	// Email, MobilePhone and OfficePhone hold what people can be reached by. They have
+	// no default: without a name nothing of the directory becomes a method.
+	Email       string `json:"email,omitzero"`
+	MobilePhone string `json:"mobile_phone,omitzero"`
+	OfficePhone string `json:"office_phone,omitzero"`
 }
 
 // Named gives the attribute names by their keys.
@@ -128,6 +133,7 @@ func (a DirectoryAttributes) Named() map[string]string {
 		"user_id": a.UserID, "display_name": a.DisplayName, "given_name": a.GivenName, "family_name": a.FamilyName,
 		"language": a.Language, "group_name": a.GroupName, "disabled": a.Disabled, "must_change": a.MustChange,
 		"privileged": a.Privileged, "password_source": a.External,
+		"email": a.Email, "mobile_phone": a.MobilePhone, "office_phone": a.OfficePhone,
 	}
 }
 

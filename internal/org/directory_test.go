@@ -43,7 +43,7 @@ func TestEveryKeyOfADirectoryIsRead(t *testing.T) {
 		l["user_filter"], l["group_filter"] = `"(&(objectClass=person)(uid={user_id}))"`, `"(member={dn})"`
 		l["sync"] = `{every: 30m, filter: "(employeeType=staff)"}`
 		l["attributes"] = `{user_id: uid, display_name: cn, given_name: givenName, family_name: sn, language: preferredLanguage, group_name: cn,
-    disabled: nsAccountLock, must_change: mustChange=yes, privileged: memberLevel=9, password_source: federated}`
+    disabled: nsAccountLock, must_change: mustChange=yes, privileged: memberLevel=9, password_source: federated, email: otherMailbox, mobile_phone: mobile, office_phone: telephoneNumber}`
 	})
 	all, err := Parse(strings.NewReader(text), folder)
 	if err != nil {
@@ -53,7 +53,7 @@ func TestEveryKeyOfADirectoryIsRead(t *testing.T) {
 		Kind: LDAP, Dialect: ActiveDirectory, URLs: []string{"ldap://a.contoso.com"}, StartTLS: true, BindDN: "cn=kunci,dc=contoso,dc=com",
 		BindPasswordFile: filepath.Join(folder, "password"), CAFile: filepath.Join(folder, "ca.pem"), BaseDN: "ou=people,dc=contoso,dc=com",
 		UserFilter: "(&(objectClass=person)(uid={user_id}))", GroupFilter: "(member={dn})",
-		Attributes: DirectoryAttributes{"uid", "cn", "givenName", "sn", "preferredLanguage", "cn", "nsAccountLock", "mustChange=yes", "memberLevel=9", "federated"},
+		Attributes: DirectoryAttributes{"uid", "cn", "givenName", "sn", "preferredLanguage", "cn", "nsAccountLock", "mustChange=yes", "memberLevel=9", "federated", "otherMailbox", "mobile", "telephoneNumber"},
 		Sync:       DirectorySync{30 * time.Minute, "(employeeType=staff)"},
 	}
 	if !reflect.DeepEqual(all[0].Directory, want) {

@@ -123,6 +123,8 @@ func (s *Service) step(ctx context.Context, by audit.Actor, f Flow, do action) (
 		loaded.known = false
 	} else if err != nil {
 		return Reply{Flow: f}, err
+	} else if loaded.account, err = s.d.Accounts.Settle(ctx, by, loaded.org, loaded.account); err != nil {
+		return Reply{Flow: f}, err
 	}
 	var r Reply
 	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {

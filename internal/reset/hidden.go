@@ -115,7 +115,7 @@ func (s *Service) viewHidden(ctx context.Context, f Flow) (View, error) {
 }
 
 // hiddenFacts asks for everything that every hidden step asks for, whoever it is.
-func (s *Service) hiddenFacts(ctx context.Context, f Flow) (facts, error) {
+func (s *Service) hiddenFacts(ctx context.Context, by audit.Actor, f Flow) (facts, error) {
 	var o *org.Organization
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		o, err = s.d.Orgs.Get(ctx, tx, f.OrgID)
@@ -125,6 +125,12 @@ func (s *Service) hiddenFacts(ctx context.Context, f Flow) (facts, error) {
 		return facts{}, err
 	}
 	now, err := s.gatherIn(ctx, o, f.UserID, f.Reason)
+	if err == nil && now.known && s.d.Accounts.Unsettled(o, now.account) {
+		// What is on its way is stored first: a code is sent to rows alone.
+		if _, err = s.d.Accounts.Settle(ctx, by, o, now.account); err == nil {
+			now, err = s.gatherIn(ctx, o, f.UserID, f.Reason)
+		}
+	}
 	if now.account.ID != f.AccountID {
 		now.known, now.methods = false, nil // it came or went since the flow began
 	}
@@ -170,7 +176,7 @@ func (s *Service) hiddenStep(ctx context.Context, by audit.Actor, f Flow, now fa
 // hiddenChoose is Choose for a hidden flow: it picks a kind.
 func (s *Service) hiddenChoose(ctx context.Context, by audit.Actor, f Flow, id string) (Reply, error) {
 	defer even(ctx, time.Now())
-	now, err := s.hiddenFacts(ctx, f)
+	now, err := s.hiddenFacts(ctx, by, f)
 	if err != nil {
 		return Reply{Flow: f}, err
 	}
@@ -197,7 +203,7 @@ func (s *Service) hiddenChoose(ctx context.Context, by audit.Actor, f Flow, id s
 
 func (s *Service) hiddenBack(ctx context.Context, by audit.Actor, f Flow) (Reply, error) {
 	defer even(ctx, time.Now())
-	now, err := s.hiddenFacts(ctx, f)
+	now, err := s.hiddenFacts(ctx, by, f)
 	if err != nil {
 		return Reply{Flow: f}, err
 	}
@@ -211,7 +217,7 @@ func (s *Service) hiddenBack(ctx context.Context, by audit.Actor, f Flow) (Reply
 // before. Whether one leaves, nobody is told.
 func (s *Service) hiddenSend(ctx context.Context, by audit.Actor, f Flow, typed string, channel notify.Channel) (Reply, error) {
 	defer even(ctx, time.Now())
-	now, err := s.hiddenFacts(ctx, f)
+	now, err := s.hiddenFacts(ctx, by, f)
 	if err != nil {
 		return Reply{Flow: f}, err
 	}
@@ -323,7 +329,7 @@ func (f facts) candidates(k method.Kind) []method.Method {
 // hiddenAnswer judges a code for the chosen kind.
 func (s *Service) hiddenAnswer(ctx context.Context, by audit.Actor, f Flow, code string) (Reply, error) {
 	defer even(ctx, time.Now())
-	now, err := s.hiddenFacts(ctx, f)
+	now, err := s.hiddenFacts(ctx, by, f)
 	if err != nil {
 		return Reply{Flow: f}, err
 	}

@@ -67,6 +67,11 @@ func (s *Service) Start(ctx context.Context, by audit.Actor, in StartInput) (Flo
 	} else if flow.Problem == problem.Blocked {
 		flow.RetryAt = s.d.DB.Now().Add(f.wait())
 	}
+	if f.known && !unavailable {
+		if f.account, err = s.d.Accounts.Settle(ctx, by, f.org, f.account); err != nil {
+			return Flow{}, "", err
+		}
+	}
 	token, err := s.keep(ctx, by, &flow, f, rule, in.Instead)
 	return flow, token, err
 }
@@ -151,6 +156,15 @@ func (s *Service) Explain(ctx context.Context, o *org.Organization, userID strin
 		return nil, err
 	}
 	rules := judge(f)
+	said := 0
+	for _, m := range f.methods {
+		if m.FromDirectory() {
+			said++
+		}
+	}
+	if at := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == "methods" }); at >= 0 && said > 0 {
+		rules = slices.Insert(rules, at+1, Rule{Name: "directory", OK: true, Key: "reset.rule.directory.yes", Args: map[string]any{"count": said}})
+	}
 	for i, r := range rules {
 		if pair, asked := f.pair(); r.Name == "methods" && asked {
 			return slices.Insert(rules, i+1, pair), nil
@@ -207,6 +221,11 @@ func (s *Service) stored(ctx context.Context, tx *store.Tx, f *facts, userID str
 	var err error
 	if f.methods, err = s.d.Methods.List(ctx, tx, orgID, accountID); err != nil {
 		return err
+	}
+	if f.known {
+		if f.methods, err = s.d.Accounts.Foresee(ctx, tx, f.org, f.account, f.methods); err != nil {
+			return err
+		}
 	}
 	return s.throttles(ctx, tx, f, orgID, accountID, limits, Flow{})
 }

@@ -96,7 +96,7 @@ func (f facts) rows() []Row {
 	var all []Row
 	// Codes on paper are the last thing to ask for, not the first.
 	asked := func(m method.Method) bool {
-		return m.Usable() && m.Kind.ProvesSignIn() && m.Kind != method.RecoveryCode
+		return m.Usable() && m.ProvesSignIn() && m.Kind != method.RecoveryCode
 	}
 	choices := 0
 	for _, m := range f.methods {
@@ -143,7 +143,7 @@ func (f facts) early(m method.Method) bool {
 func (f facts) factors(without string) []method.Method {
 	var all []method.Method
 	for _, o := range f.methods {
-		if o.ID != without && o.Proved && o.Kind != method.RecoveryCode && o.Kind.ProvesSignIn() && o.Kind.Class() != method.Pass {
+		if o.ID != without && o.Proved && o.Kind != method.RecoveryCode && o.ProvesSignIn() && o.Kind.Class() != method.Pass {
 			all = append(all, o)
 		}
 	}

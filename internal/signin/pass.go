@@ -67,6 +67,7 @@ func (s *Service) Pass(ctx context.Context, by audit.Actor, token string, p Pend
 	if refused != nil {
 		return In{}, refused
 	}
+	s.settle(ctx, by, in.Signed)
 	return in, nil
 }
 

@@ -68,7 +68,16 @@ func (s *Service) Passkey(ctx context.Context, by audit.Actor, token, browser, a
 	if refused != nil {
 		return In{}, refused
 	}
+	s.settle(ctx, by, in.Signed)
 	return in, nil
+}
+
+// settle takes over what the directory says of somebody who is in. That it could not
+// keeps nobody out: the next step tries again.
+func (s *Service) settle(ctx context.Context, by audit.Actor, who Signed) {
+	if _, err := s.d.Accounts.Settle(ctx, by, who.Org, who.Account); err != nil {
+		s.d.Log.WarnContext(ctx, "methods of the directory were not taken over", "error", err)
+	}
 }
 
 // claim reads whose passkey the answer says it is of.

@@ -227,8 +227,12 @@ func (j judged) event(k audit.Kind, o audit.Outcome, reason string) audit.Event 
 // the identity provider. Its time is the one at which that came: a change of the
 // password since then ends the session.
 func (s *Service) begin(ctx context.Context, by audit.Actor, token string, j judged) (In, error) {
+	var err error
+	if j.account, err = s.d.Accounts.Settle(ctx, by, j.org, j.account); err != nil {
+		return In{}, fmt.Errorf("begin session: %w", err)
+	}
 	in := In{Signed: Signed{Org: j.org, Account: j.account}}
-	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
+	err = s.d.DB.Write(ctx, func(tx *store.Tx) error {
 		signed := &in.Signed
 		if err := challenge.Lock(ctx, tx, j.org.ID, j.account.ID); err != nil {
 			return err

@@ -133,7 +133,7 @@ func (s Signed) HasPassword() bool {
 }
 
 func factor(m method.Method) bool {
-	return m.Kind.Built() && m.Kind.ProvesSignIn() && (m.Kind != method.RecoveryCode || m.CodesLeft() > 0)
+	return m.Kind.Built() && m.ProvesSignIn() && (m.Kind != method.RecoveryCode || m.CodesLeft() > 0)
 }
 
 // Fresh tells whether the strongest proof the account can give is younger than d.

@@ -37,10 +37,11 @@ func (o origins) ours(origin, host string) bool {
 // origin (CWE-352). Cookies are SameSite=Lax beside it, which other hosts of the same
 // site pass. A browser says where a request comes from in Sec-Fetch-Site, which no
 // page can write, and it sends that only where eavesdroppers cannot change it; older
-// ones say it in Origin or, the oldest, in Referer alone, which our pages ask for. A
-// form whose sender says nothing of it is refused: no browser that can show the
-// pages sends one. What programs send needs none of the three: it carries a key or a
-// signature, which no browser adds by itself.
+// ones say it in Origin or, the oldest, in Referer alone, which our pages ask for. Who
+// says none of the three is no browser that another site could make send something:
+// every one that keeps SameSite cookies apart says at least the Origin of a form
+// (Fetch, 3.2). It is let through, for scripts and for proxies that take all three
+// away; a browser's cookie is not sent with a form of another site anyway.
 func (s *server) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if safe(r.Method) || s.fromOurs(r) {
@@ -66,12 +67,9 @@ func (s *server) fromOurs(r *http.Request) bool {
 		return false
 	case len(origin) == 1:
 		return s.origins.ours(origin[0], r.Host)
-	case forPrograms(r.URL.Path) || strings.HasPrefix(r.URL.Path, notify.HookPath):
-		return true
-	case len(referer) == 1:
+	case len(referer) == 1 && !forPrograms(r.URL.Path) && !strings.HasPrefix(r.URL.Path, notify.HookPath):
 		u, err := url.Parse(referer[0])
 		return err == nil && s.origins.ours(u.Scheme+"://"+u.Host, r.Host)
-	default:
-		return false
 	}
+	return true
 }

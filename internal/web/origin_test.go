@@ -39,7 +39,7 @@ func TestOnlyPagesOfTheSameOriginChangeAnything(t *testing.T) {
 		"the page before":                  {far, public, page, [][2]string{{"Referer", "https://reset.example/password?a=b"}}, true},
 		"the page before, by http":         {far, public, page, [][2]string{{"Referer", "http://reset.example/password"}}, false},
 		"the page before elsewhere":        {far, public, page, [][2]string{{"Referer", "https://evil.example/https://reset.example"}}, false},
-		"nothing said":                     {far, public, page, nil, false},
+		"nothing said":                     {far, public, page, nil, true},
 		"nothing said, with a key":         {far, public, program, nil, true},
 		"nothing said, with a signature":   {far, public, "/hooks/twilio/sms/1", nil, true},
 		"another site, with a key":         {far, public, program, [][2]string{{"Sec-Fetch-Site", "cross-site"}}, false},

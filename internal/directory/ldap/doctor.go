@@ -46,12 +46,12 @@ func (f Finding) Key() string {
 // Codes lists every code of a finding.
 var Codes = []string{
 	"configuration", "password-file", "password-kept", "connection", "address", "tls", "tls-authority", "tls-name", "tls-invalid", "bind", "base-dn", "base-dn-wide",
-	"user-filter", "attributes", "sample", "group-filter", "limits", "indexes", "write-back", "server", "password-operation", "password-policy",
+	"user-filter", "attributes", "contacts", "sample", "group-filter", "limits", "indexes", "write-back", "server", "password-operation", "password-policy",
 	"fine-grained-policy", "history", "locks", "rights", "set-passwords", "see-passwords", "unlock", "ask-for-another-password",
 }
 
 // warnings are the codes of what is not well and keeps nobody from using a connection.
-var warnings = []string{"base-dn-wide", "indexes", "fine-grained-policy", "history", "locks", "see-passwords", "unlock", "ask-for-another-password"}
+var warnings = []string{"base-dn-wide", "contacts", "indexes", "fine-grained-policy", "history", "locks", "see-passwords", "unlock", "ask-for-another-password"}
 
 // codeOf is the code of what is called so.
 func codeOf(name string) string {
@@ -70,7 +70,7 @@ func (s *Service) Examine(ctx context.Context, o *org.Organization) []Finding {
 		return []Finding{{Name: "configuration", Text: err.Error(), Mend: "correct the organization's file and run: kunci org apply", Code: "configuration"}}
 	}
 	defer d.pool.close()
-	x := &examiner{d: d, groupsMatter: groupsMatter(o)}
+	x := &examiner{d: d, org: o, groupsMatter: groupsMatter(o)}
 	x.secret()
 	return x.all(ctx)
 }
@@ -95,6 +95,7 @@ func (x *examiner) all(ctx context.Context) []Finding {
 
 type examiner struct {
 	d            *Directory
+	org          *org.Organization // nil: what values mean is not looked at
 	groupsMatter bool
 	sample       string // a user ID to look up; empty: none
 	prefix, at   string // the server that is looked at
@@ -166,6 +167,7 @@ func (x *examiner) server(ctx context.Context, s *server) {
 		}
 	}
 	x.groups(ctx, c, p)
+	x.contacts(ctx, c)
 	x.lists(ctx, s)
 	if p != nil {
 		x.indexes(ctx, c, p)

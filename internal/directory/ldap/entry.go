@@ -82,6 +82,7 @@ func (d *Directory) person(ctx context.Context, c *conn, e *ldap.Entry) (person,
 		d.log.WarnContext(ctx, "an entry has no key or no user ID that can be read; it is not taken", "key", p.Key, "below", above(e.DN))
 		return person{}, directory.ErrNotFound
 	}
+	p.Contacts = directory.Contacts{Emails: values(e, a.Email), MobilePhones: values(e, a.MobilePhone), OfficePhones: values(e, a.OfficePhone)}
 	of, err := d.dialect.groups(ctx, c, e)
 	if err != nil {
 		return person{}, err
@@ -95,6 +96,19 @@ func (d *Directory) person(ctx context.Context, c *conn, e *ldap.Entry) (person,
 		return person{}, err
 	}
 	return p, nil
+}
+
+// mostValues bounds what is looked at of one attribute.
+const mostValues = 20
+
+// values are those of an attribute, in an order of their own: a directory has none.
+func values(e *ldap.Entry, attribute string) []string {
+	if attribute == "" {
+		return nil
+	}
+	all := slices.DeleteFunc(slices.Clone(e.GetEqualFoldAttributeValues(attribute)), func(v string) bool { return v == "" || len(v) > maxText })
+	slices.Sort(all)
+	return all[:min(len(all), mostValues)]
 }
 
 // above is a name without its first part, in which a person's address may stand.

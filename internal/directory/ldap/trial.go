@@ -151,7 +151,7 @@ func (s *Service) Try(ctx context.Context, o *org.Organization, t Trial) ([]Find
 	for _, server := range d.pool.servers {
 		server.typed = t.Password
 	}
-	x := &examiner{d: d, groupsMatter: groupsMatter(o), sample: directory.NormalizeUserID(t.Sample)}
+	x := &examiner{d: d, org: o, groupsMatter: groupsMatter(o), sample: directory.NormalizeUserID(t.Sample)}
 	if t.Password == "" {
 		x.secret()
 	}
