@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"kunci.dev/kunci/internal/directory"
@@ -81,6 +82,12 @@ func (s *Service) People(ctx context.Context, as Authority, o *org.Organization,
 	if !ok {
 		return s.search(ctx, o, q, d.Capabilities())
 	}
+	if q.Kind != "" {
+		list, few, err := s.holders(ctx, o, lister, q, d.Capabilities())
+		if err != nil || few {
+			return list, err
+		}
+	}
 	list := List{Next: q.After}
 	filtered := q.Show != ShowAll || q.Kind != "" || q.Match != nil
 	step := q.Limit + 1
@@ -103,6 +110,35 @@ func (s *Service) People(ctx context.Context, as Authority, o *org.Organization,
 		seen += len(page)
 	}
 	return list, nil
+}
+
+// holders lists people by a kind of method where few have it, whoever else there is;
+// few is false where they are too many, so that walking soon finds a page of them.
+func (s *Service) holders(ctx context.Context, o *org.Organization, lister directory.Lister, q Query, can directory.Capabilities) (list List, few bool, err error) {
+	var keys []string
+	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		keys, few, err = s.d.Report.Holders(ctx, tx, o.ID, q.Kind, most)
+		return err
+	})
+	if err != nil || !few {
+		return List{}, false, err
+	}
+	found, err := lister.Several(ctx, keys)
+	if err != nil {
+		return List{}, false, err
+	}
+	begins := directory.NormalizeUserID(q.Prefix)
+	found = slices.DeleteFunc(found, func(e directory.Entry) bool {
+		return e.UserID <= q.After || !strings.HasPrefix(e.UserID, begins) || begins == "" && q.Prefix != ""
+	})
+	for page := range slices.Chunk(found, directory.MaxPage) {
+		full, err := s.take(ctx, o, &list, q, page, can)
+		if err != nil || full {
+			return list, true, err
+		}
+	}
+	list.Next = ""
+	return list, true, nil
 }
 
 // take adds those of a page that are asked for, and tells whether the list is full.

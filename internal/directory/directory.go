@@ -151,6 +151,9 @@ type Lister interface {
 	List(ctx context.Context, p Page) ([]Entry, error)
 	// Count is how many accounts there are.
 	Count(ctx context.Context) (int, error)
+	// Several gives the accounts of these keys that are there, in the order of their
+	// user IDs.
+	Several(ctx context.Context, keys []string) ([]Entry, error)
 }
 
 // Searcher is a directory that cannot be listed and finds whose user ID or name

@@ -253,6 +253,16 @@ func (s *Service) Kinds(ctx context.Context, tx *store.Tx, orgID string, page []
 	return all, nil
 }
 
+// Holders gives the directory's keys of those who have a usable method of a kind;
+// false where they are more than most.
+func (s *Service) Holders(ctx context.Context, tx *store.Tx, orgID string, kind method.Kind, most int) (keys []string, all bool, err error) {
+	keys, err = selectHolders(ctx, tx, orgID, kind, most+1)
+	if err != nil {
+		return nil, false, fmt.Errorf("people with a kind of method: %w", err)
+	}
+	return keys, len(keys) <= most, nil
+}
+
 // Defaults gives of which kind the method is that a sign-in offers first, for the
 // people of a page by the directory's key; who has none is missing.
 func (s *Service) Defaults(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]method.Kind, error) {

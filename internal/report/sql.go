@@ -211,6 +211,35 @@ func selectHeld(ctx context.Context, tx *store.Tx, orgID string, page []director
 	return all, rows.Err()
 }
 
+// selectHolders gives the directory's keys of those who have a usable method of a
+// kind, at most limit of them, in no order.
+func selectHolders(ctx context.Context, tx *store.Tx, orgID string, kind method.Kind, limit int) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT a.directory_key FROM account a JOIN (`+holders(kind)+`) AS holder ON a.id = holder.account_id`, orgID, string(kind), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var keys []string
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, rows.Err()
+}
+
+// holders are the accounts with a usable method of a kind.
+func holders(kind method.Kind) string {
+	left := ""
+	if kind == method.RecoveryCode {
+		left = fmt.Sprintf(" AND used_codes <> %d", 1<<method.RecoveryCodes-1)
+	}
+	return `SELECT DISTINCT account_id FROM method
+ WHERE org_id = $1 AND kind = $2 AND proved AND deleted_at = 0 AND disabled_at = 0` + left + ` LIMIT $3`
+}
+
 // selectDefaults gives of which kind the default method of the people of a page is,
 // by the directory's key; only of those who have one.
 func selectDefaults(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]method.Kind, error) {

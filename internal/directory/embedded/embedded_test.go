@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -187,6 +188,32 @@ func TestOrganizationsAreApart(t *testing.T) {
 		}
 		if other := put(t, db, b, embedded.Record{UserID: alain}, ""); !other.Created || other.Key == key {
 			t.Errorf("the same user ID elsewhere: %+v", other)
+		}
+	})
+}
+
+func TestSeveralAreThoseThatAreThere(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := open(t, db, 64)
+		a, b := s.For("a", embedded.Settings{}), s.For("b", embedded.Settings{})
+		var keys []string
+		for _, userID := range []string{"zaki@contoso.com", alain, "citra@contoso.com"} {
+			keys = append(keys, put(t, db, a, embedded.Record{UserID: userID}, "").Key)
+		}
+		keys = append(keys, put(t, db, b, embedded.Record{UserID: alain}, "").Key, "nobody's")
+		for i := range directory.MaxPage { // more than one statement takes
+			keys = append(keys, fmt.Sprintf("gone %d", i))
+		}
+		found, err := a.Several(t.Context(), keys)
+		var all []string
+		for _, e := range found {
+			all = append(all, e.UserID)
+		}
+		if got := strings.Join(all, " "); err != nil || got != alain+" citra@contoso.com zaki@contoso.com" {
+			t.Errorf("%s, %v", got, err)
+		}
+		if found, err := a.Several(t.Context(), nil); err != nil || len(found) != 0 {
+			t.Errorf("none: %v, %v", found, err)
 		}
 	})
 }

@@ -1,8 +1,10 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/store"
@@ -32,6 +34,30 @@ func (d *Directory) List(ctx context.Context, p directory.Page) ([]directory.Ent
 	for i, r := range rows {
 		entries[i] = d.entry(r)
 	}
+	return entries, nil
+}
+
+// Several implements directory.Lister.
+func (d *Directory) Several(ctx context.Context, keys []string) ([]directory.Entry, error) {
+	var rows []row
+	err := d.db.Read(ctx, func(tx *store.Tx) error {
+		for some := range slices.Chunk(keys, directory.MaxPage) {
+			found, err := selectSeveral(ctx, tx, d.org, some)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, found...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("embedded directory: several: %w", err)
+	}
+	entries := make([]directory.Entry, len(rows))
+	for i, r := range rows {
+		entries[i] = d.entry(r)
+	}
+	slices.SortFunc(entries, func(a, b directory.Entry) int { return cmp.Compare(a.UserID, b.UserID) })
 	return entries, nil
 }
 

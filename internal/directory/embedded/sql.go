@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"kunci.dev/kunci/internal/directory"
@@ -133,6 +134,31 @@ func selectPage(ctx context.Context, tx *store.Tx, org string, p directory.Page)
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
  WHERE org_id = $1 AND `+from+` AND user_id < $4 ORDER BY user_id LIMIT $5`,
 		org, p.After, p.Prefix, p.Prefix+beyond, p.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []row
+	for rows.Next() {
+		r, err := scanRow(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// selectSeveral gives the accounts of some keys, in no order.
+func selectSeveral(ctx context.Context, tx *store.Tx, org string, keys []string) ([]row, error) {
+	args := []any{org}
+	marks := make([]string, len(keys))
+	for i, key := range keys {
+		args = append(args, key)
+		marks[i] = fmt.Sprintf("$%d", i+2)
+	}
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
+ WHERE org_id = $1 AND account_key IN (`+strings.Join(marks, ", ")+`)`, args...)
 	if err != nil {
 		return nil, err
 	}
