@@ -14,6 +14,7 @@ type registrationOutput struct {
 	Body struct {
 		At         time.Time           `json:"at"`
 		Partial    bool                `json:"partial" doc:"The directory cannot be listed: only people whom Kunci has met are counted"`
+		Counting   bool                `json:"counting" doc:"A large organization whose people have not been looked at yet: nothing but people is counted"`
 		People     int                 `json:"people"`
 		Enabled    int                 `json:"enabled"`
 		Registered int                 `json:"registered"`
@@ -118,7 +119,7 @@ func (a *API) reportOperations() {
 				return nil, err
 			}
 			out := &registrationOutput{}
-			out.Body.At, out.Body.Partial, out.Body.People = r.At.UTC(), r.Partial, r.People
+			out.Body.At, out.Body.Partial, out.Body.Counting, out.Body.People = r.At.UTC(), r.Partial, r.Counting, r.People
 			out.Body.Enabled, out.Body.Registered, out.Body.Capable, out.Body.ByKind = r.Enabled, r.Registered, r.Capable, r.ByKind
 			return out, nil
 		})

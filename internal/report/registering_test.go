@@ -7,6 +7,7 @@ import (
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/store"
 )
 
 // What becomes of methods is counted by kind, once each: an entered one that its
@@ -65,6 +66,37 @@ func TestWhatBecomesOfMethods(t *testing.T) {
 		}
 		if p.Total.Registered != 3 || p.Total.Asked.Skipped != 2 {
 			t.Errorf("in all: %+v", p.Total)
+		}
+	})
+}
+
+// A large organization of which nobody was counted yet says so at once, and has its
+// figures when they were counted in the background.
+func TestALargeOrganizationIsCountedInTheBackground(t *testing.T) {
+	each(t, same, func(h *house) {
+		blob := "x'00'"
+		if h.db.Kind() == store.PostgreSQL {
+			blob = `'\x00'`
+		}
+		err := h.db.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5001)
+ INSERT INTO embedded_account (account_key, org_id, user_id, wrong, created_at)
+ SELECT 'k' || CAST(i AS TEXT), $1, 'p' || CAST(i AS TEXT) || '@contoso.com', `+blob+`, 0 FROM n`, h.org.ID)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := h.Registration(t.Context(), h.org)
+		if err != nil || !first.Counting || first.People < 5001 || first.Enabled != 0 {
+			t.Errorf("before: %+v, %v", first, err)
+		}
+		if err := h.Snapshot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		then, err := h.Registration(t.Context(), h.org)
+		if err != nil || then.Counting || then.People != first.People || then.Enabled < 5001 {
+			t.Errorf("after: %+v, %v", then, err)
 		}
 	})
 }

@@ -24,6 +24,9 @@ type Registration struct {
 	// Partial is true.
 	People  int  `json:"people"`
 	Partial bool `json:"partial"`
+	// Counting tells that nobody has counted yet but the people: a large organization is
+	// counted in the background, from its first quarter of an hour on.
+	Counting bool `json:"-"`
 
 	Enabled    int `json:"enabled"`
 	Registered int `json:"registered"`
@@ -58,6 +61,11 @@ func (s *Service) Registration(ctx context.Context, o *org.Organization) (Regist
 	}
 	if listed && n <= live {
 		return s.register(ctx, o, d)
+	}
+	if errors.Is(kept, store.ErrNoRows) && listed {
+		none := s.empty()
+		none.People, none.Counting = n, true
+		return none, nil
 	}
 	if errors.Is(kept, store.ErrNoRows) {
 		return s.register(ctx, o, d)
