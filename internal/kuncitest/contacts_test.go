@@ -40,7 +40,8 @@ func TestAnEntryOfOpenLDAPGivesAWayToReset(t *testing.T) {
 		}
 		s.Modify(t, budi, map[string][]string{"description": {"other@example.org"}})
 		b = p.Browser()
-		toNewPassword(t, p, b, name)
+		toCode(t, b, name)
+		b.Post("/reset/verify", "code", codeTo(t, p, "other@example.org"), "action", "verify").Want(http.StatusOK, "reset-password")
 		newOne(b, newPassword).Want(http.StatusOK, "reset-done")
 	})
 }

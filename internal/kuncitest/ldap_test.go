@@ -69,6 +69,19 @@ func toNewPassword(t *testing.T, p *kuncitest.Product, b *kuncitest.Browser, use
 	b.Post("/reset/verify", "code", p.Code(before+1), "action", "verify").Want(http.StatusOK, "reset-password")
 }
 
+// codeTo waits for a mail with a code to an address and gives the code; notices may
+// come before it.
+func codeTo(t *testing.T, p *kuncitest.Product, address string) string {
+	t.Helper()
+	for n := 1; ; n++ {
+		if m := p.Mail.Wait(t, n)[n-1]; m.To == address {
+			if code := codeOfMail.FindString(m.Parse(t).Text); code != "" {
+				return code
+			}
+		}
+	}
+}
+
 // deadEnd wants the page that says why it does not go on.
 func deadEnd(t *testing.T, page *kuncitest.Page, problem string) {
 	t.Helper()

@@ -71,12 +71,7 @@ func TestMethodsAreRegisteredFromTheNetworksOfThePolicy(t *testing.T) {
 		if verify.Alert() != "" {
 			t.Fatalf("at the office: %q", verify.Alert())
 		}
-		code := ""
-		for n := 1; code == ""; n++ { // notices come in between
-			if m := p.Mail.Wait(t, n)[n-1]; m.To == "citra@example.net" {
-				code = codeOfMail.FindString(m.Parse(t).Text)
-			}
-		}
+		code := codeTo(t, p, "citra@example.net")
 		p.Apply(inNetworks("203.0.113.0/24"))
 		if page := b.Post("/security-info/add", "kind", "email", "code", code); page.Alert() != "register-elsewhere" {
 			t.Errorf("confirmed from outside: at %s, alert %q", page.Path, page.Alert())
