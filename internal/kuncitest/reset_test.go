@@ -237,9 +237,24 @@ func TestUnknownAndUnregisteredLookTheSame(t *testing.T) {
 		if a, b := supportCode(pages[0].Body), supportCode(pages[1].Body); a != b {
 			t.Errorf("they differ:\n%s\n---\n%s", a, b)
 		}
-		mails := p.Mail.Wait(t, 1)
-		if len(mails) != 1 || mails[0].To != "helpdesk@contoso.example" {
-			t.Errorf("%d mails, the first to %s", len(mails), mails[0].To)
+		// On a slow machine the day's count of requests comes, too; it names nobody.
+		about := 0
+		for _, m := range p.Mail.Wait(t, 1) {
+			text := m.Parse(t).Text
+			if strings.Contains(text, "citra@contoso.com") {
+				about++
+			}
+			if m.To != "helpdesk@contoso.example" || strings.Contains(text, "citro") {
+				t.Errorf("a mail to %s:\n%s", m.To, text)
+			}
+		}
+		if about > 1 {
+			t.Errorf("%d mails about one request", about)
+		}
+		for n := 1; about == 0; n++ {
+			if strings.Contains(p.Mail.Wait(t, n)[n-1].Parse(t).Text, "citra@contoso.com") {
+				about++
+			}
 		}
 	})
 }
