@@ -134,19 +134,7 @@ func selectPage(ctx context.Context, tx *store.Tx, org string, p directory.Page)
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
  WHERE org_id = $1 AND `+from+` AND user_id < $4 ORDER BY user_id LIMIT $5`,
 		org, p.After, p.Prefix, p.Prefix+beyond, p.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scanRow(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return scanRows(rows, err)
 }
 
 // selectSeveral gives the accounts of some keys, in no order.
@@ -159,6 +147,11 @@ func selectSeveral(ctx context.Context, tx *store.Tx, org string, keys []string)
 	}
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
  WHERE org_id = $1 AND account_key IN (`+strings.Join(marks, ", ")+`)`, args...)
+	return scanRows(rows, err)
+}
+
+// scanRows reads what a query found.
+func scanRows(rows *store.Rows, err error) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
