@@ -9,7 +9,7 @@ import (
 type Registering struct {
 	Kind      method.Kind
 	Added     int // by the people themselves, replaced ones not among them
-	Entered   int // by administrators and account files
+	Entered   int // by administrators, account files and the directory
 	Confirmed int // entered ones that their person proved
 	Replaced  int
 	Deleted   int // by anybody, those that ended by themselves too
@@ -21,6 +21,7 @@ type Registering struct {
 const (
 	entered      = "administrator"
 	fromFile     = "import"
+	fromEntry    = "directory" // account.Settle
 	confirmed    = "confirmed"
 	restored     = "undone"
 	activated    = "token_activated" // a token by its person
@@ -37,7 +38,7 @@ func (r *Registering) add(k key, n int) {
 		switch k.reason {
 		case nothingToSay, activated:
 			r.Added += n
-		case entered, fromFile:
+		case entered, fromFile, fromEntry:
 			r.Entered += n
 		case restored:
 			r.Restored += n

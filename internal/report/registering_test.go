@@ -22,7 +22,7 @@ func TestWhatBecomesOfMethods(t *testing.T) {
 		refused.Outcome = audit.Denied
 		h.record(
 			on(audit.MethodAdded, "", method.Email), on(audit.MethodAdded, "", method.Passkey), refused,
-			on(audit.MethodAdded, "import", method.Email), on(audit.MethodAdded, "administrator", method.Email),
+			on(audit.MethodAdded, "import", method.Email), on(audit.MethodAdded, "administrator", method.Email), on(audit.MethodAdded, "directory", method.MobilePhone),
 			on(audit.MethodAdded, "token_activated", method.HardwareToken), on(audit.MethodAdded, "undone", method.Email),
 			on(audit.MethodChanged, "confirmed", method.Email), on(audit.MethodChanged, "", method.Email),
 			on(audit.MethodChanged, "renamed", method.Email), on(audit.MethodChanged, "token_assigned", method.HardwareToken),
@@ -42,6 +42,7 @@ func TestWhatBecomesOfMethods(t *testing.T) {
 		for _, r := range p.Registering {
 			want := map[method.Kind]report.Registering{
 				method.Email:         {Kind: method.Email, Added: 1, Entered: 2, Confirmed: 1, Replaced: 1, Deleted: 1, Restored: 1},
+				method.MobilePhone:   {Kind: method.MobilePhone, Entered: 1},
 				method.Passkey:       {Kind: method.Passkey, Added: 1},
 				method.HardwareToken: {Kind: method.HardwareToken, Added: 1},
 				method.RecoveryCode:  {Kind: method.RecoveryCode, Deleted: 1},
