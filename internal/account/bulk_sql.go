@@ -10,7 +10,7 @@ import (
 const bulkColumns = `id, org_id, by_account, format, state, skip_bad, bytes, row_count, at_byte, at_line, done_rows,
  created_count, updated_count, same_count, method_count, bad_count, created_at, changed_at`
 
-func scanBulk(s interface{ Scan(...any) error }) (Bulk, error) {
+func scanBulk(s store.Scanner) (Bulk, error) {
 	var b Bulk
 	var format, state string
 	var created, changed int64
@@ -33,20 +33,7 @@ func selectBulk(ctx context.Context, tx *store.Tx, orgID, id string) (Bulk, erro
 }
 
 func selectBulks(ctx context.Context, tx *store.Tx, orgID string, limit int) ([]Bulk, error) {
-	rows, err := tx.Query(ctx, `SELECT `+bulkColumns+` FROM bulk_import WHERE org_id = $1 ORDER BY id DESC LIMIT $2`, orgID, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Bulk
-	for rows.Next() {
-		b, err := scanBulk(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, b)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scanBulk, `SELECT `+bulkColumns+` FROM bulk_import WHERE org_id = $1 ORDER BY id DESC LIMIT $2`, orgID, limit)
 }
 
 // selectStale gives imports to end by their organization, which has at most one.
@@ -151,19 +138,12 @@ func insertBad(ctx context.Context, tx *store.Tx, id string, rows []BadRow) erro
 }
 
 func selectBad(ctx context.Context, tx *store.Tx, id string, after BadRow, limit int) ([]BadRow, error) {
-	rows, err := tx.Query(ctx, `SELECT line, field, reason FROM bulk_bad WHERE import_id = $1 AND (line, field) > ($2, $3) ORDER BY line, field LIMIT $4`,
+	return store.Select(ctx, tx, scanBad, `SELECT line, field, reason FROM bulk_bad WHERE import_id = $1 AND (line, field) > ($2, $3) ORDER BY line, field LIMIT $4`,
 		id, after.Line, after.Column, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []BadRow
-	for rows.Next() {
-		var b BadRow
-		if err := rows.Scan(&b.Line, &b.Column, &b.Reason); err != nil {
-			return nil, err
-		}
-		all = append(all, b)
-	}
-	return all, rows.Err()
+}
+
+func scanBad(row store.Scanner) (BadRow, error) {
+	var b BadRow
+	err := row.Scan(&b.Line, &b.Column, &b.Reason)
+	return b, err
 }

@@ -9,7 +9,7 @@ import (
 
 const keyColumns = `id, org_id, name, role, created_at, expires_at, used_at, revoked_at`
 
-func scanKey(row interface{ Scan(...any) error }, more ...any) (APIKey, error) {
+func scanKey(row store.Scanner, more ...any) (APIKey, error) {
 	var k APIKey
 	var role string
 	var created, expires, used, revoked int64
@@ -32,20 +32,8 @@ func selectKey(ctx context.Context, tx *store.Tx, id string) (k APIKey, hash []b
 }
 
 func selectKeys(ctx context.Context, tx *store.Tx, orgID string) ([]APIKey, error) {
-	rows, err := tx.Query(ctx, `SELECT `+keyColumns+` FROM api_key WHERE org_id = $1 ORDER BY id DESC`, orgID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []APIKey
-	for rows.Next() {
-		k, err := scanKey(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, k)
-	}
-	return all, rows.Err()
+	one := func(row store.Scanner) (APIKey, error) { return scanKey(row) }
+	return store.Select(ctx, tx, one, `SELECT `+keyColumns+` FROM api_key WHERE org_id = $1 ORDER BY id DESC`, orgID)
 }
 
 func updateRevoked(ctx context.Context, tx *store.Tx, orgID, id string) (int64, error) {

@@ -20,7 +20,7 @@ func insertEvent(ctx context.Context, tx *store.Tx, r row) error {
 	return err
 }
 
-func scanEvent(rows interface{ Scan(...any) error }) (row, error) {
+func scanEvent(rows store.Scanner) (row, error) {
 	var r row
 	err := rows.Scan(&r.id, &r.org, &r.at, &r.kind, &r.outcome, &r.reason, &r.actorKind, &r.actor, &r.target,
 		&r.methodID, &r.methodKind, &r.correlation, &r.detail, &r.actorKey, &r.actorData, &r.targetKey, &r.targetData, &r.leaf)
@@ -60,7 +60,7 @@ const inSpan = `WHERE leaf >= $1 AND leaf < $2 AND leaf >= 0`
 // that commits in between waits for the next step. It returns them as they
 // now are, in any order.
 func placeWaiting(ctx context.Context, tx *store.Tx, first int64, most int) ([]row, error) {
-	rows, err := tx.Query(ctx, `
+	return store.Select(ctx, tx, scanEvent, `
 		UPDATE audit_event SET leaf = $1 + w.place
 		FROM (
 			SELECT event, ROW_NUMBER() OVER (ORDER BY since, event) - 1 AS place
@@ -68,19 +68,6 @@ func placeWaiting(ctx context.Context, tx *store.Tx, first int64, most int) ([]r
 		) AS w
 		WHERE id = w.event
 		RETURNING `+eventColumns, first, most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scanEvent(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
 }
 
 func countWaiting(ctx context.Context, tx *store.Tx) (int64, error) {
@@ -178,20 +165,13 @@ func newestCheckpoint(ctx context.Context, tx *store.Tx) (checkpoint, error) {
 }
 
 func allCheckpoints(ctx context.Context, tx *store.Tx) ([]checkpoint, error) {
-	rows, err := tx.Query(ctx, `SELECT size, text FROM audit_checkpoint ORDER BY size`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []checkpoint
-	for rows.Next() {
-		var c checkpoint
-		if err := rows.Scan(&c.size, &c.text); err != nil {
-			return nil, err
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scanCheckpoint, `SELECT size, text FROM audit_checkpoint ORDER BY size`)
+}
+
+func scanCheckpoint(row store.Scanner) (checkpoint, error) {
+	var c checkpoint
+	err := row.Scan(&c.size, &c.text)
+	return c, err
 }
 
 func selectPerson(ctx context.Context, tx *store.Tx, subject []byte) (id string, sealed []byte, err error) {
@@ -224,20 +204,8 @@ func erasePerson(ctx context.Context, tx *store.Tx, subject []byte) (string, err
 
 // erasePeople empties every living key of an owner and gives their identifiers.
 func erasePeople(ctx context.Context, tx *store.Tx, owner []byte) (ids []string, err error) {
-	rows, err := tx.Query(ctx, `UPDATE audit_person SET sealed = $2, erased_at = $3 WHERE owner = $1 AND erased_at = 0 RETURNING id`,
+	return store.Select(ctx, tx, store.Value[string], `UPDATE audit_person SET sealed = $2, erased_at = $3 WHERE owner = $1 AND erased_at = 0 RETURNING id`,
 		owner, []byte{}, store.Micros(tx.Now()))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // eraseExpired empties living keys whose last day is before a day.
@@ -337,20 +305,13 @@ func (q Query) where() (string, []any) {
 }
 
 func selectLiving(ctx context.Context, tx *store.Tx, after string, limit int) ([]person, error) {
-	rows, err := tx.Query(ctx, `SELECT id, subject, sealed FROM audit_person WHERE id > $1 AND erased_at = 0 ORDER BY id LIMIT $2`, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []person
-	for rows.Next() {
-		var p person
-		if err := rows.Scan(&p.id, &p.subject, &p.sealed); err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scanLiving, `SELECT id, subject, sealed FROM audit_person WHERE id > $1 AND erased_at = 0 ORDER BY id LIMIT $2`, after, limit)
+}
+
+func scanLiving(row store.Scanner) (person, error) {
+	var p person
+	err := row.Scan(&p.id, &p.subject, &p.sealed)
+	return p, err
 }
 
 // updateResealed writes the same key under another one, unless it was destroyed meanwhile.

@@ -12,7 +12,7 @@ import (
 const columns = `id, org_id, account_id, method_id, kind, purpose, owner, gate, nonce, digits, state,
  message_id, begun_at, sent_at, expires_at, passed_at, channel, typed_at, counted_at, asked, tries`
 
-func scan(row interface{ Scan(...any) error }) (Challenge, error) {
+func scan(row store.Scanner) (Challenge, error) {
 	var c Challenge
 	var begun, sent, expires, passed, typed, counted int64
 	err := row.Scan(&c.ID, &c.OrgID, &c.AccountID, &c.MethodID, &c.Kind, &c.Purpose, &c.Owner, &c.Gate, &c.nonce,
@@ -65,23 +65,7 @@ func endSpent(ctx context.Context, tx *store.Tx, c Challenge) error {
 }
 
 func selectPassed(ctx context.Context, tx *store.Tx, owner string) ([]Challenge, error) {
-	return challenges(tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE owner = $1 AND state = 'passed' ORDER BY gate, passed_at`, owner))
-}
-
-func challenges(rows *store.Rows, err error) ([]Challenge, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Challenge
-	for rows.Next() {
-		c, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scan, `SELECT `+columns+` FROM challenge WHERE owner = $1 AND state = 'passed' ORDER BY gate, passed_at`, owner)
 }
 
 func updateSent(ctx context.Context, tx *store.Tx, c Challenge) (int64, error) {
@@ -108,8 +92,8 @@ func updateRedeemed(ctx context.Context, tx *store.Tx, id string) (int64, error)
 
 // selectRequests gives what is open on any device of an account.
 func selectRequests(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]Challenge, error) {
-	return challenges(tx.Query(ctx, `SELECT `+columns+` FROM challenge WHERE org_id = $1 AND account_id = $2
- AND kind = 'authenticator_push' AND purpose <> 'register' AND state = 'open' ORDER BY id`, orgID, accountID))
+	return store.Select(ctx, tx, scan, `SELECT `+columns+` FROM challenge WHERE org_id = $1 AND account_id = $2
+ AND kind = 'authenticator_push' AND purpose <> 'register' AND state = 'open' ORDER BY id`, orgID, accountID)
 }
 
 // updateTyped notes that the whole number was typed.

@@ -18,7 +18,7 @@ type proof struct {
 
 const columns = `org_id, domain, token, reason, checked_at, verified_at, gone_at`
 
-func scan(row interface{ Scan(...any) error }) (p proof, err error) {
+func scan(row store.Scanner) (p proof, err error) {
 	var checked, verified, gone int64
 	err = row.Scan(&p.OrgID, &p.Name, &p.Token, &p.Reason, &checked, &verified, &gone)
 	p.CheckedAt, p.VerifiedAt, p.GoneAt = store.Time(checked), store.Time(verified), store.Time(gone)
@@ -30,32 +30,15 @@ func selectProof(ctx context.Context, tx *store.Tx, orgID, name string) (proof, 
 }
 
 func selectProofs(ctx context.Context, tx *store.Tx, orgID string) ([]proof, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM domain_proof WHERE org_id = $1 ORDER BY domain`, orgID)
-	return collect(rows, err)
+	return store.Select(ctx, tx, scan, `SELECT `+columns+` FROM domain_proof WHERE org_id = $1 ORDER BY domain`, orgID)
 }
 
 // selectDue gives proofs of verified domains that were looked for before a time, or
 // before a later one where the record has gone.
 func selectDue(ctx context.Context, tx *store.Tx, day, hour time.Time, limit int) ([]proof, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM domain_proof
+	return store.Select(ctx, tx, scan, `SELECT `+columns+` FROM domain_proof
 		WHERE verified_at > 0 AND (checked_at <= $1 OR gone_at > 0 AND checked_at <= $2) ORDER BY checked_at LIMIT $3`,
 		store.Micros(day), store.Micros(hour), limit)
-	return collect(rows, err)
-}
-
-func collect(rows *store.Rows, err error) (all []proof, _ error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		p, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	return all, rows.Err()
 }
 
 func insertProof(ctx context.Context, tx *store.Tx, p proof) error {

@@ -26,28 +26,21 @@ func insert(ctx context.Context, tx *store.Tx, f Feedback) error {
 }
 
 func selectNewest(ctx context.Context, tx *store.Tx, limit int) ([]Feedback, error) {
-	rows, err := tx.Query(ctx, `SELECT day, org_id, article, lang, helpful, quality, affected, comment
+	return store.Select(ctx, tx, scan, `SELECT day, org_id, article, lang, helpful, quality, affected, comment
 		FROM help_feedback ORDER BY day DESC, id LIMIT $1`, limit)
-	if err != nil {
-		return nil, err
+}
+
+func scan(row store.Scanner) (Feedback, error) {
+	var f Feedback
+	var on int64
+	var helpful int
+	var affected string
+	err := row.Scan(&on, &f.OrgID, &f.Article, &f.Lang, &helpful, &f.Quality, &affected, &f.Comment)
+	f.Day, f.Helpful = time.Unix(on*int64(day.Seconds()), 0).UTC(), helpful == 1
+	if affected != "" {
+		f.Affected = strings.Split(affected, ",")
 	}
-	defer rows.Close()
-	var all []Feedback
-	for rows.Next() {
-		var f Feedback
-		var on int64
-		var helpful int
-		var affected string
-		if err := rows.Scan(&on, &f.OrgID, &f.Article, &f.Lang, &helpful, &f.Quality, &affected, &f.Comment); err != nil {
-			return nil, err
-		}
-		f.Day, f.Helpful = time.Unix(on*int64(day.Seconds()), 0).UTC(), helpful == 1
-		if affected != "" {
-			f.Affected = strings.Split(affected, ",")
-		}
-		all = append(all, f)
-	}
-	return all, rows.Err()
+	return f, err
 }
 
 func deleteBefore(ctx context.Context, tx *store.Tx, t time.Time) error {

@@ -33,7 +33,7 @@ func selectOne(ctx context.Context, tx *store.Tx, orgID, id string) (row, error)
 
 func selectMany(ctx context.Context, tx *store.Tx, q Query) ([]row, error) {
 	statement, args := manyStatement(q)
-	return scanAll(tx.Query(ctx, statement, args...))
+	return store.Select(ctx, tx, scan, statement, args...)
 }
 
 // manyStatement holds only the conditions that are asked for, so that each filter
@@ -54,23 +54,6 @@ func manyStatement(q Query) (string, []any) {
 	return statement + ` ORDER BY id DESC LIMIT $` + strconv.Itoa(len(args)), args
 }
 
-// scanAll reads the rows of a query to the end.
-func scanAll(rows *store.Rows, err error) ([]row, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
-}
-
 // resolve closes an open request; a second one changes nothing.
 func resolve(ctx context.Context, tx *store.Tx, orgID, id string, resolution []byte) (bool, error) {
 	n, err := tx.Exec(ctx, `UPDATE helpdesk_request SET state = $1, resolved_at = $2, resolution = $3
@@ -89,9 +72,7 @@ func openSince(ctx context.Context, tx *store.Tx, orgID, accountID string, p pro
 	return n > 0, err
 }
 
-type scanner interface{ Scan(targets ...any) error }
-
-func scan(s scanner) (row, error) {
+func scan(s store.Scanner) (row, error) {
 	var r row
 	var code, state string
 	var opened, resolved int64
@@ -102,20 +83,7 @@ func scan(s scanner) (row, error) {
 }
 
 func selectAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]row, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scan, `SELECT `+columns+` FROM helpdesk_request WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
 
 // updateResealed writes the same content under another key. A request that was
@@ -167,8 +135,7 @@ func upsertTold(ctx context.Context, tx *store.Tx, orgID string) error {
 }
 
 func selectAccount(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]row, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM helpdesk_request WHERE org_id = $1 AND account_id = $2 ORDER BY id`, orgID, accountID)
-	return scanAll(rows, err)
+	return store.Select(ctx, tx, scan, `SELECT `+columns+` FROM helpdesk_request WHERE org_id = $1 AND account_id = $2 ORDER BY id`, orgID, accountID)
 }
 
 func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {

@@ -17,9 +17,7 @@ type row struct {
 	sealed, same []byte
 }
 
-type scanner interface{ Scan(...any) error }
-
-func scanRow(s scanner) (row, error) {
+func scanRow(s store.Scanner) (row, error) {
 	var r row
 	var kind string
 	var used, created, proved, usedAt, deleted, disabled, from, until int64
@@ -34,20 +32,7 @@ func scanRow(s scanner) (row, error) {
 }
 
 func selectRows(ctx context.Context, tx *store.Tx, sql string, args ...any) ([]row, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scanRow(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scanRow, sql, args...)
 }
 
 // selectLive leaves out deleted rows and those that waited too long for their proof.

@@ -18,7 +18,7 @@ type tokenRow struct {
 	sealed []byte
 }
 
-func scanToken(s scanner) (tokenRow, error) {
+func scanToken(s store.Scanner) (tokenRow, error) {
 	var r tokenRow
 	var created, assigned int64
 	t := &r.t
@@ -52,27 +52,11 @@ func selectTokens(ctx context.Context, tx *store.Tx, org, account string) ([]tok
 	if account != "" {
 		query, args = query+` AND t.account_id = $2 AND t.account_id <> ''`, append(args, account)
 	}
-	return tokenRows(tx.Query(ctx, query+` ORDER BY t.serial`, args...))
+	return store.Select(ctx, tx, scanToken, query+` ORDER BY t.serial`, args...)
 }
 
 func selectTokensAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]tokenRow, error) {
-	return tokenRows(tx.Query(ctx, `SELECT `+tokenColumns+` WHERE t.id > $1 ORDER BY t.id LIMIT $2`, after, limit))
-}
-
-func tokenRows(rows *store.Rows, err error) ([]tokenRow, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []tokenRow
-	for rows.Next() {
-		r, err := scanToken(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scanToken, `SELECT `+tokenColumns+` WHERE t.id > $1 ORDER BY t.id LIMIT $2`, after, limit)
 }
 
 func updateTokenOwner(ctx context.Context, tx *store.Tx, org, id, from, to string) (int64, error) {

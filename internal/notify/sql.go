@@ -132,22 +132,16 @@ const undelivered = `SELECT id, kind, channel, state, reason, queued_at FROM (
   WHERE org_id = $1 AND state = 'expired' AND queued_at >= $2 ORDER BY queued_at DESC LIMIT $3) AS expired
 ) AS lost ORDER BY queued_at DESC, id DESC LIMIT $3`
 
-func selectUndelivered(ctx context.Context, tx *store.Tx, orgID string, since time.Time, limit int) (all []Undelivered, err error) {
-	rows, err := tx.Query(ctx, undelivered, orgID, store.Micros(since), limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var u Undelivered
-		var queued int64
-		if err := rows.Scan(&u.ID, &u.Kind, &u.Channel, &u.State, &u.Reason, &queued); err != nil {
-			return nil, err
-		}
-		u.Queued = store.Time(queued)
-		all = append(all, u)
-	}
-	return all, rows.Err()
+func selectUndelivered(ctx context.Context, tx *store.Tx, orgID string, since time.Time, limit int) ([]Undelivered, error) {
+	return store.Select(ctx, tx, scanUndelivered, undelivered, orgID, store.Micros(since), limit)
+}
+
+func scanUndelivered(row store.Scanner) (Undelivered, error) {
+	var u Undelivered
+	var queued int64
+	err := row.Scan(&u.ID, &u.Kind, &u.Channel, &u.State, &u.Reason, &queued)
+	u.Queued = store.Time(queued)
+	return u, err
 }
 
 func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
@@ -155,20 +149,14 @@ func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
 	return err
 }
 
-func selectHeld(ctx context.Context, tx *store.Tx, orgID, accountID string) (all []Held, err error) {
-	rows, err := tx.Query(ctx, `SELECT kind, state, queued_at, done_at FROM notify_message WHERE org_id = $1 AND account_id = $2 ORDER BY queued_at`, orgID, accountID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var h Held
-		var queued, done int64
-		if err := rows.Scan(&h.Kind, &h.State, &queued, &done); err != nil {
-			return nil, err
-		}
-		h.Queued, h.Done = store.Time(queued), store.Time(done)
-		all = append(all, h)
-	}
-	return all, rows.Err()
+func selectHeld(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]Held, error) {
+	return store.Select(ctx, tx, scanHeld, `SELECT kind, state, queued_at, done_at FROM notify_message WHERE org_id = $1 AND account_id = $2 ORDER BY queued_at`, orgID, accountID)
+}
+
+func scanHeld(row store.Scanner) (Held, error) {
+	var h Held
+	var queued, done int64
+	err := row.Scan(&h.Kind, &h.State, &queued, &done)
+	h.Queued, h.Done = store.Time(queued), store.Time(done)
+	return h, err
 }

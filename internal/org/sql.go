@@ -56,25 +56,7 @@ func selectDocument(ctx context.Context, tx *store.Tx, id string) (*Organization
 }
 
 func selectIDs(ctx context.Context, tx *store.Tx) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT id FROM organization ORDER BY slug`)
-	return scanIDs(rows, err)
-}
-
-// scanIDs reads what a query found.
-func scanIDs(rows *store.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return store.Select(ctx, tx, store.Value[string], `SELECT id FROM organization ORDER BY slug`)
 }
 
 // saveKept writes the sealed password of a directory, or erases it.
@@ -89,8 +71,7 @@ func saveKept(ctx context.Context, tx *store.Tx, orgID string, sealed []byte) er
 }
 
 func selectKeptAfter(ctx context.Context, tx *store.Tx, after string, limit int) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT org_id FROM directory_password WHERE org_id > $1 ORDER BY org_id LIMIT $2`, after, limit)
-	return scanIDs(rows, err)
+	return store.Select(ctx, tx, store.Value[string], `SELECT org_id FROM directory_password WHERE org_id > $1 ORDER BY org_id LIMIT $2`, after, limit)
 }
 
 // updateKept writes the same password under another key, unless it was replaced

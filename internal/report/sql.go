@@ -139,24 +139,11 @@ func selectLast(ctx context.Context, tx *store.Tx, orgID string) (Registration, 
 }
 
 func selectHistory(ctx context.Context, tx *store.Tx, orgID string, from, to Day) ([]Registration, error) {
-	rows, err := tx.Query(ctx, `SELECT counted_at, figures FROM report_registration
+	return store.Select(ctx, tx, scanRegistration, `SELECT counted_at, figures FROM report_registration
  WHERE org_id = $1 AND day >= $2 AND day <= $3 ORDER BY day`, orgID, int64(from), int64(to))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Registration
-	for rows.Next() {
-		r, err := scanRegistration(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
 }
 
-func scanRegistration(row interface{ Scan(...any) error }) (Registration, error) {
+func scanRegistration(row store.Scanner) (Registration, error) {
 	var r Registration
 	var at int64
 	var figures string
@@ -214,20 +201,7 @@ func selectHeld(ctx context.Context, tx *store.Tx, orgID string, page []director
 // selectHolders gives the directory's keys of those who have a usable method of a
 // kind, at most limit of them, in no order.
 func selectHolders(ctx context.Context, tx *store.Tx, orgID string, kind method.Kind, limit int) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT a.directory_key FROM account a JOIN (`+holders(kind)+`) AS holder ON a.id = holder.account_id`, orgID, string(kind), limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var keys []string
-	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return keys, rows.Err()
+	return store.Select(ctx, tx, store.Value[string], `SELECT a.directory_key FROM account a JOIN (`+holders(kind)+`) AS holder ON a.id = holder.account_id`, orgID, string(kind), limit)
 }
 
 // holders are the accounts with a usable method of a kind.
@@ -265,13 +239,12 @@ func selectDefaults(ctx context.Context, tx *store.Tx, orgID string, page []dire
 
 // keysOf is the condition that picks the people of a page, with all arguments.
 func keysOf(orgID string, page []directory.Entry) (string, []any) {
-	args := []any{orgID}
-	marks := make([]string, len(page))
+	keys := make([]string, len(page))
 	for i, e := range page {
-		args = append(args, e.Key)
-		marks[i] = fmt.Sprintf("$%d", i+2)
+		keys[i] = e.Key
 	}
-	return ` AND a.directory_key IN (` + strings.Join(marks, ", ") + `)`, args
+	these, args := store.In(keys, orgID)
+	return ` AND a.directory_key ` + these, args
 }
 
 // eachKnown gives what everyone whom Kunci has met has.

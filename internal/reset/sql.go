@@ -16,7 +16,7 @@ type row struct {
 	to    []byte
 }
 
-func scan(from interface{ Scan(...any) error }) (row, error) {
+func scan(from store.Scanner) (row, error) {
 	var r row
 	var writing, retry, started, expires, sent int64
 	err := from.Scan(&r.ID, &r.OrgID, &r.AccountID, &r.typed, &r.Reason, &r.Lang, &r.State, &r.Problem, &r.MethodID,
@@ -73,8 +73,8 @@ func updateWritten(ctx context.Context, tx *store.Tx, f Flow, attempt string) (i
 
 // selectOthers gives the live flows of an account except one.
 func selectOthers(ctx context.Context, tx *store.Tx, orgID, accountID, except string) ([]string, error) {
-	return texts(tx.Query(ctx, `SELECT id FROM reset_flow WHERE org_id = $1 AND account_id = $2 AND id <> $3
- AND state NOT IN ('done', 'unlocked', 'problem')`, orgID, accountID, except))
+	return store.Select(ctx, tx, store.Value[string], `SELECT id FROM reset_flow WHERE org_id = $1 AND account_id = $2 AND id <> $3
+ AND state NOT IN ('done', 'unlocked', 'problem')`, orgID, accountID, except)
 }
 
 func endFlow(ctx context.Context, tx *store.Tx, id string) (int64, error) {
@@ -83,8 +83,8 @@ func endFlow(ctx context.Context, tx *store.Tx, id string) (int64, error) {
 }
 
 func selectOverdue(ctx context.Context, tx *store.Tx, now time.Time, limit int) ([]string, error) {
-	return texts(tx.Query(ctx, `SELECT id FROM reset_flow WHERE expires_at <= $1
- AND state NOT IN ('done', 'unlocked', 'problem') ORDER BY expires_at LIMIT $2`, store.Micros(now), limit))
+	return store.Select(ctx, tx, store.Value[string], `SELECT id FROM reset_flow WHERE expires_at <= $1
+ AND state NOT IN ('done', 'unlocked', 'problem') ORDER BY expires_at LIMIT $2`, store.Micros(now), limit)
 }
 
 func purgeFlows(ctx context.Context, tx *store.Tx, before time.Time) error {
@@ -93,22 +93,6 @@ func purgeFlows(ctx context.Context, tx *store.Tx, before time.Time) error {
 	}
 	_, err := tx.Exec(ctx, `DELETE FROM reset_dispute WHERE expires_at < $1`, store.Micros(before))
 	return err
-}
-
-func texts(rows *store.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
 }
 
 func insertDispute(ctx context.Context, tx *store.Tx, hash []byte, f Flow, typed []byte, expires time.Time) error {

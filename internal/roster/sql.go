@@ -65,7 +65,7 @@ func want(ctx context.Context, tx *store.Tx, orgID string) error {
 
 const rowColumns = `org_id, config, mark, pass, entries, whole_at, began_at, ended_at, was_whole, failed_at, failure, due_at, held_until`
 
-func scanRow(from interface{ Scan(...any) error }) (id string, r row, err error) {
+func scanRow(from store.Scanner) (id string, r row, err error) {
 	var wholeAt, beganAt, endedAt, failedAt, dueAt, heldUntil int64
 	var failure string
 	err = from.Scan(&id, &r.config, &r.mark, &r.pass, &r.entries, &wholeAt, &beganAt, &endedAt, &r.wasWhole, &failedAt, &failure, &dueAt, &heldUntil)
@@ -168,28 +168,23 @@ func deleteList(ctx context.Context, tx *store.Tx, orgID string) error {
 }
 
 func selectPage(ctx context.Context, tx *store.Tx, orgID, after string, limit int) ([]directory.Entry, error) {
-	rows, err := tx.Query(ctx, `SELECT directory_key, facts FROM roster_entry WHERE org_id = $1 AND directory_key > $2 ORDER BY directory_key LIMIT $3`,
+	return store.Select(ctx, tx, scanEntry, `SELECT directory_key, facts FROM roster_entry WHERE org_id = $1 AND directory_key > $2 ORDER BY directory_key LIMIT $3`,
 		orgID, after, limit)
-	if err != nil {
-		return nil, err
+}
+
+func scanEntry(row store.Scanner) (directory.Entry, error) {
+	e := directory.Entry{Source: directory.Managed}
+	var text string
+	if err := row.Scan(&e.Key, &text); err != nil {
+		return directory.Entry{}, err
 	}
-	defer rows.Close()
-	var all []directory.Entry
-	for rows.Next() {
-		e := directory.Entry{Source: directory.Managed}
-		var text string
-		if err := rows.Scan(&e.Key, &text); err != nil {
-			return nil, err
-		}
-		var f facts
-		if err := json.Unmarshal([]byte(text), &f); err != nil {
-			return nil, err
-		}
-		e.UserID, e.Groups, e.Disabled, e.Privileged = f.UserID, f.Groups, f.Disabled, f.Privileged
-		if f.External {
-			e.Source = directory.External
-		}
-		all = append(all, e)
+	var f facts
+	if err := json.Unmarshal([]byte(text), &f); err != nil {
+		return directory.Entry{}, err
 	}
-	return all, rows.Err()
+	e.UserID, e.Groups, e.Disabled, e.Privileged = f.UserID, f.Groups, f.Disabled, f.Privileged
+	if f.External {
+		e.Source = directory.External
+	}
+	return e, nil
 }

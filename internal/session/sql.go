@@ -44,23 +44,11 @@ func selectSession(ctx context.Context, tx *store.Tx, id string) (Session, error
 }
 
 func selectSessions(ctx context.Context, tx *store.Tx, orgID, accountID string) (all []Session, err error) {
-	rows, err := tx.Query(ctx, `SELECT `+sessionColumns+` FROM session
+	return store.Select(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM session
 		WHERE org_id = $1 AND account_id = $2 AND ended_at = 0 ORDER BY seen_at DESC, id DESC`, orgID, accountID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		one, err := scanSession(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
 }
 
-func scanSession(row interface{ Scan(...any) error }) (Session, error) {
+func scanSession(row store.Scanner) (Session, error) {
 	var s Session
 	var level string
 	var passwordAt, factorAt, createdAt, seenAt, provedAt int64
@@ -112,21 +100,14 @@ func passwordTyped(ctx context.Context, tx *store.Tx, id string, mustChange bool
 type endedSession struct{ orgID, accountID string }
 
 func endOne(ctx context.Context, tx *store.Tx, id string) ([]endedSession, error) {
-	rows, err := tx.Query(ctx, `UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at = 0 RETURNING org_id, account_id`,
+	return store.Select(ctx, tx, scanEnded, `UPDATE session SET ended_at = $2 WHERE id = $1 AND ended_at = 0 RETURNING org_id, account_id`,
 		id, store.Micros(tx.Now()))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []endedSession
-	for rows.Next() {
-		var e endedSession
-		if err := rows.Scan(&e.orgID, &e.accountID); err != nil {
-			return nil, err
-		}
-		all = append(all, e)
-	}
-	return all, rows.Err()
+}
+
+func scanEnded(row store.Scanner) (endedSession, error) {
+	var e endedSession
+	err := row.Scan(&e.orgID, &e.accountID)
+	return e, err
 }
 
 func endInBrowser(ctx context.Context, tx *store.Tx, browserID, accountID string) error {
@@ -157,22 +138,15 @@ func deleteRemembered(ctx context.Context, tx *store.Tx, browserID, accountID st
 }
 
 func selectRemembered(ctx context.Context, tx *store.Tx, browserID string) ([]remembered, error) {
-	rows, err := tx.Query(ctx, `SELECT b.id, b.org_id, b.account_id, b.sealed,
+	return store.Select(ctx, tx, scanRemembered, `SELECT b.id, b.org_id, b.account_id, b.sealed,
 			COALESCE((SELECT s.id FROM session s WHERE s.browser_id = b.browser_id AND s.account_id = b.account_id AND s.ended_at = 0), '')
 		FROM browser_account b WHERE b.browser_id = $1 ORDER BY b.used_at DESC, b.id DESC LIMIT 20`, browserID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []remembered
-	for rows.Next() {
-		var r remembered
-		if err := rows.Scan(&r.ID, &r.OrgID, &r.AccountID, &r.sealed, &r.SessionID); err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+}
+
+func scanRemembered(row store.Scanner) (remembered, error) {
+	var r remembered
+	err := row.Scan(&r.ID, &r.OrgID, &r.AccountID, &r.sealed, &r.SessionID)
+	return r, err
 }
 
 func purge(ctx context.Context, tx *store.Tx, sessionsBefore, accountsBefore time.Time) error {
@@ -208,18 +182,12 @@ func erase(ctx context.Context, tx *store.Tx, orgID, accountID string) error {
 }
 
 // selectTimes gives when each session of an account began, was last used, and ended.
-func selectTimes(ctx context.Context, tx *store.Tx, orgID, accountID string) (all []Times, err error) {
-	rows, err := tx.Query(ctx, `SELECT created_at, seen_at, ended_at FROM session WHERE org_id = $1 AND account_id = $2 ORDER BY created_at`, orgID, accountID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var began, seen, ended int64
-		if err := rows.Scan(&began, &seen, &ended); err != nil {
-			return nil, err
-		}
-		all = append(all, Times{store.Time(began), store.Time(seen), store.Time(ended)})
-	}
-	return all, rows.Err()
+func selectTimes(ctx context.Context, tx *store.Tx, orgID, accountID string) ([]Times, error) {
+	return store.Select(ctx, tx, scanTimes, `SELECT created_at, seen_at, ended_at FROM session WHERE org_id = $1 AND account_id = $2 ORDER BY created_at`, orgID, accountID)
+}
+
+func scanTimes(row store.Scanner) (Times, error) {
+	var began, seen, ended int64
+	err := row.Scan(&began, &seen, &ended)
+	return Times{store.Time(began), store.Time(seen), store.Time(ended)}, err
 }

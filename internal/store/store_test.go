@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -329,6 +330,44 @@ func TestAfterCommitMayWrite(t *testing.T) {
 		})
 		if err != nil || later != nil || count(t, db, "a") != 1 {
 			t.Errorf("n %d, errors %v and %v", count(t, db, "a"), err, later)
+		}
+	})
+}
+
+func TestSelectReadsEveryRowOrSaysWhyNot(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		err := db.Write(t.Context(), func(tx *store.Tx) error {
+			const three = `SELECT n FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3) AS s ORDER BY n`
+			all, err := store.Select(t.Context(), tx, store.Value[int], three)
+			if err != nil || !slices.Equal(all, []int{1, 2, 3}) {
+				t.Errorf("%v, %v", all, err)
+			}
+			mine := errors.New("not this one")
+			all, err = store.Select(t.Context(), tx, func(row store.Scanner) (int, error) {
+				n, err := store.Value[int](row)
+				if n == 2 {
+					err = mine
+				}
+				return n, err
+			}, three)
+			if len(all) > 0 || !errors.Is(err, mine) {
+				t.Errorf("a row that cannot be read: %v, %v", all, err)
+			}
+			// The rows of the one before are closed: PostgreSQL would refuse this.
+			these, args := store.In([]string{"a", "c"}, "x")
+			some, err := store.Select(t.Context(), tx, store.Value[string],
+				`SELECT s.v FROM (SELECT 'a' AS v UNION ALL SELECT 'b' UNION ALL SELECT 'c') AS s WHERE $1 = 'x' AND s.v `+these+` ORDER BY s.v`, args...)
+			if err != nil || !slices.Equal(some, []string{"a", "c"}) {
+				t.Errorf("%v, %v", some, err)
+			}
+			these, args = store.In(nil)
+			if none, err := store.Select(t.Context(), tx, store.Value[string], `SELECT s.v FROM (SELECT 'a' AS v) AS s WHERE s.v `+these, args...); err != nil || len(none) > 0 {
+				t.Errorf("of nothing: %v, %v", none, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"hash/fnv"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -93,6 +95,48 @@ func (tx *Tx) Lock(ctx context.Context, key string) error {
 	_, _ = sum.Write([]byte(key)) // a hash never fails
 	_, err := tx.pg.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(sum.Sum64()))
 	return err
+}
+
+// Scanner is a row whose columns can be read: a Row, or Rows at one of theirs.
+type Scanner interface{ Scan(targets ...any) error }
+
+// Select asks for rows and reads all of them, each by scan, in the order in which they
+// come; none is no error. What may be more than memory should hold is read by Query.
+func Select[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), statement string, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// Value reads a row of one column.
+func Value[T any](row Scanner) (value T, err error) {
+	err = row.Scan(&value)
+	return value, err
+}
+
+// In is "IN ($2, $3, …)" over values whose marks come after those of args, and all
+// arguments together. Without values it holds for nothing.
+func In(values []string, args ...any) (string, []any) {
+	marks := make([]string, len(values))
+	for i, value := range values {
+		args = append(args, value)
+		marks[i] = "$" + strconv.Itoa(len(args))
+	}
+	if len(marks) == 0 {
+		return "IN (NULL)", args
+	}
+	return "IN (" + strings.Join(marks, ", ") + ")", args
 }
 
 // Row is the answer of QueryRow.

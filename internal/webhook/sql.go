@@ -21,7 +21,7 @@ type row struct {
 const columns = `id, org_id, host, sealed, people, created_at, next_leaf, failures, failing_since, last_error, delivered_at,
  paused_at, pause_reason, event_since, aside_run, (SELECT count(*) FROM webhook_aside WHERE webhook_id = webhook.id)`
 
-func scan(s interface{ Scan(...any) error }) (row, error) {
+func scan(s store.Scanner) (row, error) {
 	var r row
 	var people, created, failing, delivered, paused, event int64
 	err := s.Scan(&r.ID, &r.OrgID, &r.Host, &r.sealed, &people, &created, &r.next, &r.failures, &failing, &r.LastError, &delivered,
@@ -42,20 +42,7 @@ func insert(ctx context.Context, tx *store.Tx, r row) error {
 }
 
 func many(ctx context.Context, tx *store.Tx, where string, args ...any) ([]row, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM webhook `+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scan, `SELECT `+columns+` FROM webhook `+where, args...)
 }
 
 func selectAll(ctx context.Context, tx *store.Tx, orgID string) ([]row, error) {
@@ -139,22 +126,15 @@ func updateSealed(ctx context.Context, tx *store.Tx, id string, sealed []byte) e
 const mostDue = 100
 
 func manyAside(ctx context.Context, tx *store.Tx, where string, args ...any) ([]Aside, error) {
-	rows, err := tx.Query(ctx, `SELECT leaf, event_id, kind, tries, step, last_error, set_aside_at, tried_at, next_at FROM webhook_aside `+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Aside
-	for rows.Next() {
-		var a Aside
-		var aside, tried, next int64
-		if err := rows.Scan(&a.Leaf, &a.EventID, &a.Kind, &a.Tries, &a.step, &a.LastError, &aside, &tried, &next); err != nil {
-			return nil, err
-		}
-		a.SetAsideAt, a.TriedAt, a.NextAt = store.Time(aside), store.Time(tried), store.Time(next)
-		all = append(all, a)
-	}
-	return all, rows.Err()
+	return store.Select(ctx, tx, scanAside, `SELECT leaf, event_id, kind, tries, step, last_error, set_aside_at, tried_at, next_at FROM webhook_aside `+where, args...)
+}
+
+func scanAside(row store.Scanner) (Aside, error) {
+	var a Aside
+	var aside, tried, next int64
+	err := row.Scan(&a.Leaf, &a.EventID, &a.Kind, &a.Tries, &a.step, &a.LastError, &aside, &tried, &next)
+	a.SetAsideAt, a.TriedAt, a.NextAt = store.Time(aside), store.Time(tried), store.Time(next)
+	return a, err
 }
 
 func selectAside(ctx context.Context, tx *store.Tx, id string, after int64, limit int) ([]Aside, error) {

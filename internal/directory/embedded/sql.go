@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"kunci.dev/kunci/internal/directory"
@@ -32,7 +31,7 @@ func (r row) stored() []string {
 	return append([]string{r.password}, r.past...)
 }
 
-func scanRow(s interface{ Scan(...any) error }) (row, error) {
+func scanRow(s store.Scanner) (row, error) {
 	var r row
 	var groups, source, past string
 	var changed, locked int64
@@ -131,40 +130,15 @@ func selectPage(ctx context.Context, tx *store.Tx, org string, p directory.Page)
 	if p.After != "" {
 		from = `user_id > $2 AND user_id || '' >= $3`
 	}
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
+	return store.Select(ctx, tx, scanRow, `SELECT `+columns+` FROM embedded_account
  WHERE org_id = $1 AND `+from+` AND user_id < $4 ORDER BY user_id LIMIT $5`,
 		org, p.After, p.Prefix, p.Prefix+beyond, p.Limit)
-	return scanRows(rows, err)
 }
 
 // selectSeveral gives the accounts of some keys, in no order.
 func selectSeveral(ctx context.Context, tx *store.Tx, org string, keys []string) ([]row, error) {
-	args := []any{org}
-	marks := make([]string, len(keys))
-	for i, key := range keys {
-		args = append(args, key)
-		marks[i] = fmt.Sprintf("$%d", i+2)
-	}
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM embedded_account
- WHERE org_id = $1 AND account_key IN (`+strings.Join(marks, ", ")+`)`, args...)
-	return scanRows(rows, err)
-}
-
-// scanRows reads what a query found.
-func scanRows(rows *store.Rows, err error) ([]row, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []row
-	for rows.Next() {
-		r, err := scanRow(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	these, args := store.In(keys, org)
+	return store.Select(ctx, tx, scanRow, `SELECT `+columns+` FROM embedded_account WHERE org_id = $1 AND account_key `+these, args...)
 }
 
 // countIn counts the user IDs of a domain, which holds none of LIKE's signs.
