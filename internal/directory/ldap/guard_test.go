@@ -76,7 +76,7 @@ func TestANameOfTheConsoleThatComesToLeadInward(t *testing.T) {
 		other bool // a server of the file stands before it
 		dial  func(d directory.Directory, cut func()) error
 	}{
-		"again": {s.URL, false, again},
+		"again":    {s.URL, false, again},
 		"StartTLS": {s.StartTLS, false, again},
 		"a password": {s.URL, false, func(d directory.Directory, _ func()) error {
 			_, err := d.CheckPassword(t.Context(), key, first)
