@@ -1,7 +1,6 @@
 package egress_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -9,8 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/net/dns/dnsmessage"
-
+	"kunci.dev/kunci/internal/domain/domaintest"
 	"kunci.dev/kunci/internal/egress"
 )
 
@@ -67,11 +65,14 @@ func TestANameIsJudgedWhenTheConnectionIsMade(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	resolver := rebinding(t, [4]byte{1, 1, 1, 1}, [4]byte{127, 0, 0, 1})
+	dns := domaintest.Start(t)
+	resolver := dns.Resolver()
+	dns.Lead("siem.example", [4]byte{1, 1, 1, 1})
 	looked, err := resolver.LookupHost(t.Context(), "siem.example.")
 	if err != nil || strings.Join(looked, " ") != "1.1.1.1" {
 		t.Fatalf("looked up: %v, %v", looked, err)
 	}
+	dns.Lead("siem.example", [4]byte{127, 0, 0, 1})
 	_, port, _ := net.SplitHostPort(inside.Addr().String())
 	dialer := &net.Dialer{Resolver: resolver, Control: egress.Guard(nil).Safe}
 	conn, err := dialer.DialContext(t.Context(), "tcp", net.JoinHostPort("siem.example.", port))
@@ -87,39 +88,4 @@ func TestANameIsJudgedWhenTheConnectionIsMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = conn.Close()
-}
-
-// rebinding answers the first question with one address, and every other with another.
-func rebinding(t *testing.T, first, then [4]byte) *net.Resolver {
-	t.Helper()
-	server, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	go func() {
-		in, at := make([]byte, 1500), first
-		for {
-			n, from, err := server.ReadFrom(in)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(in[:n]) != nil || len(m.Questions) != 1 {
-				continue
-			}
-			q := m.Questions[0]
-			m = dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}, Questions: m.Questions}
-			if q.Type == dnsmessage.TypeA {
-				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: at}}}
-				at = then
-			}
-			if out, err := m.Pack(); err == nil {
-				_, _ = server.WriteTo(out, from) // whoever asked may be gone
-			}
-		}
-	}()
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "udp4", server.LocalAddr().String())
-	}}
 }

@@ -5,14 +5,18 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"kunci.dev/kunci/internal/admin"
 	product "kunci.dev/kunci/internal/app"
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/config"
@@ -20,6 +24,7 @@ import (
 	"kunci.dev/kunci/internal/kuncitest"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/problem"
+	"kunci.dev/kunci/internal/secret"
 	"kunci.dev/kunci/internal/store"
 )
 
@@ -31,9 +36,10 @@ type connecting struct {
 	s           *ldaptest.Slapd
 	theirs      *ldaptest.Recorder
 	secret, pem string
+	mails       int // that were looked at
 }
 
-// owners are alain, who connects, and adele, who is told.
+// owners are alain and adele: one connects, and the other one is told.
 var owners = "administrators: [{user_id: alain@contoso.com, role: owner}, {user_id: adele@contoso.com, role: owner}, {user_id: eko@contoso.com, role: auditor}]\ndirectory: {kind: embedded, allowed_networks: [127.0.0.0/8]}"
 
 func eachConnecting(t *testing.T, journey func(t *testing.T, c *connecting)) {
@@ -43,6 +49,7 @@ func eachConnecting(t *testing.T, journey func(t *testing.T, c *connecting)) {
 			t.Parallel()
 			c := &connecting{t: t, s: ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})}
 			people(t, c.s)
+			c.s.AddPerson(t, "adele@contoso.com", kuncitest.OldPassword, nil)
 			c.theirs = ldaptest.StartRecorder(t, c.s.Authority)
 			c.p = kuncitest.Start(t, kuncitest.Options{
 				Kind: kind, Organization: regexp.MustCompile(`(?m)^administrators:.*$`).ReplaceAllString(kuncitest.Contoso, owners), Accounts: kuncitest.People,
@@ -117,10 +124,7 @@ func TestAnOwnerConnectsADirectory(t *testing.T) {
 			t.Error("an owner may shut themselves out")
 		}
 		second := c.secondNode()
-		saved := b.Post(directoryPath, c.fields()...)
-		if saved.Status != http.StatusOK || saved.Alert() != "" {
-			t.Fatalf("it is not saved: %d %s %s", saved.Status, saved.Alert(), saved.Text())
-		}
+		other := c.bothAtOnce(b, atDesk(t, p, "adele@contoso.com", true))
 		d := p.Organization().Directory
 		if d.Kind != org.LDAP || d.BindPassword != org.KeptPassword || d.BindPasswordFile+d.CAFile != "" || !slices.Equal(d.ConsoleURLs, []string{c.s.URL}) || len(d.AllowedNetworks) != 1 {
 			t.Fatalf("saved: %+v", d)
@@ -137,14 +141,91 @@ func TestAnOwnerConnectsADirectory(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		told := p.Mail.Wait(t, 1)
-		if m := told[0].Parse(t); told[0].To != "adele@contoso.com" || !strings.Contains(m.Text, c.s.URL) || !strings.Contains(m.Text, "alain@contoso.com") {
-			t.Errorf("told: %s\n%s", told[0].To, m.Text)
-		}
+		c.told(other)
+		c.renews(second)
 		c.shownNowhere()
 		c.keeps()
 		c.files()
 	})
+}
+
+// bothAtOnce has two owners save at the same moment: one of them does, nothing of the
+// other's is there, and whoever did not is told on their page and by mail.
+func (c *connecting) bothAtOnce(alain, adele *kuncitest.Browser) (other string) {
+	c.t.Helper()
+	who := []string{"alain@contoso.com", "adele@contoso.com"}
+	filters := []string{"(&(mail={user_id})(objectClass=person))", "(&(mail={user_id})(objectClass=inetOrgPerson))"}
+	pages, errs := [2]*kuncitest.Page{}, [2]error{}
+	var group sync.WaitGroup
+	for i, b := range []*kuncitest.Browser{alain, adele} {
+		form, fields := url.Values{}, c.fields("user_filter", filters[i])
+		for n := 0; n < len(fields); n += 2 {
+			form.Set(fields[n], fields[n+1])
+		}
+		group.Go(func() { pages[i], errs[i] = b.Do(http.MethodPost, directoryPath, form) })
+	}
+	group.Wait()
+	if errs[0] != nil || errs[1] != nil {
+		c.t.Fatal(errs)
+	}
+	won := 0
+	if pages[0].Status != http.StatusOK {
+		won = 1
+	}
+	o := c.p.Organization()
+	if pages[won].Status != http.StatusOK || pages[won].Alert() != "" || pages[1-won].Alert() != string(problem.Conflict) {
+		c.t.Fatalf("%d %q and %d %q:\n%s", pages[0].Status, pages[0].Alert(), pages[1].Status, pages[1].Alert(), pages[won].Text())
+	}
+	if pw, err := o.OpenKept(c.p.App.Keys); o.Version != 2 || o.Directory.UserFilter != filters[won] || err != nil || pw != c.secret {
+		c.t.Errorf("saved by two: version %d, %q, %v", o.Version, o.Directory.UserFilter, err)
+	}
+	return who[1-won]
+}
+
+// told waits for the mails of one change, one to each of these owners and to nobody else.
+func (c *connecting) told(to ...string) {
+	c.t.Helper()
+	var got []string
+	for _, m := range c.p.Mail.Wait(c.t, c.mails+len(to))[c.mails:] {
+		got = append(got, m.To)
+		if text := m.Parse(c.t).Text; !strings.Contains(text, c.s.URL) {
+			c.t.Errorf("told: %s", text)
+		}
+	}
+	c.mails += len(got)
+	slices.Sort(got)
+	if slices.Sort(to); !slices.Equal(got, to) {
+		c.t.Errorf("told %v, want %v", got, to)
+	}
+}
+
+// renews has the account of the connection another password: once it is typed here,
+// another node signs in with it too, at its next step and without a start.
+func (c *connecting) renews(second *product.App) {
+	c.t.Helper()
+	c.secret = "another one of a test"
+	c.s.Modify(c.t, ldaptest.Service, map[string][]string{"userPassword": {c.secret}, "pwdReset": {"FALSE"}})
+	c.p.Clock.Advance(11 * time.Minute) // of ten tries
+	b := atDesk(c.t, c.p, "alain@contoso.com", true)
+	b.Post(directoryPath, c.fields()...).Want(http.StatusOK, "console-directory")
+	c.told("adele@contoso.com")
+	c.s.Kill() // no connection of before is left
+	c.s.Run(c.t)
+	for name, node := range map[string]*product.App{"this node": c.p.App, "another node": second} {
+		if node == nil {
+			continue
+		}
+		o, err := node.Organization(c.t.Context(), "contoso")
+		if err == nil {
+			_, err = node.Accounts.Find(c.t.Context(), o, "hana@contoso.com")
+		}
+		if err != nil {
+			c.t.Errorf("%s, after another password: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(c.s.PasswordFile, []byte(c.secret), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // secondNode is another node on the same database, where it can be shared.
@@ -206,6 +287,7 @@ func (c *connecting) keeps() {
 	b := atDesk(c.t, c.p, "alain@contoso.com", true)
 	before := c.p.Organization()
 	b.Post(directoryPath, c.fields("bind_password", "", "user_filter", "(mail={user_id})")...).Want(http.StatusOK, "console-directory")
+	c.told("adele@contoso.com")
 	o := c.p.Organization()
 	if o.Version == before.Version || o.Directory.UserFilter != "(mail={user_id})" || string(o.Kept) != string(before.Kept) {
 		c.t.Errorf("another filter: %+v", o.Directory)
@@ -247,6 +329,7 @@ func (c *connecting) files() {
 	if err != nil || !slices.ContainsFunc(applied[0].Changes, func(ch org.Change) bool { return ch.Key == "directory.bind_password" && ch.After == "" }) {
 		c.t.Errorf("a file in its place: %+v, %v", applied, err)
 	}
+	c.told("adele@contoso.com", "alain@contoso.com")
 	if o := c.p.Organization(); len(o.Kept) != 0 {
 		c.t.Error("the password is still kept")
 	}
@@ -264,7 +347,7 @@ func TestAProgramConnectsADirectory(t *testing.T) {
 		put := func(who *program, body, version string) answer {
 			return who.do(http.MethodPut, api+"/directory", body, "If-Match", version)
 		}
-		for _, role := range []org.Role{org.PolicyAdmin, org.AuthenticationAdmin, org.Helpdesk, org.Auditor} {
+		for _, role := range []org.Role{org.PolicyAdmin, org.AuthenticationAdmin, org.Helpdesk, org.Auditor, admin.FrontEnd} {
 			if got := put(newProgram(t, c.p, "contoso", role), body, `"1"`); got.status != http.StatusForbidden {
 				t.Errorf("%s: %d %s", role, got.status, got.body)
 			}
@@ -291,5 +374,67 @@ func TestAProgramConnectsADirectory(t *testing.T) {
 		if c.p.Holds(c.secret) || strings.Contains(c.p.Logged.String(), c.secret) {
 			t.Error("the password is stored or logged")
 		}
+		c.told("adele@contoso.com", "alain@contoso.com") // a key is nobody who knows already
+		c.lacksAKey(func() answer { return put(owner, body, `"3"`) })
 	})
+}
+
+// lacksAKey seals the password again under a key that this node does not have: it signs
+// in nowhere, says so to who can mend it, and serves the others. Typed here, it works again.
+func (c *connecting) lacksAKey(again func() answer) {
+	c.t.Helper()
+	t, p := c.t, c.p
+	newer := filepath.Join(t.TempDir(), "kunci.keyset")
+	text, err := os.ReadFile(p.App.Config.Keyset)
+	if err == nil {
+		err = os.WriteFile(newer, text, 0o600)
+	}
+	var keys *secret.Keyset
+	if err == nil {
+		keys, err = secret.Open(newer)
+	}
+	if err == nil {
+		err = keys.Rotate()
+	}
+	var theirs *org.Service
+	if err == nil {
+		theirs, err = org.New(org.Deps{Audit: p.App.Audit, Keys: keys})
+	}
+	if err == nil {
+		o := p.Organization()
+		err = p.App.DB.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := theirs.SetDirectory(t.Context(), tx, audit.Actor{Kind: audit.CLI}, o.ID, o.Directory, c.secret, o.Version)
+			return err
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := signIn(t, p.Browser(), "alain@contoso.com", kuncitest.OldPassword)
+	if page.Alert() != string(problem.DirectoryRefused) {
+		t.Errorf("signing in: %q %s", page.Alert(), page.Text())
+	}
+	said := ""
+	for _, check := range product.Doctor(t.Context(), p.App.Config, product.Options{Log: slog.New(slog.DiscardHandler), Now: p.Clock.Now}) {
+		if check.Name == "directory contoso: password" && !check.OK {
+			said = check.Text + "; " + check.Mend
+		}
+	}
+	if !strings.Contains(said, "cannot be used") || !strings.Contains(said, "same keyset") || strings.Contains(said, c.secret) {
+		t.Errorf("doctor says %q", said)
+	}
+	p.Apply("organization: fabrikam\nname: Fabrikam\ndomains: [fabrikam.com]\nlanguage: en\nsupport: {email: h@fabrikam.com}")
+	p.Import("fabrikam", "user_id,password\nfay@fabrikam.com,"+kuncitest.OldPassword+"\n")
+	if page := signIn(t, p.Browser(), "fay@fabrikam.com", kuncitest.OldPassword); page.Alert() != "" || page.Name() == "signin-password" {
+		t.Errorf("another organization: %s %q", page.Name(), page.Alert())
+	}
+	if ready := p.Browser().Get("/readyz"); ready.Status != http.StatusOK {
+		t.Errorf("for one organization's trouble the node is not ready: %d", ready.Status)
+	}
+	if got := again(); got.status != http.StatusOK {
+		t.Errorf("typed again: %d %s", got.status, got.body)
+	}
+	if _, err := p.App.Accounts.Find(t.Context(), p.Organization(), "hana@contoso.com"); err != nil {
+		t.Errorf("typed again: %v", err)
+	}
 }

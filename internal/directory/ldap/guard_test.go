@@ -2,12 +2,16 @@ package ldap_test
 
 import (
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 
 	"kunci.dev/kunci/internal/config"
+	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/directory/ldap"
+	"kunci.dev/kunci/internal/directory/ldap/ldaptest"
+	"kunci.dev/kunci/internal/domain/domaintest"
 	"kunci.dev/kunci/internal/egress"
 	"kunci.dev/kunci/internal/org"
 )
@@ -50,6 +54,71 @@ func TestAServerOfTheConsoleIsJudgedWheneverItIsDialled(t *testing.T) {
 	before := own.Connections()
 	if err := lookUp(6, func(*org.DirectoryConfig) {}); egress.Refused(err) || own.Connections() == before {
 		t.Errorf("a server of the file: %v", err)
+	}
+}
+
+// A name that led where it may when the connection was tried, and leads inward since
+// then, is refused at every new connection: of the pool, of one person's password,
+// of the next server (DNS rebinding).
+func TestANameOfTheConsoleThatComesToLeadInward(t *testing.T) {
+	dns, usual := domaintest.Start(t), net.DefaultResolver
+	net.DefaultResolver = dns.Resolver()
+	t.Cleanup(func() { net.DefaultResolver = usual })
+	s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
+	key := keyOf(t, s, s.AddPerson(t, "alain@contoso.com", first, nil))
+	again := func(d directory.Directory, cut func()) error {
+		cut()
+		_, err := d.Get(t.Context(), key)
+		return err
+	}
+	for name, c := range map[string]struct {
+		url   string
+		other bool // a server of the file stands before it
+		dial  func(d directory.Directory, cut func()) error
+	}{
+		"again":    {s.URL, false, again},
+		"StartTLS": {s.StartTLS, false, again},
+		"a password": {s.URL, false, func(d directory.Directory, _ func()) error {
+			_, err := d.CheckPassword(t.Context(), key, first)
+			return err
+		}},
+		"the next server": {s.URL, true, again},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dns.Lead(ldaptest.Name, [4]byte{127, 0, 0, 1})
+			outside := ldaptest.StartProxy(t, c.url)
+			inside, err := net.Listen("tcp4", strings.Replace(outside.Address(), "127.0.0.1", "127.0.0.2", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = inside.Close() })
+			reached := make(chan struct{}, 16)
+			go func() {
+				for conn, err := inside.Accept(); err == nil; conn, err = inside.Accept() {
+					reached <- struct{}{}
+					_ = conn.Close()
+				}
+			}()
+			set := s.Config()
+			set.URLs = []string{strings.Replace(outside.URL, "127.0.0.1", ldaptest.Name, 1)}
+			set.ConsoleURLs, set.AllowedNetworks, set.StartTLS = set.URLs, []string{"127.0.0.1/32"}, c.url == s.StartTLS
+			cut := outside.Cut
+			if c.other {
+				file := ldaptest.StartProxy(t, s.URL)
+				set.URLs, cut = []string{file.URL, set.URLs[0]}, file.Refuse
+			}
+			d := hurried(t, set)
+			if _, err := d.Get(t.Context(), key); err != nil {
+				t.Fatalf("where it may lead: %v", err)
+			}
+			dns.Lead(ldaptest.Name, [4]byte{127, 0, 0, 2})
+			if err := c.dial(d, cut); !egress.Refused(err) || !errors.Is(err, directory.ErrUnavailable) {
+				t.Errorf("inward: %v", err)
+			}
+			if len(reached) > 0 {
+				t.Errorf("%d connections went inward", len(reached))
+			}
+		})
 	}
 }
 

@@ -18,6 +18,7 @@ type DNS struct {
 
 	mu    sync.Mutex
 	texts map[string][]string // by name, without the dot at its end
+	hosts map[string][4]byte  // where names lead to
 	fails bool
 	asked []string
 }
@@ -29,7 +30,7 @@ func Start(t testing.TB) *DNS {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &DNS{t: t, conn: conn, texts: make(map[string][]string)}
+	d := &DNS{t: t, conn: conn, texts: make(map[string][]string), hosts: make(map[string][4]byte)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -51,6 +52,13 @@ func (d *DNS) Set(name string, texts ...string) {
 		return
 	}
 	d.texts[name] = texts
+}
+
+// Lead has a name lead to an address from now on.
+func (d *DNS) Lead(name string, to [4]byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hosts[name] = to
 }
 
 // Fail has every question answered with a server failure, or no longer.
@@ -96,13 +104,18 @@ func (d *DNS) answer(question []byte) []byte {
 	name := strings.ToLower(strings.TrimSuffix(q.Name.String(), "."))
 	d.mu.Lock()
 	texts, fails := d.texts[name], d.fails
+	host, leads := d.hosts[name]
 	d.asked = append(d.asked, name)
 	d.mu.Unlock()
 	reply := dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}, Questions: m.Questions}
 	switch {
 	case fails:
 		reply.RCode = dnsmessage.RCodeServerFailure
-	case len(texts) == 0:
+	case leads && q.Type == dnsmessage.TypeA:
+		reply.Answers = append(reply.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: host},
+		})
+	case len(texts) == 0 && !leads:
 		reply.RCode = dnsmessage.RCodeNameError
 	case q.Type == dnsmessage.TypeTXT:
 		for _, text := range texts {

@@ -157,6 +157,9 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, field := range strings.Fields("urls authorities bind_dn base_dn user_filter") {
 		keys = append(keys, "console.directory.wrong."+field)
 	}
+	for key := range (org.DirectoryAttributes{}).Named() {
+		keys = append(keys, "console.directory.attribute."+key)
+	}
 	for _, lang := range i18n.Languages() {
 		for _, key := range keys {
 			if !i18n.For(lang).Has(key) {

@@ -54,15 +54,15 @@ func newAuthority(folder string) (*Authority, error) {
 	return a, writePEM(a.File, "CERTIFICATE", der)
 }
 
-// Issue gives a certificate for an IP address, and its key, as files.
-func (a *Authority) Issue(t testing.TB, ip string) (certificate, key string) {
+// Issue gives a certificate for an IP address and names, and its key, as files.
+func (a *Authority) Issue(t testing.TB, ip string, names ...string) (certificate, key string) {
 	t.Helper()
-	certificate, key, err := a.issue(ip)
+	certificate, key, err := a.issue(ip, names...)
 	must(t, err)
 	return certificate, key
 }
 
-// issue is Issue where no test is at hand, for names too.
+// issue is Issue where no test is at hand.
 func (a *Authority) issue(ip string, names ...string) (certificate, key string, err error) {
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

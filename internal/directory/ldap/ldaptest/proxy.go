@@ -48,6 +48,9 @@ func StartProxy(t testing.TB, url string) *Proxy {
 	return p
 }
 
+// Address is where it listens.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
+
 // Delay makes each answer late.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 

@@ -22,6 +22,7 @@ const (
 	Groups  = "ou=groups," + Suffix
 	Service = "cn=kunci,ou=services," + Suffix
 	Policy  = "cn=default,ou=policies," + Suffix
+	Name    = "ldap.contoso.test" // in its certificate, beside its address
 
 	root            = "cn=root," + Suffix
 	rootPassword    = "root of a test"
@@ -84,7 +85,7 @@ func StartSlapd(t testing.TB, o SlapdOptions) *Slapd {
 	s.PasswordFile = filepath.Join(s.folder, "password")
 	s.conf = filepath.Join(s.folder, "slapd.conf")
 	data := filepath.Join(s.folder, "data")
-	certificate, key := s.Authority.Issue(t, "127.0.0.1")
+	certificate, key := s.Authority.Issue(t, "127.0.0.1", Name)
 	must(t, os.Mkdir(data, 0o700))
 	must(t, os.WriteFile(s.PasswordFile, []byte(servicePassword+"\n"), 0o600))
 	must(t, os.WriteFile(s.conf, []byte(s.configuration(o, data, certificate, key)), 0o600))
