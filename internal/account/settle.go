@@ -131,6 +131,7 @@ func (s *Service) Unsettled(o *org.Organization, a Account) bool {
 // settling is what has to be done, and what is remembered of it.
 type settling struct {
 	add, drop []method.Method
+	final     []method.Method // deleted, and not to be brought back
 	marks     []mark
 }
 
@@ -153,6 +154,11 @@ func (s *Service) weigh(a Account, want, live, deleted []method.Method) settling
 			continue
 		}
 		stay = append(stay, m)
+	}
+	for _, m := range deleted {
+		if m.FromDirectory() && !slices.Contains(wanted, s.markOf(a, m)) {
+			todo.final = append(todo.final, m)
+		}
 	}
 	known := map[string]bool{}
 	for _, m := range readMarks(a.contacts) {
@@ -266,6 +272,11 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, by audit.Actor, o *o
 			return err
 		}
 		done.Gone = append(done.Gone, m)
+	}
+	for _, m := range todo.final {
+		if err := s.methods.Retire(ctx, tx, o.ID, a.ID, m.ID); err != nil {
+			return err
+		}
 	}
 	for _, m := range todo.add {
 		added, err := s.methods.Add(ctx, tx, m)

@@ -12,6 +12,7 @@ import (
 	"kunci.dev/kunci/internal/directory"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/org"
+	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/store"
 	"kunci.dev/kunci/internal/store/storetest"
 )
@@ -161,6 +162,47 @@ func TestWhatSomebodyDeletedDoesNotComeBack(t *testing.T) {
 		h.entry.Contacts.Emails = []string{"alain@example.net"}
 		h.want("the old value again, after the seven days")
 	})
+}
+
+// A deletion is not undone once the directory took the value away, and what was undone
+// before anybody looked goes at the next look.
+func TestWhatLeftTheDirectoryIsNotBroughtBack(t *testing.T) {
+	for name, first := range map[string]string{"looked at before": "look", "looked at after": "undo"} {
+		t.Run(name, func(t *testing.T) {
+			eachReached(t, func(h reached, _ *storetest.Clock) {
+				h.entry.Contacts.Emails = []string{"alain@example.net"}
+				h.settle()
+				m := h.only()
+				undo := func() error {
+					return h.write(func(ctx context.Context, tx *store.Tx) error {
+						_, err := h.methods.Undelete(ctx, tx, m.OrgID, m.AccountID, m.ID)
+						return err
+					})
+				}
+				if err := h.write(func(ctx context.Context, tx *store.Tx) error {
+					_, err := h.methods.Delete(ctx, tx, m.OrgID, m.AccountID, m.ID)
+					return err
+				}); err != nil {
+					h.t.Fatal(err)
+				}
+				h.want("deleted")
+				h.entry.Contacts.Emails = nil
+				if first == "look" {
+					h.want("it left")
+				}
+				if err := undo(); problem.Has(err, problem.NotFound) != (first == "look") {
+					h.t.Errorf("undone: %v", err)
+				}
+				h.want("at the next look")
+				h.entry.Contacts.Emails = []string{"alain@example.net"}
+				if first == "look" {
+					h.want("the value again")
+				} else {
+					h.want("the directory took it away, and gives it again", "alain@example.net")
+				}
+			})
+		})
+	}
 }
 
 func TestWhatItsPersonConfirmedStays(t *testing.T) {

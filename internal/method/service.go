@@ -297,8 +297,8 @@ func (s *Service) Bar(ctx context.Context, tx *store.Tx, orgID, accountID, id st
 	return m, n == 1, nil
 }
 
-// Retire drops what the directory said and says no more, if nobody confirmed it.
-// Nothing is kept of it. Problem NotFound: there is none such.
+// Retire drops what the directory said and says no more, if nobody confirmed it, deleted
+// or not: nothing is kept of it and it cannot be brought back. Problem NotFound: there is none such.
 func (s *Service) Retire(ctx context.Context, tx *store.Tx, orgID, accountID, id string) error {
 	if err := s.lock(ctx, tx, orgID, accountID); err != nil {
 		return err

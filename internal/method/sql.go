@@ -103,7 +103,7 @@ func deleteUnproved(ctx context.Context, tx *store.Tx, org, account, id string) 
 }
 
 func deleteRetired(ctx context.Context, tx *store.Tx, org, account, id string) (int64, error) {
-	return tx.Exec(ctx, `DELETE FROM method WHERE id = $3 AND org_id = $1 AND account_id = $2 AND proved_by = $4 AND deleted_at = 0`,
+	return tx.Exec(ctx, `DELETE FROM method WHERE id = $3 AND org_id = $1 AND account_id = $2 AND proved_by = $4`,
 		org, account, id, ByDirectory)
 }
 

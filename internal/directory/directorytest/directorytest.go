@@ -5,7 +5,9 @@ package directorytest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +22,10 @@ type Account struct {
 	Groups                        []string
 	Source                        directory.Source // "" for managed
 	Disabled, MustChange          bool
+	// Contacts stand in the attributes that are named for them, and HomePhone in
+	// homePhone, which is named for nothing.
+	Contacts  directory.Contacts
+	HomePhone string
 }
 
 // Fixture is an empty directory under test.
@@ -42,6 +48,9 @@ type Fixture struct {
 	// OldForHistory is a directory that looks at its history only when the old
 	// password is given, so that a reset may repeat one.
 	OldForHistory bool
+	// Mapped is a directory whose organization named attributes for contacts; that of
+	// e-mail takes several values.
+	Mapped bool
 }
 
 // Run holds an engine to the promises of directory.Directory. fresh gives an
@@ -52,6 +61,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Fixture) {
 		run  func(*testing.T, Fixture)
 	}{
 		{"look up", lookUp},
+		{"contacts", contacts},
 		{"keys are for ever", keys},
 		{"check password", checkPassword},
 		{"states are said only of a right password", states},
@@ -131,6 +141,38 @@ func lookUp(t *testing.T, f Fixture) {
 	for _, typed := range []string{"", "*", "a*", "alain", alain + "\x00", "%", "al_in@contoso.com", "*)(uid=*))(|(uid=*", "al\u0101in@contoso.com", "\uff41lain@contoso.com"} {
 		if _, err := f.Directory.LookUp(t.Context(), typed); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("%q: %v", typed, err)
+		}
+	}
+}
+
+// contacts: what stands in a named attribute and nothing else, whole, in an order that
+// does not change, and no more of it than can be looked at.
+func contacts(t *testing.T, f Fixture) {
+	full := directory.Contacts{
+		Emails: []string{"a@example.net", "b@example.net", "no address"}, MobilePhones: []string{"+628123456789"}, OfficePhones: []string{"021 555 0100"},
+	}
+	many := directory.Contacts{Emails: []string{strings.Repeat("0", 245) + "@example.net"}}
+	for i := range 30 {
+		many.Emails = append(many.Emails, fmt.Sprintf("%02d@example.net", i))
+	}
+	for userID, have := range map[string]directory.Contacts{alain: full, "bare@contoso.com": {}, "many@contoso.com": many} {
+		slices.Reverse(have.Emails)
+		key := f.Add(t, Account{UserID: userID, Password: first, Contacts: have, HomePhone: "021 555 0199"})
+		slices.Sort(have.Emails)
+		want := have
+		want.Emails = slices.DeleteFunc(slices.Clone(have.Emails), func(v string) bool { return len(v) > 256 })
+		want.Emails = want.Emails[:min(len(want.Emails), 20)]
+		if !f.Mapped {
+			want = directory.Contacts{}
+		}
+		found, err := f.Directory.LookUp(t.Context(), userID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, got := range map[string]directory.Contacts{"LookUp": found.Contacts, "Get": get(t, f, key).Contacts} {
+			if !slices.Equal(got.Emails, want.Emails) || !slices.Equal(got.MobilePhones, want.MobilePhones) || !slices.Equal(got.OfficePhones, want.OfficePhones) {
+				t.Errorf("%s of %s: %q, want %q", name, userID, got, want)
+			}
 		}
 	}
 }

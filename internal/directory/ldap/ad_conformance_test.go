@@ -37,8 +37,10 @@ func TestActiveDirectoryKeepsThePromises(t *testing.T) {
 			"LockoutDuration": ldaptest.SambaInterval(lockFor), "LockoutObservationWindow": ldaptest.SambaInterval(lockFor),
 		}, people))
 		names := map[string]string{}
+		c := samba(s, unit)
+		c.Attributes.Email, c.Attributes.MobilePhone, c.Attributes.OfficePhone = "otherMailbox", "mobile", "telephoneNumber"
 		return directorytest.Fixture{
-			Directory: open(t, samba(s, unit)), Threshold: 3, LockFor: lockFor, OwnRules: true, OldForHistory: true,
+			Directory: open(t, c), Threshold: 3, LockFor: lockFor, OwnRules: true, OldForHistory: true, Mapped: true,
 			Add: func(t *testing.T, a directorytest.Account) string {
 				u := ldaptest.SambaUser{
 					Name: fmt.Sprint(a.UserID, len(names)), UserID: a.UserID, Password: a.Password, Disabled: a.Disabled, MustChange: a.MustChange,
@@ -48,6 +50,12 @@ func TestActiveDirectoryKeepsThePromises(t *testing.T) {
 					u.More["employeeType"] = "federated"
 				}
 				dn := s.User(t, unit, u, people)
+				for name, values := range contacts(a) {
+					if name == "description" { // one value there
+						name = "otherMailbox"
+					}
+					s.Set(t, dn, name, values...)
+				}
 				for _, g := range a.Groups {
 					s.Group(t, unit, g, dn)
 				}

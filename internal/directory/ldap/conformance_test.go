@@ -1,6 +1,7 @@
 package ldap_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -23,16 +24,27 @@ func open(t testing.TB, c org.DirectoryConfig) directory.Directory {
 	return d
 }
 
+// contacts are an account's values by attribute.
+func contacts(a directorytest.Account) map[string][]string {
+	all := map[string][]string{"description": a.Contacts.Emails, "mobile": a.Contacts.MobilePhones, "telephoneNumber": a.Contacts.OfficePhones}
+	if a.HomePhone != "" {
+		all["homePhone"] = []string{a.HomePhone}
+	}
+	maps.DeleteFunc(all, func(_ string, values []string) bool { return len(values) == 0 })
+	return all
+}
+
 func TestOpenLDAPKeepsThePromises(t *testing.T) {
 	directorytest.Run(t, func(t *testing.T) directorytest.Fixture {
 		s := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{})
 		c := s.Config()
 		c.Attributes.Disabled, c.Attributes.External = "employeeType=left", "businessCategory=federated"
+		c.Attributes.Email, c.Attributes.MobilePhone, c.Attributes.OfficePhone = "description", "mobile", "telephoneNumber"
 		d := open(t, c)
 		return directorytest.Fixture{
-			Directory: d, Threshold: 5, LockFor: time.Minute, OwnRules: true,
+			Directory: d, Threshold: 5, LockFor: time.Minute, OwnRules: true, Mapped: true,
 			Add: func(t *testing.T, a directorytest.Account) string {
-				more := map[string][]string{}
+				more := contacts(a)
 				for name, value := range map[string]string{"cn": a.DisplayName, "preferredLanguage": a.Language} {
 					if value != "" {
 						more[name] = []string{value}

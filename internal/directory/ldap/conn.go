@@ -85,8 +85,12 @@ func (c *conn) usable() bool { return !c.broken && !c.ldap.IsClosing() }
 // search asks for entries below base; at most limit of them, and referrals are
 // no entries. A server that gives fewer although there are more is an error.
 func (c *conn) search(ctx context.Context, base string, scope int, filter string, limit int, attributes ...string) ([]*ldap.Entry, error) {
+	return c.searchWith(ctx, nil, base, scope, filter, limit, attributes...)
+}
+
+func (c *conn) searchWith(ctx context.Context, controls []ldap.Control, base string, scope int, filter string, limit int, attributes ...string) ([]*ldap.Entry, error) {
 	seconds := max(1, int(c.server.limits.operation/time.Second))
-	r := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, limit, seconds, false, filter, attributes, nil)
+	r := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, limit, seconds, false, filter, attributes, controls)
 	r.EnforceSizeLimit = true
 	var found *ldap.SearchResult
 	err := c.do(ctx, func() (err error) {
@@ -176,7 +180,11 @@ const pageSize = 100
 
 // read gives one entry by its name; nil where there is none.
 func (c *conn) read(ctx context.Context, dn string, attributes ...string) (*ldap.Entry, error) {
-	found, err := c.search(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", 1, attributes...)
+	return c.readWith(ctx, nil, dn, attributes...)
+}
+
+func (c *conn) readWith(ctx context.Context, controls []ldap.Control, dn string, attributes ...string) (*ldap.Entry, error) {
+	found, err := c.searchWith(ctx, controls, dn, ldap.ScopeBaseObject, "(objectClass=*)", 1, attributes...)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

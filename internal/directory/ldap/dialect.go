@@ -55,6 +55,9 @@ type dialect interface {
 	// examine proves the service account's rights without changing anyone; p is
 	// some account found by the user filter, or nil.
 	examine(ctx context.Context, c *conn, p *person) []Finding
+	// keepOwn says how to look whether people may write attributes of their own entry,
+	// and what takes that right away.
+	keepOwn(dn string, attributes []string) (look, setting string)
 	// unlimited says what to set in the directory so that it gives the service account
 	// lists of any length.
 	unlimited() string

@@ -46,12 +46,12 @@ func (f Finding) Key() string {
 // Codes lists every code of a finding.
 var Codes = []string{
 	"configuration", "password-file", "password-kept", "connection", "address", "tls", "tls-authority", "tls-name", "tls-invalid", "bind", "base-dn", "base-dn-wide",
-	"user-filter", "attributes", "contacts", "sample", "group-filter", "limits", "indexes", "write-back", "server", "password-operation", "password-policy",
+	"user-filter", "attributes", "contacts", "own-contacts", "own-contacts-unseen", "sample", "group-filter", "limits", "indexes", "write-back", "server", "password-operation", "password-policy",
 	"fine-grained-policy", "history", "locks", "rights", "set-passwords", "see-passwords", "unlock", "ask-for-another-password",
 }
 
 // warnings are the codes of what is not well and keeps nobody from using a connection.
-var warnings = []string{"base-dn-wide", "contacts", "indexes", "fine-grained-policy", "history", "locks", "see-passwords", "unlock", "ask-for-another-password"}
+var warnings = []string{"base-dn-wide", "contacts", "own-contacts", "indexes", "fine-grained-policy", "history", "locks", "see-passwords", "unlock", "ask-for-another-password"}
 
 // codeOf is the code of what is called so.
 func codeOf(name string) string {

@@ -17,7 +17,7 @@ import (
 // can be reached by what stands there.
 func (x *examiner) contacts(ctx context.Context, c *conn) {
 	a := x.d.set.Attributes
-	var seen []string
+	var seen, attributes, people []string
 	for _, of := range []struct {
 		key, attribute string
 		kind           method.Kind
@@ -42,15 +42,55 @@ func (x *examiner) contacts(ctx context.Context, c *conn) {
 		}
 		usable := 0
 		for _, e := range found {
+			if !slices.Contains(people, e.DN) {
+				people = append(people, e.DN)
+			}
 			if slices.ContainsFunc(values(e, of.attribute), func(v string) bool { return x.reaches(of.kind, v) }) {
 				usable++
 			}
 		}
+		attributes = append(attributes, of.attribute)
 		seen = append(seen, fmt.Sprintf("%s of %d of %d people can be used", of.attribute, usable, len(found)))
 	}
 	if len(seen) > 0 {
 		x.good("contacts", "%s; who may write them can give somebody a way to reset", strings.Join(seen, ", "))
+		x.ownContacts(ctx, c, people[:min(len(people), ordinary)], attributes)
 	}
+}
+
+// ownContacts looks whether people may write what they can be reached by: then whoever
+// sits at a screen that was left unlocked can add a way to reset. Only Active Directory
+// tells.
+func (x *examiner) ownContacts(ctx context.Context, c *conn, people, attributes []string) {
+	const name = "own contacts"
+	ad, tells := x.d.dialect.(*activeDirectory)
+	for _, dn := range people {
+		var may []string
+		var err error
+		if tells {
+			may, tells, err = ad.ownWrites(ctx, c, dn, attributes)
+		}
+		switch {
+		case err != nil:
+			x.bad(name, "see why the server does not answer", "what %s may write cannot be read: %v", dn, err)
+			return
+		case !tells:
+			look, setting := x.d.dialect.keepOwn(dn, attributes)
+			x.add(Finding{
+				Name: name, Code: "own-contacts-unseen", OK: true, Setting: look + "; " + setting,
+				Text: fmt.Sprintf("it cannot be seen from here whether people may write %s of their own entry; %s; if they may, %s", strings.Join(attributes, ", "), look, setting),
+			})
+			return
+		case len(may) > 0:
+			_, setting := x.d.dialect.keepOwn(dn, may)
+			x.add(Finding{
+				Name: name, Mend: setting, Setting: setting,
+				Text: fmt.Sprintf("%s may write %s of their own entry: whoever sits at an unlocked screen can add a way to reset", dn, strings.Join(may, ", ")),
+			})
+			return
+		}
+	}
+	x.good(name, "%d people may not write %s of their own entry", len(people), strings.Join(attributes, ", "))
 }
 
 func (x *examiner) reaches(k method.Kind, value string) bool {

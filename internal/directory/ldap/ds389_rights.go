@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -71,4 +72,17 @@ func (s *ds389) try(ctx context.Context, c *conn, p *person, change ldap.Partial
 	err := c.modify(ctx, r)
 	code, _ := resultOf(err)
 	return code, err
+}
+
+func (s *ds389) keepOwn(dn string, attributes []string) (look, setting string) {
+	return keepOwn389(s.d, dn, attributes)
+}
+
+// keepOwn389: the server tells the rights of somebody (1.3.6.1.4.1.42.2.27.9.5.2) to
+// themselves and to the Directory Manager, and to nobody else. A rule that denies holds
+// against every one that allows.
+func keepOwn389(d *Directory, dn string, attributes []string) (look, setting string) {
+	return fmt.Sprintf(`look as the Directory Manager, where attributeLevelRights may have no w: ldapsearch -x -H %s -D "cn=Directory Manager" -W -b "%s" -s base -E '!1.3.6.1.4.1.42.2.27.9.5.2=:dn:%[2]s' "(objectClass=*)" %s`,
+			d.pool.servers[0], dn, strings.Join(attributes, " ")),
+		fmt.Sprintf(`add to %s: aci: (targetattr="%s")(version 3.0; acl "Kunci: ways to reset"; deny (write) userdn="ldap:///self";)`, d.set.BaseDN, strings.Join(attributes, " || "))
 }

@@ -18,10 +18,11 @@ func TestDS389KeepsThePromises(t *testing.T) {
 		s := ldaptest.StartDS389(t, ldaptest.DS389Options{})
 		c := s.Config()
 		c.Attributes.Disabled, c.Attributes.External = "employeeType=left", "businessCategory=federated"
+		c.Attributes.Email, c.Attributes.MobilePhone, c.Attributes.OfficePhone = "description", "mobile", "telephoneNumber"
 		return directorytest.Fixture{
-			Directory: open(t, c), Threshold: 5, LockFor: time.Minute, OwnRules: true,
+			Directory: open(t, c), Threshold: 5, LockFor: time.Minute, OwnRules: true, Mapped: true,
 			Add: func(t *testing.T, a directorytest.Account) string {
-				more := map[string][]string{}
+				more := contacts(a)
 				for name, value := range map[string]string{"cn": a.DisplayName, "preferredLanguage": a.Language} {
 					if value != "" {
 						more[name] = []string{value}

@@ -83,3 +83,9 @@ var GroupsOf = groupsOf
 
 // ListOverlap is what a pass by times reads again.
 const ListOverlap = listOverlap
+
+// AccessRules counts the rules in a security descriptor.
+func AccessRules(b []byte) (int, error) {
+	rules, err := adAccess(b)
+	return len(rules), err
+}

@@ -103,3 +103,7 @@ func (f *freeIPA) examineCounts(ctx context.Context, c *conn) Finding {
 	}
 	return Finding{Name: "locks", OK: true, Text: "counts of wrong passwords can be read"}
 }
+
+func (f *freeIPA) keepOwn(dn string, attributes []string) (look, setting string) {
+	return keepOwn389(f.d, dn, attributes)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -124,4 +125,9 @@ func (o *openLDAP) examinePolicy(ctx context.Context, c *conn, p *person, good f
 		}
 	}
 	good("password policy", "at least %d characters, %d old passwords refused", set.minLength, set.history)
+}
+
+func (*openLDAP) keepOwn(dn string, attributes []string) (look, setting string) {
+	return fmt.Sprintf(`look on the server, which has to say DENIED: slapacl -D %q -b %[1]q %s/write`, dn, strings.Join(attributes, "/write ")),
+		fmt.Sprintf("add to slapd's access rules, before wider ones: access to attrs=%s by self read by * break", strings.Join(attributes, ","))
 }

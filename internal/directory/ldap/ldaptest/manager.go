@@ -34,6 +34,21 @@ func (m *manager) root(do func(*ldap.Conn) error) error {
 	return do(c)
 }
 
+// Own has somebody replace an attribute of their own entry.
+func (m *manager) Own(dn, password, attribute, value string) error {
+	c, err := ldap.DialURL(m.address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.Bind(dn, password); err != nil {
+		return err
+	}
+	r := ldap.NewModifyRequest(dn, nil)
+	r.Replace(attribute, []string{value})
+	return c.Modify(r)
+}
+
 // Add makes an entry.
 func (m *manager) Add(t testing.TB, dn string, attributes map[string][]string) {
 	t.Helper()

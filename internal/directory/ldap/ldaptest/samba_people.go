@@ -54,10 +54,7 @@ const sambaDelegation = "(OA;CIIO;CR;00299570-246d-11d0-a768-00aa006e0529;bf967a
 func (s *Samba) Unit(t testing.TB) string {
 	t.Helper()
 	dn := s.UnitWithoutRights(t)
-	sid := s.sid(t, s.BindDN)
-	if _, err := s.tool(t.Context(), "dsacl", "set", "--objectdn="+dn, "--action=allow", "--sddl="+fmt.Sprintf(sambaDelegation, sid)); err != nil {
-		t.Fatal(err)
-	}
+	s.Rule(t, dn, fmt.Sprintf(sambaDelegation, s.sid(t, s.BindDN)))
 	return dn
 }
 
@@ -274,10 +271,27 @@ func (s *Samba) policies() string { return "CN=Password Settings Container,CN=Sy
 // default only domain administrators may.
 func (s *Samba) ReadPolicy(t testing.TB, policy string) {
 	t.Helper()
-	sddl := fmt.Sprintf("(A;;RPLCLORC;;;%s)", s.sid(t, s.BindDN))
-	if _, err := s.tool(t.Context(), "dsacl", "set", "--objectdn="+policy, "--action=allow", "--sddl="+sddl); err != nil {
+	s.Rule(t, policy, fmt.Sprintf("(A;;RPLCLORC;;;%s)", s.sid(t, s.BindDN)))
+}
+
+// Rule puts an entry of an access list, as SDDL, before those that an object has.
+func (s *Samba) Rule(t testing.TB, dn, sddl string) {
+	t.Helper()
+	if _, err := s.tool(t.Context(), "dsacl", "set", "--objectdn="+dn, "--action=allow", "--sddl="+sddl); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Own has somebody replace an attribute of their own entry.
+func (s *Samba) Own(dn, password, attribute, value string) error {
+	c, err := s.bind(dn, password)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r := ldap.NewModifyRequest(dn, nil)
+	r.Replace(attribute, []string{value})
+	return c.Modify(r)
 }
 
 // sid is the security identifier of an entry, as text.
