@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
@@ -153,6 +154,9 @@ func (v *reportsPage) Registering() (all []report.Registering) {
 	}
 	return all
 }
+
+// LastDay is when the last day that is shown began, for the template.
+func (v *reportsPage) LastDay() time.Time { return v.Period.Days[len(v.Period.Days)-1].Day.Time() }
 
 // sharesView is a table with bars, with the page whose words it uses.
 type sharesView struct {
