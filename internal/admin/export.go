@@ -115,7 +115,7 @@ func writerOf(w io.Writer, format account.Format) (put func(exported) error, flu
 	first := true
 	write := func(cells []string) error {
 		for i := range cells {
-			cells[i] = harmless(cells[i])
+			cells[i] = audit.Cell(cells[i])
 		}
 		return c.Write(cells)
 	}
@@ -138,15 +138,6 @@ func writerOf(w io.Writer, format account.Format) (put func(exported) error, flu
 			c.Flush()
 			return c.Error()
 		}
-}
-
-// harmless puts an apostrophe before what a spreadsheet would take for a formula
-// (OWASP, "CSV Injection").
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(cell)[0]) {
-		return "'" + cell
-	}
-	return cell
 }
 
 func (s *Service) exportedOf(ctx context.Context, o *org.Organization, page []directory.Entry, can directory.Capabilities) ([]exported, error) {

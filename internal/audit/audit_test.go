@@ -82,7 +82,7 @@ func TestAnEventIsRecordedWithItsDeedOrNotAtAll(t *testing.T) {
 		}
 		record(t, db, s, alain, audit.Event{
 			Kind: audit.MethodAdded, Org: "contoso", Target: "account-2", TargetUserID: "bianca@contoso.com",
-			Outcome: audit.Denied, Reason: "limit", MethodKind: "email", Detail: map[string]string{"a": "b"},
+			Outcome: audit.Denied, Reason: "gate", MethodKind: "email", Detail: map[string]string{"a": "b"},
 		})
 		events := audittest.Events(t, db, s)
 		if len(events) != 1 {
@@ -92,7 +92,7 @@ func TestAnEventIsRecordedWithItsDeedOrNotAtAll(t *testing.T) {
 		if e.Kind != audit.MethodAdded || e.Org != "contoso" || !e.Time.Equal(clock.Now()) || e.Leaf != -1 ||
 			e.Actor.Account != "account-1" || e.Actor.UserID != "alain@contoso.com" || e.Actor.IP != "192.0.2.7" ||
 			e.Actor.UserAgent != "Chrome on Android" || e.Correlation != "c-1" || e.Target != "account-2" ||
-			e.TargetUserID != "bianca@contoso.com" || e.Outcome != audit.Denied || e.Reason != "limit" || e.Detail["a"] != "b" {
+			e.TargetUserID != "bianca@contoso.com" || e.Outcome != audit.Denied || e.Reason != "gate" || e.Detail["a"] != "b" {
 			t.Errorf("read back %+v", e)
 		}
 	})

@@ -110,15 +110,16 @@ func (r Record) cells() []string {
 	all := []string{r.ID, r.Time.UTC().Format(time.RFC3339Nano), leaf, string(r.Kind), r.Org, string(r.Outcome), r.Reason, string(r.Actor.Kind),
 		r.Actor.Account, r.Actor.UserID, r.Actor.IP, r.Actor.UserAgent, r.Target, r.TargetUserID, r.MethodID, r.MethodKind, r.Correlation, detail, erased}
 	for i := range all {
-		all[i] = cell(all[i])
+		all[i] = Cell(all[i])
 	}
 	return all
 }
 
-// cell keeps a text from being a formula in a spreadsheet (OWASP, CSV Injection):
-// an apostrophe before what would begin one, full-width forms among them.
-func cell(s string) string {
-	if strings.IndexAny(s, "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20") == 0 {
+// Cell keeps a text from being a formula in a spreadsheet (OWASP, CSV Injection):
+// an apostrophe before what would begin one, full-width forms among them. Every
+// CSV that holds a text of somebody's is written through it.
+func Cell(s string) string {
+	if strings.IndexAny(s, "=+-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20") == 0 {
 		return "'" + s
 	}
 	return s

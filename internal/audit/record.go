@@ -71,6 +71,9 @@ func (s *Service) Record(ctx context.Context, tx *store.Tx, by Actor, e Event) e
 	if err := e.check(by); err != nil {
 		return err
 	}
+	if unlisted(e.Reason) {
+		s.deps.Log.ErrorContext(ctx, Unlisted, "kind", string(e.Kind), "reason", clean(e.Reason))
+	}
 	detail := make(map[string]string, len(e.Detail))
 	for name, value := range e.Detail {
 		detail[clean(name)] = clean(value)

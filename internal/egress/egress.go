@@ -7,6 +7,12 @@ import (
 	"code.dny.dev/ssrf"
 )
 
+// platform is Azure's virtual public address: public in form, it is the same on every
+// machine there and gives out what the machine is set up with, certificates and all
+// (WireServer). Those of other clouds are in networks that are not public:
+// 169.254/16, Alibaba's 100.100.100.200, Oracle's 192.0.0.192, fd00:ec2::254, fd20:ce::254.
+var platform = netip.MustParsePrefix("168.63.129.16/32")
+
 // Guard judges an address when the connection to it is made: what a name leads to
 // is known only then. Its Safe is the Control of a net.Dialer. Public addresses
 // pass, and those of the allowed networks; without ports any port does.
@@ -19,7 +25,7 @@ func Guard(allowed []netip.Prefix, ports ...uint16) *ssrf.Guardian {
 			six = append(six, p)
 		}
 	}
-	return ssrf.New(ssrf.WithPorts(ports...), ssrf.WithAllowedV4Prefixes(four...), ssrf.WithAllowedV6Prefixes(six...))
+	return ssrf.New(ssrf.WithPorts(ports...), ssrf.WithDeniedV4Prefixes(platform), ssrf.WithAllowedV4Prefixes(four...), ssrf.WithAllowedV6Prefixes(six...))
 }
 
 // Refused tells whether a connection failed because a guard did not let it.

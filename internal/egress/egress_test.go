@@ -27,6 +27,13 @@ func TestOnlyWhatIsPublicOrAllowedIsReached(t *testing.T) {
 		{"10.1.2.3:443", nil, nil, false},
 		{"192.168.1.1:443", nil, nil, false},
 		{"169.254.169.254:80", nil, nil, false}, // where clouds keep their credentials
+		{"168.63.129.16:80", nil, nil, false},   // Azure's
+		{"[::ffff:168.63.129.16]:80", nil, nil, false},
+		{"168.63.129.17:443", nil, nil, true},
+		{"100.100.100.200:80", nil, nil, false}, // Alibaba's
+		{"192.0.0.192:80", nil, nil, false},     // Oracle's
+		{"[fd00:ec2::254]:80", nil, nil, false}, // Amazon's
+		{"[fd20:ce::254]:80", nil, nil, false},  // Google's
 		{"[fe80::1]:443", nil, nil, false},
 		{"[fd00:1::1]:443", nil, nil, false},
 		{"[::ffff:127.0.0.1]:443", nil, nil, false},

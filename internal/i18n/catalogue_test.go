@@ -192,3 +192,22 @@ func TestEveryProblemCodeHasItsSentence(t *testing.T) {
 		t.Fatalf("found %d codes in codes.go", found)
 	}
 }
+
+// One thing has one name in a language. Names of fields and of other programs' things
+// stay as they are.
+func TestOneWordForOneThing(t *testing.T) {
+	banned := map[string]*regexp.Regexp{
+		"id": regexp.MustCompile(`(?i)\b(e-?mails?|log-?in|sign-?in|admin|browser|passwords?|sandi lewat|upload|download|passphrase)\b`),
+		"en": regexp.MustCompile(`(?i)\b(emails?|log(ged|ging)?[ -]?(in|out|off)|sign-?on|passcode)\b`),
+	}
+	fields := regexp.MustCompile(`\{\{[^}]*\}\}|attributes\.email|\{email:|name email,|sertakan email,|Password Settings Container|(?i)single sign-on`)
+	for lang, messages := range catalogues(t) {
+		for key, m := range messages {
+			for _, text := range m.Forms {
+				if found := banned[lang].FindString(fields.ReplaceAllString(text, "")); found != "" {
+					t.Errorf("%s %q says %q: %s", lang, key, found, text)
+				}
+			}
+		}
+	}
+}

@@ -274,7 +274,7 @@ func TestAFrontEndIsAskedForWorkByThePersonsAddress(t *testing.T) {
 			Seconds         int `json:"wait_seconds"`
 		}
 	}
-	if err := json.Unmarshal([]byte(got.body), &asked); err != nil || got.code() != "captcha-needed" || asked.Captcha.Challenge == "" || asked.Captcha.Seconds != 20 {
+	if err := json.Unmarshal([]byte(got.body), &asked); err != nil || got.code() != "captcha-needed" || asked.Captcha.Challenge == "" || asked.Captcha.Seconds != 20 || !strings.Contains(got.body, "wait_seconds are over") {
 		t.Fatalf("%s: %v", got.body, err)
 	}
 	if elsewhere, _ := apiStart(c, "contoso", "citra@contoso.com", "Kunci-Client-Address", "198.51.100.7"); elsewhere.status != http.StatusOK {

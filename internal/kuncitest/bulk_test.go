@@ -112,6 +112,14 @@ func TestBulkThroughTheConsole(t *testing.T) {
 		}
 		b.Post(at, "act", "apply", "skip_bad", "yes").Want(http.StatusOK, "console-imported")
 		page = bulkUntil(t, b, at, "Done")
+		status, hostile, _ := bulkSend(t, p, b, "people.ndjson", `{"user_id":"new@contoso.com","＝1+1":"x"}`)
+		if status != http.StatusSeeOther {
+			t.Fatalf("a hostile file: %d", status)
+		}
+		bulkUntil(t, b, hostile, "There is no such column")
+		if bad := b.Get(hostile + "/bad.csv"); !strings.Contains(bad.Body, "1,'＝1+1,unknown-column,") {
+			t.Errorf("a formula: %s", bad.Body)
+		}
 		bad := b.Get(at + "/bad.csv")
 		for _, line := range []string{"4,user_id,rank,", "5,user_id,rank,", "6,password,password-kept,", "7,user_id,domain,"} {
 			if !strings.Contains(bad.Body, line) {

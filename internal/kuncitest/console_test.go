@@ -458,7 +458,7 @@ func TestReportsAndTheLog(t *testing.T) {
 		if page := b.Get("/console/reports.csv"); !strings.Contains(page.Body, today+",1,0,0,0,0,0,0,0,0,") {
 			t.Errorf("CSV: %s", page.Body)
 		}
-		if page := b.Get("/console/audit?kind=reset.completed").Want(http.StatusOK, "console-audit"); !strings.Contains(page.Text(), "alain@contoso.com") {
+		if page := b.Get("/console/audit?kind=reset.completed").Want(http.StatusOK, "console-audit"); !strings.Contains(page.Text(), "alain@contoso.com") || !strings.Contains(page.Body, "Forgot the password <code>forgot</code>") {
 			t.Error(page.Text())
 		}
 		if page := b.Get("/console/audit/checkpoint"); page.Status != http.StatusOK || !strings.HasPrefix(page.Body, "kunci.dev/log/") {

@@ -258,6 +258,11 @@ func (p *Product) run(ready <-chan struct{}) {
 		if err := p.App.Close(); err != nil {
 			p.t.Errorf("closing: %v", err)
 		}
+		for line := range strings.Lines(p.Logged.String()) {
+			if strings.Contains(line, audit.Unlisted) {
+				p.t.Errorf("audit.Reasons: %s", line)
+			}
+		}
 	})
 }
 

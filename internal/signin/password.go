@@ -182,8 +182,13 @@ func (s *Service) refusal(ctx context.Context, by audit.Actor, j judged) error {
 	default:
 		refused = problem.New(problem.SignInWrong)
 	}
+	code := refused.Code
+	if j.result == directory.Wrong && j.wait > 0 {
+		// The one that locks says so, as the next one will: nobody tries again for that.
+		refused = problem.New(problem.SignInLocked).After(j.wait)
+	}
 	err := s.d.DB.Write(ctx, func(tx *store.Tx) error {
-		e := j.event(audit.SignInFailed, audit.Failure, string(refused.Code))
+		e := j.event(audit.SignInFailed, audit.Failure, string(code))
 		if err := s.d.Audit.Record(ctx, tx, by, e); err != nil {
 			return err
 		}

@@ -2,8 +2,9 @@
 package audittest
 
 import (
-	"io"
 	"log/slog"
+	"regexp"
+	"strings"
 	"testing"
 
 	"kunci.dev/kunci/internal/audit"
@@ -11,12 +12,26 @@ import (
 	"kunci.dev/kunci/internal/store"
 )
 
+// listed is a log in which no reason may be told that is not in the list. Tests of
+// the log itself record texts that are no codes.
+type listed struct{ t testing.TB }
+
+var code = regexp.MustCompile(` reason=[a-z_-]+\n$`)
+
+// Write looks at a line.
+func (l listed) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), audit.Unlisted) && code.Match(line) {
+		l.t.Errorf("audit.Reasons: %s", line)
+	}
+	return len(line), nil
+}
+
 // New gives an audit service with keys of its own.
 func New(t testing.TB, db *store.DB) *audit.Service {
 	t.Helper()
 	s, err := audit.New(audit.Deps{
 		DB: db, Keys: secrettest.NewTestKeyset(t), Origin: "kunci.test/audit",
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log: slog.New(slog.NewTextHandler(listed{t}, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"kunci.dev/kunci/internal/account"
 	"kunci.dev/kunci/internal/admin"
+	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/i18n"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/web/page"
@@ -164,7 +165,7 @@ func (c *Console) getBadRows(w http.ResponseWriter, r *http.Request, d desk) err
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"line", "column", "reason", "text"}) // the client may be gone
 	for _, row := range rows {
-		_ = out.Write([]string{strconv.Itoa(row.Line), strings.TrimLeft(row.Column, "=+-@\t\r"), row.Reason, i18n.For(page.Lang(r)).T("account.import." + row.Reason)})
+		_ = out.Write([]string{strconv.Itoa(row.Line), audit.Cell(row.Column), row.Reason, i18n.For(page.Lang(r)).T("account.import." + row.Reason)})
 	}
 	out.Flush()
 	return nil

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
+	"kunci.dev/kunci/internal/audit"
 	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/problem"
 	"kunci.dev/kunci/internal/report"
@@ -153,6 +155,9 @@ func (v *reportsPage) Registering() (all []report.Registering) {
 	return all
 }
 
+// LastDay is when the last day that is shown began, for the template.
+func (v *reportsPage) LastDay() time.Time { return v.Period.Days[len(v.Period.Days)-1].Day.Time() }
+
 // sharesView is a table with bars, with the page whose words it uses.
 type sharesView struct {
 	Page page.Base
@@ -169,21 +174,12 @@ func (v *reportsPage) Seconds(n int) string { return fmt.Sprintf("%d:%02d", n/60
 func named(counts map[string]int) (all []share) {
 	for _, c := range report.Counted(counts) {
 		s := share{Name: c.Name, N: c.N}
-		if slices.Contains(reasonCodes, c.Name) {
-			s.Key = "report.reason." + c.Name
+		if slices.Contains(audit.Reasons, c.Name) {
+			s.Key = "reason." + c.Name
 		}
 		all = append(all, s)
 	}
 	return shares(all)
-}
-
-// reasonCodes are the codes that have words.
-var reasonCodes = []string{
-	"not-enabled", "not-verified", "not-managed", "blocked", "directory-unavailable", "directory-refused", "expired", "cookies", "update-browser",
-	"gone", "fault",
-	"too_short", "too_long", "classes", "control_character", "banned", "contains_name", "breached", "history", "minimum_age", "length", "complexity",
-	"external", "unreadable", "other",
-	"choosing", "verifying", "choosing-password", "writing",
 }
 
 // drawHistory keeps the last figures of each step, and draws them.

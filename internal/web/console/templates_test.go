@@ -14,10 +14,12 @@ import (
 	"kunci.dev/kunci/internal/domain"
 	"kunci.dev/kunci/internal/helpdesk"
 	"kunci.dev/kunci/internal/i18n"
+	"kunci.dev/kunci/internal/method"
 	"kunci.dev/kunci/internal/notify"
 	"kunci.dev/kunci/internal/org"
 	"kunci.dev/kunci/internal/provider"
 	"kunci.dev/kunci/internal/report"
+	"kunci.dev/kunci/internal/session"
 	"kunci.dev/kunci/internal/web/page"
 	"kunci.dev/kunci/internal/webhook"
 	"kunci.dev/kunci/internal/wording"
@@ -138,8 +140,8 @@ func TestEveryValueHasItsWords(t *testing.T) {
 	for _, s := range shows[1:] {
 		keys = append(keys, "console.show."+string(s), "console.state."+string(s))
 	}
-	for _, code := range reasonCodes {
-		keys = append(keys, "report.reason."+code)
+	for _, kind := range append(method.Kinds(), session.ByProvider) {
+		keys = append(keys, "kind."+string(kind))
 	}
 	for _, s := range []report.Step{report.ByDay, report.ByWeek, report.ByMonth} {
 		keys = append(keys, "report.resets."+string(s), "report.from."+string(s))

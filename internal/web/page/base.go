@@ -88,6 +88,15 @@ func (b Base) Date(t time.Time) string { return b.printer.Date(t) }
 // Day writes a day of figures, which are days of UTC.
 func (b Base) Day(t time.Time) string { return b.printer.Day(t) }
 
+// Reason writes why something happened that the log tells of; empty for a code that
+// has no words, as one of long ago may have none any more.
+func (b Base) Reason(code string) string {
+	if key := "reason." + code; b.printer.Has(key) {
+		return b.T(key)
+	}
+	return ""
+}
+
 // NoticeText is the message that something went well.
 func (b Base) NoticeText() string { return b.T(b.Notice, b.NoticeArgs...) }
 
