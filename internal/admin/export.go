@@ -143,12 +143,12 @@ func writerOf(w io.Writer, format account.Format) (put func(exported) error, flu
 func (s *Service) exportedOf(ctx context.Context, o *org.Organization, page []directory.Entry, can directory.Capabilities) ([]exported, error) {
 	all := make([]exported, len(page))
 	err := s.d.DB.Read(ctx, func(tx *store.Tx) error {
-		kinds, err := s.d.Report.Kinds(ctx, tx, o.ID, page)
+		has, err := s.d.Report.Held(ctx, tx, o.ID, page)
 		if err != nil {
 			return err
 		}
 		for i, entry := range page {
-			l := listed(o, entry, kinds[entry.Key], can)
+			l := listed(o, entry, has[entry.Key].Kinds, can)
 			e := exported{
 				UserID: entry.UserID, Name: entry.DisplayName, Role: l.Role, Source: string(entry.Source), Disabled: entry.Disabled,
 				Enabled: l.Enabled, Registered: l.Registered, Capable: l.Enabled && l.Registered,

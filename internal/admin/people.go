@@ -143,13 +143,9 @@ func (s *Service) holders(ctx context.Context, o *org.Organization, lister direc
 
 // take adds those of a page that are asked for, and tells whether the list is full.
 func (s *Service) take(ctx context.Context, o *org.Organization, list *List, q Query, page []directory.Entry, can directory.Capabilities) (full bool, err error) {
-	var kinds map[string][]method.Kind
-	var defaults map[string]method.Kind
+	var has map[string]report.Holding
 	err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
-		if kinds, err = s.d.Report.Kinds(ctx, tx, o.ID, page); err != nil {
-			return err
-		}
-		defaults, err = s.d.Report.Defaults(ctx, tx, o.ID, page)
+		has, err = s.d.Report.Held(ctx, tx, o.ID, page)
 		return err
 	})
 	if err != nil {
@@ -159,8 +155,8 @@ func (s *Service) take(ctx context.Context, o *org.Organization, list *List, q Q
 		if len(list.People) == q.Limit {
 			return true, nil
 		}
-		l := listed(o, e, kinds[e.Key], can)
-		if l.Default = defaults[e.Key]; l.matches(q) {
+		l := listed(o, e, has[e.Key].Kinds, can)
+		if l.Default = has[e.Key].Default; l.matches(q) {
 			list.People = append(list.People, l)
 		}
 		list.Next = e.UserID

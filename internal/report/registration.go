@@ -176,7 +176,7 @@ func (s *Service) walk(ctx context.Context, o *org.Organization, d directory.Dir
 		if err != nil {
 			return false, fmt.Errorf("report registration: %w", err)
 		}
-		var methods map[string]held
+		var methods map[string]holding
 		err = s.d.DB.Read(ctx, func(tx *store.Tx) (err error) {
 			methods, err = selectHeld(ctx, tx, o.ID, page)
 			return err
@@ -185,7 +185,7 @@ func (s *Service) walk(ctx context.Context, o *org.Organization, d directory.Dir
 			return false, fmt.Errorf("report registration: %w", err)
 		}
 		for _, e := range page {
-			fn(e, methods[e.Key], false)
+			fn(e, methods[e.Key].held, false)
 		}
 		if len(page) < directory.MaxPage {
 			return false, nil
@@ -247,16 +247,23 @@ func Registered(o *org.Organization, e directory.Entry, kinds []method.Kind) boo
 	return r.Enough(nil, usable)
 }
 
-// Kinds gives of which kinds the people of a page have a usable method, by the
-// directory's key.
-func (s *Service) Kinds(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string][]method.Kind, error) {
+// Holding is what somebody can prove who they are by.
+type Holding struct {
+	// Kinds are those of which they have a usable method.
+	Kinds []method.Kind
+	// Default is the kind of the method that a sign-in offers first; empty: of none.
+	Default method.Kind
+}
+
+// Held gives what the people of a page have, by the directory's key.
+func (s *Service) Held(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]Holding, error) {
 	found, err := selectHeld(ctx, tx, orgID, page)
 	if err != nil {
 		return nil, fmt.Errorf("methods of a page of people: %w", err)
 	}
-	all := make(map[string][]method.Kind, len(found))
+	all := make(map[string]Holding, len(found))
 	for key, h := range found {
-		all[key] = h.kinds()
+		all[key] = Holding{h.kinds(), h.first}
 	}
 	return all, nil
 }
@@ -269,16 +276,6 @@ func (s *Service) Holders(ctx context.Context, tx *store.Tx, orgID string, kind 
 		return nil, false, fmt.Errorf("people with a kind of method: %w", err)
 	}
 	return keys, len(keys) <= most, nil
-}
-
-// Defaults gives of which kind the method is that a sign-in offers first, for the
-// people of a page by the directory's key; who has none is missing.
-func (s *Service) Defaults(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]method.Kind, error) {
-	all, err := selectDefaults(ctx, tx, orgID, page)
-	if err != nil {
-		return nil, fmt.Errorf("default methods of a page of people: %w", err)
-	}
-	return all, nil
 }
 
 // Effect is what another policy would do to people.

@@ -175,25 +175,43 @@ const heldFrom = ` FROM account a LEFT JOIN method m
  ON m.org_id = a.org_id AND m.account_id = a.id AND m.proved AND m.deleted_at = 0 AND m.disabled_at = 0
  WHERE a.org_id = $1`
 
+// holding is what somebody has.
+type holding struct {
+	held
+	// first is the kind of the method that a sign-in offers first; empty: of none.
+	first method.Kind
+}
+
+// heldBy asks what the people of some keys of the directory have.
+func heldBy(orgID string, keys []string) (statement string, args []any) {
+	these, args := store.In(keys, orgID)
+	return `SELECT a.directory_key, ` + heldColumn + `, COALESCE(MAX(CASE WHEN m.is_default THEN m.kind END), '')` + heldFrom +
+		` AND a.directory_key ` + these + ` GROUP BY a.directory_key`, args
+}
+
 // selectHeld gives what the people of a page have, by the directory's key.
-func selectHeld(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]held, error) {
-	all := make(map[string]held, len(page))
+func selectHeld(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]holding, error) {
+	all := make(map[string]holding, len(page))
 	if len(page) == 0 {
 		return all, nil
 	}
-	these, args := keysOf(orgID, page)
-	rows, err := tx.Query(ctx, `SELECT a.directory_key, `+heldColumn+heldFrom+these+` GROUP BY a.directory_key`, args...)
+	keys := make([]string, len(page))
+	for i, e := range page {
+		keys[i] = e.Key
+	}
+	statement, args := heldBy(orgID, keys)
+	rows, err := tx.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var key string
+		var key, first string
 		var bits int64
-		if err := rows.Scan(&key, &bits); err != nil {
+		if err := rows.Scan(&key, &bits, &first); err != nil {
 			return nil, err
 		}
-		all[key] = held(bits)
+		all[key] = holding{held(bits), method.Kind(first)}
 	}
 	return all, rows.Err()
 }
@@ -212,39 +230,6 @@ func holders(kind method.Kind) string {
 	}
 	return `SELECT DISTINCT account_id FROM method
  WHERE org_id = $1 AND kind = $2 AND proved AND deleted_at = 0 AND disabled_at = 0` + left + ` LIMIT $3`
-}
-
-// selectDefaults gives of which kind the default method of the people of a page is,
-// by the directory's key; only of those who have one.
-func selectDefaults(ctx context.Context, tx *store.Tx, orgID string, page []directory.Entry) (map[string]method.Kind, error) {
-	all := make(map[string]method.Kind)
-	if len(page) == 0 {
-		return all, nil
-	}
-	these, args := keysOf(orgID, page)
-	rows, err := tx.Query(ctx, `SELECT a.directory_key, m.kind`+heldFrom+these+` AND m.is_default`, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key, kind string
-		if err := rows.Scan(&key, &kind); err != nil {
-			return nil, err
-		}
-		all[key] = method.Kind(kind)
-	}
-	return all, rows.Err()
-}
-
-// keysOf is the condition that picks the people of a page, with all arguments.
-func keysOf(orgID string, page []directory.Entry) (string, []any) {
-	keys := make([]string, len(page))
-	for i, e := range page {
-		keys[i] = e.Key
-	}
-	these, args := store.In(keys, orgID)
-	return ` AND a.directory_key ` + these, args
 }
 
 // eachKnown gives what everyone whom Kunci has met has.
