@@ -200,7 +200,7 @@ func TestOneWordForOneThing(t *testing.T) {
 		"id": regexp.MustCompile(`(?i)\b(e-?mails?|log-?in|sign-?in|admin|browser|passwords?|sandi lewat|upload|download|passphrase)\b`),
 		"en": regexp.MustCompile(`(?i)\b(emails?|log(ged|ging)?[ -]?(in|out|off)|sign-?on|passcode)\b`),
 	}
-	fields := regexp.MustCompile(`\{\{[^}]*\}\}|attributes\.email|\{email:|name email,|sertakan email,|Password Settings Container|(?i)single sign-on`)
+	fields := regexp.MustCompile(`\{\{[^}]*\}\}|attributes\.email|\(email\)|\{email:|name email,|sertakan email,|Password Settings Container|(?i)single sign-on`)
 	for lang, messages := range catalogues(t) {
 		for key, m := range messages {
 			for _, text := range m.Forms {

@@ -123,3 +123,25 @@ func TestWhatServersSayInWords(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAccessRules: whatever a server gives as a security descriptor is read or refused,
+// and no more rules come out than it counts.
+func FuzzAccessRules(f *testing.F) {
+	self := []byte{1, 1, 0, 0, 0, 0, 0, 5, 10, 0, 0, 0}                                      // S-1-5-10
+	rule := append([]byte{5, 0, 56 - 16, 0, 0x20, 0, 0, 0, 1, 0, 0, 0}, make([]byte, 16)...) // may write one attribute
+	list := append([]byte{4, 0, 48, 0, 1, 0, 0, 0}, append(rule, self...)...)                // one rule
+	head := []byte{1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0}           // self-relative, with an access list behind it
+	whole := append(head, list...)
+	if n, err := ldap.AccessRules(whole); n != 1 || err != nil {
+		f.Fatalf("%d rules, %v", n, err)
+	}
+	f.Add(whole)
+	f.Add(head)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, descriptor []byte) {
+		n, err := ldap.AccessRules(descriptor)
+		if err != nil && n > 0 || n > len(descriptor)/16 {
+			t.Errorf("%d rules of %d bytes, %v", n, len(descriptor), err)
+		}
+	})
+}
