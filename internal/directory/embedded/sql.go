@@ -135,10 +135,11 @@ func selectPage(ctx context.Context, tx *store.Tx, org string, p directory.Page)
 		org, p.After, p.Prefix, p.Prefix+beyond, p.Limit)
 }
 
-// selectSeveral gives the accounts of some keys, in no order.
+// selectSeveral gives the accounts of some keys, in no order. They are found by their
+// keys: with the plain organization SQLite would walk all of its accounts.
 func selectSeveral(ctx context.Context, tx *store.Tx, org string, keys []string) ([]row, error) {
 	these, args := store.In(keys, org)
-	return store.Select(ctx, tx, scanRow, `SELECT `+columns+` FROM embedded_account WHERE org_id = $1 AND account_key `+these, args...)
+	return store.Select(ctx, tx, scanRow, `SELECT `+columns+` FROM embedded_account WHERE org_id || '' = $1 AND account_key `+these, args...)
 }
 
 // countIn counts the user IDs of a domain, which holds none of LIKE's signs.
